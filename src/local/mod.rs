@@ -1,0 +1,1 @@
+//! Starts real Postgres clusters on this machine, for the demo, tests, drills and benchmarks.

@@ -1,0 +1,1 @@
+//! A client's session: read → route → run → reply. No analysis of SQL text.

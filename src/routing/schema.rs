@@ -1,0 +1,90 @@
+//! What the servers say of their tables and functions: a snapshot, as plain data.
+//!
+//! `cluster` loads it from the home shard; routing needs it to resolve unqualified columns,
+//! `SELECT *`, an INSERT without a column list, and to know which functions can read tables.
+
+use std::collections::HashMap;
+
+use crate::config::rules::TableName;
+
+#[derive(Debug, Clone, Default)]
+pub struct Schema {
+    /// Grows with each reload that changed something; part of a plan's validity.
+    pub version: u64,
+    /// Major version of the server, e.g. 15.
+    pub server_major: u32,
+    pub tables: HashMap<TableName, Table>,
+    /// By function name; overloads are merged to the worst of them within one schema.
+    pub functions: HashMap<Box<str>, Vec<FunctionFact>>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Table {
+    pub kind: TableKind,
+    /// In attnum order, dropped columns left out.
+    pub columns: Vec<Column>,
+    /// Unique constraints and indexes.
+    pub unique: Vec<UniqueIndex>,
+    /// Foreign keys out of this table.
+    pub foreign_keys: Vec<ForeignKey>,
+    /// Names of user triggers.
+    pub triggers: Vec<Box<str>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TableKind {
+    #[default]
+    Table,
+    Partitioned,
+    View,
+    MaterializedView,
+    Foreign,
+    Sequence,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    pub name: Box<str>,
+    pub type_oid: u32,
+    /// `pg_type.typname`, of the base type for a domain.
+    pub type_name: Box<str>,
+    pub not_null: bool,
+    pub has_default: bool,
+    /// The default, or identity, takes its value from a sequence.
+    pub from_sequence: bool,
+    /// Text under a collation in which different bytes can be equal.
+    pub nondeterministic: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UniqueIndex {
+    /// Constraint or index name.
+    pub name: Box<str>,
+    /// Plain key columns; an expression is an empty name.
+    pub columns: Vec<Box<str>>,
+    pub primary: bool,
+    /// Has a WHERE.
+    pub partial: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeignKey {
+    pub name: Box<str>,
+    pub columns: Vec<Box<str>>,
+    pub references: TableName,
+    pub referenced_columns: Vec<Box<str>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionFact {
+    pub schema: Box<str>,
+    pub volatility: Volatility,
+}
+
+/// The worst of a name's overloads in one schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Volatility {
+    Immutable,
+    Stable,
+    Volatile,
+}

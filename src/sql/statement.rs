@@ -1,0 +1,577 @@
+//! What a statement is, in pgherd's own words.
+//!
+//! The tree holds what routing has to know: which tables, joined how, under which
+//! conditions, which functions, read or written. It is complete in that every table,
+//! function, parameter and subquery of the text stands somewhere in it; what has no
+//! meaning of its own for routing becomes [`Expr::Other`] with its operands.
+//!
+//! Literals are not in the tree: a literal is a *slot* in the [`Literals`](super::Literals)
+//! of one text, so that statements that differ in their literals only share a tree.
+
+/// An identifier as Postgres would store it: folded to lower case unless it was quoted,
+/// cut to 63 bytes.
+pub type Ident = Box<str>;
+
+/// A possibly qualified name: `users`, `public.users`, `app.public.users`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Name {
+    pub schema: Option<Ident>,
+    pub name: Ident,
+}
+
+/// Index of a literal, or of a folded list of literals, in the text's [`Literals`](super::Literals).
+pub type LiteralSlot = u32;
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Statement {
+    /// SELECT, VALUES, TABLE; also SELECT … INTO (then [`Select::into`] is set).
+    Query(Box<Query>),
+    Insert(Box<Insert>),
+    Update(Box<Update>),
+    Delete(Box<Delete>),
+    Merge(Box<Merge>),
+    Copy(Box<Copy>),
+    Explain(Box<Explain>),
+    Transaction(Transaction),
+    /// SET, RESET, SET LOCAL, SET TIME ZONE, SET ROLE, SET SESSION AUTHORIZATION.
+    Set(Set),
+    Show(Ident),
+    Discard(Discard),
+    /// SQL-level PREPARE.
+    Prepare {
+        name: Ident,
+        statement: Box<Statement>,
+    },
+    Execute {
+        name: Ident,
+        arguments: Vec<Expr>,
+    },
+    /// `None` is DEALLOCATE ALL.
+    Deallocate(Option<Ident>),
+    Declare {
+        name: Ident,
+        hold: bool,
+        query: Box<Query>,
+    },
+    /// FETCH or MOVE from a cursor.
+    Fetch(Ident),
+    /// `None` is CLOSE ALL.
+    Close(Option<Ident>),
+    Listen(Ident),
+    Unlisten(Option<Ident>),
+    Notify(Ident),
+    /// LOCK TABLE.
+    Lock(Vec<Name>),
+    Truncate(Vec<Name>),
+    /// VACUUM, ANALYZE, CLUSTER, REINDEX, CHECKPOINT: no table named means all.
+    Maintenance(Maintenance),
+    Ddl(Ddl),
+    /// CALL procedure(…)
+    Call {
+        procedure: Name,
+        arguments: Vec<Expr>,
+    },
+    /// DO: a body in a procedural language; what it touches can't be known.
+    Do,
+    /// Recognised by its leading words but not analysed; the words, upper case.
+    Other(Box<str>),
+    /// Nothing but white space and comments.
+    Empty,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Query {
+    pub with: Vec<Cte>,
+    pub recursive: bool,
+    pub body: SetExpr,
+    pub order_by: Vec<Expr>,
+    pub limit: Option<Expr>,
+    pub offset: Option<Expr>,
+    /// FETCH FIRST … WITH TIES.
+    pub with_ties: bool,
+    /// FOR UPDATE, FOR NO KEY UPDATE, FOR SHARE or FOR KEY SHARE.
+    pub locks_rows: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cte {
+    pub name: Ident,
+    /// The column aliases, if given.
+    pub columns: Vec<Ident>,
+    /// Query, Insert, Update, Delete or Merge.
+    pub statement: Statement,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum SetExpr {
+    Select(Box<Select>),
+    Values(Vec<Vec<Expr>>),
+    Nested(Box<Query>),
+    SetOperation { operator: SetOperator, all: bool, left: Box<SetExpr>, right: Box<SetExpr> },
+}
+
+impl Default for SetExpr {
+    fn default() -> Self {
+        SetExpr::Values(Vec::new())
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SetOperator {
+    Union,
+    Intersect,
+    Except,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Select {
+    pub distinct: Distinct,
+    pub items: Vec<SelectItem>,
+    /// Comma-separated: joined by an inner join without a condition.
+    pub from: Vec<FromItem>,
+    pub filter: Option<Expr>,
+    pub group_by: GroupBy,
+    pub having: Option<Expr>,
+    /// Partition and order expressions of the WINDOW clause.
+    pub windows: Vec<Expr>,
+    pub into: Option<Name>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Distinct {
+    #[default]
+    No,
+    Rows,
+    On(Vec<Expr>),
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct GroupBy {
+    pub expressions: Vec<Expr>,
+    /// ROLLUP, CUBE or GROUPING SETS was used (also an empty `()`).
+    pub grouping_sets: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum SelectItem {
+    /// `*`
+    Wildcard,
+    /// `t.*`
+    QualifiedWildcard(Name),
+    Expr {
+        expr: Expr,
+        alias: Option<Ident>,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Alias {
+    pub name: Option<Ident>,
+    pub columns: Vec<Ident>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum FromItem {
+    /// A table, view or CTE by name.
+    Table {
+        name: Name,
+        alias: Alias,
+        sampled: bool,
+    },
+    Derived {
+        query: Box<Query>,
+        alias: Alias,
+        lateral: bool,
+    },
+    /// A function in FROM, or ROWS FROM, or an XMLTABLE/JSON_TABLE: its argument expressions,
+    /// the function call itself among them.
+    Function {
+        calls: Vec<Expr>,
+        alias: Alias,
+        lateral: bool,
+    },
+    Join {
+        left: Box<FromItem>,
+        right: Box<FromItem>,
+        kind: JoinKind,
+        on: JoinOn,
+        alias: Alias,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JoinKind {
+    /// Also CROSS.
+    Inner,
+    Left,
+    Right,
+    Full,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum JoinOn {
+    None,
+    Condition(Expr),
+    Using(Vec<Ident>),
+    Natural,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Expr {
+    /// `a`, `t.a`, `s.t.a`: the parts as written, at least one.
+    Column(Vec<Ident>),
+    /// `t.*` or `*` inside an expression (`count(*)`, `row(t.*)`).
+    Wildcard(Option<Name>),
+    /// `$n`, n from 1.
+    Parameter(u16),
+    Literal(LiteralSlot),
+    /// All literals of `IN (…)` or `ARRAY[…]`, folded into one slot.
+    LiteralList(LiteralSlot),
+    Null,
+    Bool(bool),
+    Default,
+    Cast {
+        expr: Box<Expr>,
+        to: TypeName,
+    },
+    /// At least two, none of them an `And`.
+    And(Vec<Expr>),
+    /// At least two, none of them an `Or`.
+    Or(Vec<Expr>),
+    Not(Box<Expr>),
+    /// Unary minus.
+    Negate(Box<Expr>),
+    /// The plain `=` of pg_catalog.
+    Equal(Box<Expr>, Box<Expr>),
+    /// `expr [NOT] BETWEEN low AND high`; SYMMETRIC becomes `Other`.
+    Between {
+        expr: Box<Expr>,
+        low: Box<Expr>,
+        high: Box<Expr>,
+        negated: bool,
+    },
+    /// `<`, `<=`, `>`, `>=` of pg_catalog.
+    Compare {
+        operator: Compare,
+        left: Box<Expr>,
+        right: Box<Expr>,
+    },
+    IsNull {
+        expr: Box<Expr>,
+        negated: bool,
+    },
+    /// `expr [NOT] IN (list)`; the list may hold one `LiteralList`.
+    InList {
+        expr: Box<Expr>,
+        list: Vec<Expr>,
+        negated: bool,
+    },
+    InQuery {
+        expr: Box<Expr>,
+        query: Box<Query>,
+        negated: bool,
+    },
+    /// `expr = ANY (array)`; other operators and ALL become `Other`.
+    EqualAny {
+        expr: Box<Expr>,
+        array: Box<Expr>,
+    },
+    Array(Vec<Expr>),
+    /// `(a, b)` or `ROW(a, b)`.
+    Row(Vec<Expr>),
+    Function(Box<Function>),
+    /// A scalar subquery, or ARRAY(subquery), or `op ANY/ALL (subquery)` with its left side in `Other`.
+    Subquery(Box<Query>),
+    Exists(Box<Query>),
+    Case {
+        operand: Option<Box<Expr>>,
+        branches: Vec<(Expr, Expr)>,
+        otherwise: Option<Box<Expr>>,
+    },
+    /// Any other operator or construct: only its operands matter.
+    Other(Vec<Expr>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compare {
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+/// A type as written: `bigint`, `varchar(10)`, `pg_catalog.int4[]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TypeName {
+    /// Lower case, spelled as the server spells it in `pg_type.typname` where the grammar
+    /// has names of its own: `bigint` → `int8`, `character varying` → `varchar`.
+    pub name: Name,
+    /// A length, precision or scale was given.
+    pub modified: bool,
+    /// The number of `[]`.
+    pub dimensions: u8,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Function {
+    pub name: Option<Name>,
+    /// Positional and named arguments, FILTER, ORDER BY and WITHIN GROUP expressions.
+    pub arguments: Vec<Expr>,
+    /// `count(*)`
+    pub star: bool,
+    pub distinct: bool,
+    /// FILTER (WHERE …) was given.
+    pub filtered: bool,
+    /// ORDER BY inside the call, or WITHIN GROUP.
+    pub ordered: bool,
+    /// OVER: the partition and order expressions of an inline window; `Some` of an empty
+    /// list for a named one.
+    pub over: Option<Vec<Expr>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Insert {
+    pub with: Vec<Cte>,
+    pub recursive: bool,
+    pub table: Option<Name>,
+    pub alias: Option<Ident>,
+    /// Empty when no column list was written.
+    pub columns: Vec<Ident>,
+    pub source: InsertSource,
+    pub on_conflict: Option<OnConflict>,
+    pub returning: Vec<SelectItem>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum InsertSource {
+    #[default]
+    DefaultValues,
+    Query(Box<Query>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct OnConflict {
+    pub target: ConflictTarget,
+    /// `None` is DO NOTHING.
+    pub update: Option<ConflictUpdate>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum ConflictTarget {
+    /// Any unique constraint.
+    Any,
+    /// Plain columns; expressions of an index are in `other`.
+    Columns {
+        columns: Vec<Ident>,
+        other: Vec<Expr>,
+        filter: Option<Expr>,
+    },
+    Constraint(Ident),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConflictUpdate {
+    pub assignments: Vec<Assignment>,
+    pub filter: Option<Expr>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Assignment {
+    /// One column, or several for `(a, b) = …`. A subscript or field (`a[1] = …`) is the
+    /// column with `partial` set.
+    pub columns: Vec<Ident>,
+    pub partial: bool,
+    pub value: Expr,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Update {
+    pub with: Vec<Cte>,
+    pub recursive: bool,
+    pub table: Option<Name>,
+    pub alias: Option<Ident>,
+    pub assignments: Vec<Assignment>,
+    pub from: Vec<FromItem>,
+    pub filter: Option<Expr>,
+    /// WHERE CURRENT OF cursor.
+    pub current_of: Option<Ident>,
+    pub returning: Vec<SelectItem>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Delete {
+    pub with: Vec<Cte>,
+    pub recursive: bool,
+    pub table: Option<Name>,
+    pub alias: Option<Ident>,
+    pub using: Vec<FromItem>,
+    pub filter: Option<Expr>,
+    pub current_of: Option<Ident>,
+    pub returning: Vec<SelectItem>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Merge {
+    pub with: Vec<Cte>,
+    pub recursive: bool,
+    pub table: Name,
+    pub alias: Option<Ident>,
+    pub source: FromItem,
+    pub on: Expr,
+    pub clauses: Vec<MergeClause>,
+    pub returning: Vec<SelectItem>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct MergeClause {
+    pub condition: Option<Expr>,
+    pub action: MergeAction,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum MergeAction {
+    Nothing,
+    Delete,
+    Update(Vec<Assignment>),
+    /// `values` is empty for DEFAULT VALUES.
+    Insert {
+        columns: Vec<Ident>,
+        values: Vec<Expr>,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Copy {
+    pub what: CopyWhat,
+    pub direction: CopyDirection,
+    /// COPY … WHERE.
+    pub filter: Option<Expr>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum CopyWhat {
+    Table {
+        name: Name,
+        columns: Vec<Ident>,
+    },
+    /// Query, or a data-modifying statement with RETURNING.
+    Statement(Box<Statement>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CopyDirection {
+    FromStdin,
+    ToStdout,
+    /// A file or a program on the server.
+    Server,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explain {
+    /// EXPLAIN ANALYZE runs the statement.
+    pub analyze: bool,
+    pub format: ExplainFormat,
+    pub statement: Statement,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ExplainFormat {
+    #[default]
+    Text,
+    Json,
+    Xml,
+    Yaml,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Transaction {
+    /// BEGIN or START TRANSACTION. `read_only` as written, if written.
+    Begin {
+        read_only: Option<bool>,
+    },
+    /// COMMIT or END; AND CHAIN.
+    Commit {
+        chain: bool,
+    },
+    /// ROLLBACK or ABORT; AND CHAIN.
+    Rollback {
+        chain: bool,
+    },
+    Savepoint(Ident),
+    Release(Ident),
+    RollbackTo(Ident),
+    /// SET TRANSACTION …
+    Characteristics,
+    /// SET CONSTRAINTS …
+    Constraints,
+    PrepareTransaction,
+    CommitPrepared,
+    RollbackPrepared,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Set {
+    pub scope: SetScope,
+    /// Lower case: `search_path`, `timezone`, `role`, `pgherd.shard`; `all` for RESET ALL.
+    pub name: Ident,
+    pub value: SetValue,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SetScope {
+    Session,
+    /// SET LOCAL
+    Transaction,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum SetValue {
+    /// SET … TO DEFAULT, RESET
+    Default,
+    /// The words and literals on the right side, as written in the text, comma-separated
+    /// values apart. Literals are read, so the statement's plan is of its exact text.
+    Values(Vec<SetItem>),
+    /// SET … FROM CURRENT, or anything not understood.
+    Opaque,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum SetItem {
+    Word(Ident),
+    Literal(LiteralSlot),
+    /// A minus sign before a number.
+    NegativeLiteral(LiteralSlot),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Discard {
+    All,
+    Plans,
+    Sequences,
+    Temporary,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Maintenance {
+    /// `VACUUM`, `ANALYZE`, …
+    pub verb: Box<str>,
+    pub tables: Vec<Name>,
+}
+
+/// A statement that defines: CREATE, ALTER, DROP, COMMENT, GRANT, REVOKE, SECURITY LABEL,
+/// REFRESH, IMPORT FOREIGN SCHEMA, REASSIGN OWNED, DROP OWNED …
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ddl {
+    /// The first words, upper case, as in a command tag: `CREATE TABLE`, `ALTER TABLE`, `DROP INDEX`.
+    pub tag: Box<str>,
+    /// Tables that the statement names and that are known from its grammar: created,
+    /// altered, dropped, indexed, referenced. Not complete for all of DDL.
+    pub tables: Vec<Name>,
+    /// CREATE TABLE … AS, CREATE MATERIALIZED VIEW … AS: its rows come from here.
+    /// (A CREATE VIEW has none: it stores no rows.)
+    pub rows_from: Option<Box<Query>>,
+    /// CREATE TEMP …
+    pub temporary: bool,
+    /// Can't run in a transaction block: CREATE INDEX CONCURRENTLY, CREATE DATABASE, …
+    pub outside_transaction: bool,
+}

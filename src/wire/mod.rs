@@ -1,0 +1,1 @@
+//! Bytes ⇄ frames ⇄ messages; startup, authentication, cancel. No SQL.
