@@ -1,0 +1,8 @@
+//! Proofs of who a peer is: exchanges as state machines over messages, without a socket.
+//!
+//! [`server`] asks our clients, [`client`] answers the servers, [`scram`] holds the keys and the
+//! arithmetic that both share.
+
+pub mod client;
+pub mod scram;
+pub mod server;
