@@ -1,0 +1,440 @@
+//! `pgherd.toml`, the environment and the flags → [`Settings`].
+
+use std::fs;
+use std::io::Read;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::document::{Described, Document, Section};
+use super::mistake::{Mistake, Mistakes, Place, suggestion};
+use super::rules::{Rules, Unlisted};
+use super::rules_file::read_rules;
+use super::secret::Secret;
+use super::settings::*;
+
+/// A configuration or rules file longer than this is not one.
+pub const FILE_SIZE_MAX: u64 = 16 << 20;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(86_400);
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+/// What stands outside the file and overrides it.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// Variables as the process has them: `PGHERD_POOL__SIZE` is `pool.size`. Those without
+    /// the prefix serve `password_env`.
+    pub environment: Vec<(String, String)>,
+    /// Dotted keys and their values, from flags; they override the environment.
+    pub flags: Vec<(String, String)>,
+}
+
+impl Overrides {
+    /// The environment of this process, and these flags.
+    pub fn of_process(flags: Vec<(String, String)>) -> Overrides {
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        Overrides { environment, flags }
+    }
+}
+
+/// Reads the settings and the rules of each database, and checks one against the other.
+/// `Err` holds all mistakes in all files that could be found.
+pub fn load(file: &Path, overrides: &Overrides) -> Result<Settings, Mistakes> {
+    load_described(file, overrides).0
+}
+
+/// As [`load`], and what settings there are: for the documentation's test.
+pub fn load_described(
+    file: &Path,
+    overrides: &Overrides,
+) -> (Result<Settings, Mistakes>, Vec<Described>) {
+    let document = read_file(file)
+        .and_then(|text| Document::read(file, text, &overrides.environment, &overrides.flags));
+    let document = match document {
+        Ok(document) => document,
+        Err(mistake) => return (Err(Mistakes(vec![mistake])), Vec::new()),
+    };
+    let loader = Loader {
+        directory: file.parent().unwrap_or(Path::new("")),
+        environment: &overrides.environment,
+        document: &document,
+    };
+    let settings = loader.settings(file);
+    let result = Mistakes::none_or(document.mistakes.take()).map(|()| settings);
+    (result, document.described.take())
+}
+
+/// The text of a file, or the mistake that it can't be read.
+pub(super) fn read_file(file: &Path) -> Result<String, Mistake> {
+    let mistake = |message: String| Mistake { place: Place::File(file.to_owned()), message };
+    let open = fs::File::open(file).map_err(|e| mistake(format!("can't be read: {e}")))?;
+    let mut bytes = Vec::new();
+    open.take(FILE_SIZE_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| mistake(format!("can't be read: {e}")))?;
+    if bytes.len() as u64 > FILE_SIZE_MAX {
+        return Err(mistake(format!("is longer than {FILE_SIZE_MAX} bytes")));
+    }
+    String::from_utf8(bytes).map_err(|e| mistake(format!("is not UTF-8: {e}")))
+}
+
+struct Loader<'a> {
+    directory: &'a Path,
+    environment: &'a [(String, String)],
+    document: &'a Document,
+}
+
+impl Loader<'_> {
+    fn settings(&self, file: &Path) -> Settings {
+        let top = self.document.top();
+        let settings = Settings {
+            file: file.to_owned(),
+            proxy: proxy(&top.section("proxy")),
+            limits: limits(&top.section("limits")),
+            pool: pool(&top.section("pool")),
+            cluster: cluster(&top.section("cluster")),
+            log: log(&top.section("log")),
+            databases: self.databases(&top),
+        };
+        top.finish();
+        settings
+    }
+
+    fn databases(&self, top: &Section) -> Vec<Database> {
+        let named = top.named_sections("database");
+        if named.is_empty() {
+            top.wrong_here("there is no database; expected at least one [database.NAME]");
+        }
+        named.iter().map(|(name, section)| self.database(name, section)).collect()
+    }
+
+    fn database(&self, name: &str, section: &Section) -> Database {
+        identifier(section, "database", name);
+        let users: Vec<User> =
+            section.sections("user").iter().map(|user| self.user(user)).collect();
+        let shards: Vec<Shard> = section.sections("shard").iter().map(shard).collect();
+        self.check_users(section, &users);
+        self.check_shards(section, &shards);
+        let server_name = section.text("server_name", "the database's name on the servers");
+        let catalog = section.parsed("catalog", "catalog.json", "a file", path);
+        let (rules, rules_file) = self.rules(section, &shards);
+        let control_user = control_user(section, &users);
+        section.finish();
+        Database {
+            name: name.into(),
+            server_name: server_name.as_deref().unwrap_or(name).into(),
+            rules: Arc::new(rules),
+            rules_file,
+            catalog: self.directory.join(catalog.unwrap_or_default()),
+            users,
+            control_user,
+            shards,
+        }
+    }
+
+    fn rules(&self, section: &Section, shards: &[Shard]) -> (Rules, Option<PathBuf>) {
+        let Some(file) = section.text("rules", "a file of sharding rules") else {
+            if shards.len() > 1 && !section.has("rules") {
+                section.wrong_here("a database of several shards needs rules = \"FILE\"");
+            }
+            return (Rules { unlisted: Unlisted::Home, ..Rules::default() }, None);
+        };
+        let file = self.directory.join(file);
+        let names: Vec<&str> = shards.iter().map(|shard| &*shard.name).collect();
+        match read_rules(&file, Some(&names)) {
+            Ok(rules) => (rules, Some(file)),
+            Err(Mistakes(mistakes)) => {
+                for mistake in mistakes {
+                    // A rules file that can't be read is a mistake of the one who named it.
+                    match mistake.place {
+                        Place::File(_) => section.wrong("rules", mistake),
+                        _ => self.document.mistakes.borrow_mut().push(mistake),
+                    }
+                }
+                (Rules::default(), Some(file))
+            }
+        }
+    }
+
+    fn user(&self, section: &Section) -> User {
+        let name = section.required_text("name", "a role on the servers").unwrap_or_default();
+        let password = self.secret(section, ["password", "password_env", "password_file"]);
+        let server = self
+            .secret(section, ["server_password", "server_password_env", "server_password_file"]);
+        let verifier = section.text("verifier", "SCRAM-SHA-256$iterations:salt$stored:server");
+        let pool_size =
+            section.has("pool_size").then(|| section.number("pool_size", 20, 1..=10_000));
+        if pool_size.is_none() {
+            section.number("pool_size", 20, 1..=10_000);
+        }
+        let client = match (password, verifier) {
+            (Some(_), Some(_)) => {
+                section.wrong("verifier", "stands beside a password; write one of the two");
+                None
+            }
+            (Some(password), None) => Some(ClientSecret::Password(password)),
+            (None, Some(verifier)) if is_verifier(&verifier) => {
+                Some(ClientSecret::Verifier(Secret::new(verifier)))
+            }
+            (None, Some(_)) => {
+                section.wrong("verifier", "expected SCRAM-SHA-256$iterations:salt$stored:server");
+                None
+            }
+            (None, None) => {
+                let asked = ["password", "password_env", "password_file"];
+                if !asked.iter().any(|key| section.has(key)) {
+                    section.wrong_here(format!(
+                        "user {name:?} has no password; expected password, password_env, \
+                         password_file or verifier"
+                    ));
+                }
+                None
+            }
+        };
+        let server_password = match (&client, server) {
+            (_, Some(server)) => server,
+            (Some(ClientSecret::Password(password)), None) => password.clone(),
+            (Some(ClientSecret::Verifier(_)), None) => {
+                section.wrong_here(format!(
+                    "user {name:?} has a verifier, from which no server can be logged in to; \
+                     expected server_password, server_password_env or server_password_file too"
+                ));
+                Secret::new("")
+            }
+            (None, None) => Secret::new(""),
+        };
+        section.finish();
+        let client = client.unwrap_or_else(|| ClientSecret::Password(Secret::new("")));
+        let pool_size = pool_size.and_then(|size| usize::try_from(size).ok());
+        User { name: name.into(), client, server_password, pool_size }
+    }
+
+    /// A secret that is written, or in a variable, or in a file; at most one of the three.
+    fn secret(&self, section: &Section, [plain, env, file]: [&'static str; 3]) -> Option<Secret> {
+        let written = section.text(plain, "text");
+        let variable = section.text(env, "the name of an environment variable");
+        let path = section.text(file, "a file; its first line is the secret");
+        if [written.is_some(), variable.is_some(), path.is_some()].iter().filter(|is| **is).count()
+            > 1
+        {
+            section.wrong_here(format!("write only one of {plain}, {env} and {file}"));
+        }
+        let found = if let Some(variable) = variable {
+            let value = self.environment.iter().find(|(name, _)| *name == variable);
+            if value.is_none() {
+                section.wrong(env, format!("there is no environment variable {variable}"));
+            }
+            value.map(|(_, value)| value.clone())
+        } else if let Some(path) = path {
+            let read = read_file(&self.directory.join(path));
+            let text = read.map_err(|mistake| section.wrong(file, mistake)).ok();
+            text.map(|text| text.lines().next().unwrap_or_default().to_owned())
+        } else {
+            written
+        };
+        if found.as_deref() == Some("") {
+            section.wrong_here(format!("{plain} is empty"));
+        }
+        found.map(Secret::new)
+    }
+
+    fn check_users(&self, section: &Section, users: &[User]) {
+        if users.is_empty() {
+            section.wrong_here("there is no user; expected at least one [[database.NAME.user]]");
+        }
+        for (i, user) in users.iter().enumerate() {
+            if users[..i].iter().any(|other| other.name == user.name) {
+                section.wrong_item("user", i, format!("{:?} is there twice", user.name));
+            }
+        }
+    }
+
+    fn check_shards(&self, section: &Section, shards: &[Shard]) {
+        if shards.is_empty() {
+            section.wrong_here("there is no shard; expected at least one [[database.NAME.shard]]");
+        }
+        if shards.len() > SHARDS_MAX {
+            section.wrong_here(format!("more than {SHARDS_MAX} shards"));
+        }
+        for (i, shard) in shards.iter().enumerate() {
+            if shards[..i].iter().any(|other| other.name == shard.name) {
+                section.wrong_item("shard", i, format!("{:?} is there twice", shard.name));
+            }
+            for node in &shard.nodes {
+                let taken = shards[..i].iter().find(|other| other.nodes.contains(node));
+                if let Some(other) = taken {
+                    let message =
+                        format!("node {node} of {:?} is also in {:?}", shard.name, other.name);
+                    section.wrong_item("shard", i, message);
+                }
+            }
+        }
+    }
+}
+
+/// A slot table names shards in 16 bits.
+const SHARDS_MAX: usize = 1024;
+
+fn proxy(section: &Section) -> Proxy {
+    let written = section.texts("listen", "addresses, such as \"127.0.0.1:6432\"");
+    let mut listen = Vec::new();
+    for (i, text) in &written {
+        match text.parse::<SocketAddr>() {
+            Ok(address) => listen.push(address),
+            Err(_) => section.wrong_item(
+                "listen",
+                *i,
+                format!("expected an address and port such as \"127.0.0.1:6432\", found {text:?}"),
+            ),
+        }
+    }
+    if written.is_empty() {
+        listen.push(SocketAddr::from(([127, 0, 0, 1], 6432)));
+    }
+    let proxy = Proxy {
+        listen,
+        workers: section.number("workers", 0, 0..=1024) as usize,
+        backlog: section.number("backlog", 1024, 1..=65_535) as u32,
+        drain_timeout: section.duration("drain_timeout", 30 * SECOND, Duration::ZERO..=HOUR),
+    };
+    section.finish();
+    proxy
+}
+
+fn limits(section: &Section) -> Limits {
+    const KB: u64 = 1 << 10;
+    const MB: u64 = 1 << 20;
+    let limits = Limits {
+        clients: section.number("clients", 10_000, 1..=1_000_000) as usize,
+        message_size: section.size("message_size", 64 * MB, 16 * KB..=1023 * MB) as usize,
+        statement_size: section.size("statement_size", MB, KB..=64 * MB) as usize,
+        startup_timeout: section.duration("startup_timeout", 30 * SECOND, SECOND..=10 * MINUTE),
+        queue_timeout: section.duration("queue_timeout", 30 * SECOND, 10 * MILLISECOND..=HOUR),
+        plan_cache: section.size("plan_cache", 64 * MB, MB..=16_384 * MB) as usize,
+        prepared_statements: section.size("prepared_statements", 16 * MB, 64 * KB..=1024 * MB)
+            as usize,
+    };
+    section.finish();
+    limits
+}
+
+fn pool(section: &Section) -> Pool {
+    let pool = Pool {
+        size: section.number("size", 20, 1..=10_000) as usize,
+        connect_timeout: section.duration(
+            "connect_timeout",
+            5 * SECOND,
+            100 * MILLISECOND..=5 * MINUTE,
+        ),
+        idle_timeout: section.duration("idle_timeout", 10 * MINUTE, SECOND..=DAY),
+        lifetime: section.duration("lifetime", HOUR, 10 * SECOND..=30 * DAY),
+        retry_backoff_min: section.duration(
+            "retry_backoff_min",
+            100 * MILLISECOND,
+            10 * MILLISECOND..=MINUTE,
+        ),
+        retry_backoff_max: section.duration("retry_backoff_max", 5 * SECOND, SECOND..=10 * MINUTE),
+    };
+    if pool.retry_backoff_min > pool.retry_backoff_max {
+        section.wrong("retry_backoff_min", "is longer than pool.retry_backoff_max");
+    }
+    section.finish();
+    pool
+}
+
+fn cluster(section: &Section) -> Cluster {
+    let cluster = Cluster {
+        schema_poll: section.duration("schema_poll", 5 * SECOND, 100 * MILLISECOND..=HOUR),
+        query_timeout: section.duration("query_timeout", 10 * SECOND, SECOND..=10 * MINUTE),
+    };
+    section.finish();
+    cluster
+}
+
+fn log(section: &Section) -> Log {
+    let format = section
+        .choice("format", &[("text", LogFormat::Text), ("json", LogFormat::Json)])
+        .unwrap_or_default();
+    let expected =
+        "error, warn, info, debug, trace, or directives such as \"info,pgherd::proxy=debug\"";
+    let level = section.parsed("level", "info", expected, |text| {
+        let filter = tracing_subscriber::EnvFilter::builder().parse(text);
+        filter.is_ok().then(|| text.to_owned())
+    });
+    section.finish();
+    Log { format, level: level.unwrap_or_default() }
+}
+
+fn shard(section: &Section) -> Shard {
+    let name = section.required_text("name", "a name for the shard").unwrap_or_default();
+    if section.has("name") {
+        identifier(section, "shard", &name);
+    }
+    let expected = "a list of addresses, the primary's first, such as [\"127.0.0.1:5432\"]";
+    let mut nodes: Vec<NodeAddress> = Vec::new();
+    let written = section.texts("nodes", expected);
+    for (i, text) in &written {
+        match NodeAddress::parse(text) {
+            Some(node) if nodes.contains(&node) => {
+                section.wrong_item("nodes", *i, format!("{node} is there twice"));
+            }
+            Some(node) => nodes.push(node),
+            None => section.wrong_item("nodes", *i, format!("expected host:port, found {text:?}")),
+        }
+    }
+    if written.is_empty() && !section.has("nodes") {
+        section.wrong_here(format!("shard {name:?} has no nodes; expected {expected}"));
+    } else if written.is_empty() && nodes.is_empty() {
+        section.wrong("nodes", format!("expected {expected}"));
+    }
+    section.finish();
+    Shard { name: name.into(), nodes }
+}
+
+fn control_user(section: &Section, users: &[User]) -> usize {
+    let Some(name) = section.text("control_user", "the name of one of the users") else { return 0 };
+    let found = users.iter().position(|user| *user.name == *name);
+    if found.is_none() {
+        let names: Vec<&str> = users.iter().map(|user| &*user.name).collect();
+        let known = suggestion(&name, &names);
+        section.wrong("control_user", format!("there is no user {name:?}{known}"));
+    }
+    found.unwrap_or(0)
+}
+
+fn identifier(section: &Section, what: &str, name: &str) {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if name.is_empty() || name.len() > 63 || !name.chars().all(plain) {
+        section.wrong_here(format!(
+            "the {what} name {name:?} is not one; expected 1 to 63 letters, digits, _ or -"
+        ));
+    }
+}
+
+fn path(text: &str) -> Option<PathBuf> {
+    (!text.is_empty()).then(|| PathBuf::from(text))
+}
+
+/// The form only: whether it is the right one, only a client can show.
+fn is_verifier(text: &str) -> bool {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    let parts = || {
+        let rest = text.strip_prefix("SCRAM-SHA-256$")?;
+        let (salted, keys) = rest.split_once('$')?;
+        let (iterations, salt) = salted.split_once(':')?;
+        let (stored, server) = keys.split_once(':')?;
+        let iterations: u32 = iterations.parse().ok()?;
+        let length = |key: &str| STANDARD.decode(key).ok().map(|bytes| bytes.len());
+        let right =
+            iterations > 0 && length(salt)? > 0 && length(stored)? == 32 && length(server)? == 32;
+        right.then_some(())
+    };
+    parts().is_some()
+}

@@ -1,0 +1,221 @@
+//! The settings as the rest of the house sees them: typed, in bounds, with their defaults.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::rules::Rules;
+use super::secret::Secret;
+
+/// All settings of one `pgherd.toml`, with the rules of its databases.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The file that they were read from.
+    pub file: PathBuf,
+    pub proxy: Proxy,
+    pub limits: Limits,
+    pub pool: Pool,
+    pub cluster: Cluster,
+    pub log: Log,
+    /// At least one, by name.
+    pub databases: Vec<Database>,
+}
+
+impl Settings {
+    /// The database that a client asks for by name.
+    pub fn database(&self, name: &str) -> Option<&Database> {
+        self.databases.iter().find(|database| &*database.name == name)
+    }
+}
+
+/// `[proxy]`: where clients come in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proxy {
+    /// At least one.
+    pub listen: Vec<SocketAddr>,
+    /// Threads that serve clients; 0 is one a core.
+    pub workers: usize,
+    /// Connections that the kernel keeps until they are accepted.
+    pub backlog: u32,
+    /// After SIGTERM, how long clients may finish what they are in the middle of.
+    pub drain_timeout: Duration,
+}
+
+/// `[limits]`: what one client, and all of them, may take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Clients connected at once; the next gets 53300.
+    pub clients: usize,
+    /// Bytes of one message from a client; a longer one gets 08P01 or 54000 and is not read.
+    pub message_size: usize,
+    /// Bytes of statement text that are analysed; a longer one needs a hint.
+    pub statement_size: usize,
+    /// From the connection until it is authenticated.
+    pub startup_timeout: Duration,
+    /// A statement waits so long for a backend, then gets 57P03.
+    pub queue_timeout: Duration,
+    /// Bytes of all cached plans of a database.
+    pub plan_cache: usize,
+    /// Bytes of the statements that one client keeps prepared.
+    pub prepared_statements: usize,
+}
+
+/// `[pool]`: connections to the servers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pool {
+    /// Connections to one shard for one user.
+    pub size: usize,
+    /// To reach a server and authenticate.
+    pub connect_timeout: Duration,
+    /// An unused connection is closed after this.
+    pub idle_timeout: Duration,
+    /// A connection is closed after this, when it is not in use.
+    pub lifetime: Duration,
+    /// After a failed connect, the first wait before the next try; it doubles up to the next.
+    pub retry_backoff_min: Duration,
+    pub retry_backoff_max: Duration,
+}
+
+/// `[cluster]`: how pgherd itself looks at the servers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cluster {
+    /// Between two looks at the tables and functions of the home shard.
+    pub schema_poll: Duration,
+    /// For one of pgherd's own queries.
+    pub query_timeout: Duration,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    pub format: LogFormat,
+    /// Directives of `tracing_subscriber::EnvFilter`, checked.
+    pub level: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+/// `[database.NAME]`: what a client connects to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Database {
+    pub name: Box<str>,
+    /// Its name on the servers.
+    pub server_name: Box<str>,
+    pub rules: Arc<Rules>,
+    /// Where the rules were read from; `None` when the database has none (one shard).
+    pub rules_file: Option<PathBuf>,
+    /// Where placements are kept.
+    pub catalog: PathBuf,
+    /// At least one.
+    pub users: Vec<User>,
+    /// Index in `users`: who pgherd's own queries run as.
+    pub control_user: usize,
+    /// At least one, in the order of the file.
+    pub shards: Vec<Shard>,
+}
+
+impl Database {
+    /// The user that a client asks for by name.
+    pub fn user(&self, name: &str) -> Option<&User> {
+        self.users.iter().find(|user| &*user.name == name)
+    }
+
+    /// Who pgherd's own queries run as.
+    pub fn control_user(&self) -> Option<&User> {
+        self.users.get(self.control_user)
+    }
+
+    /// Names of the shards, in the order of the file.
+    pub fn shard_names(&self) -> impl Iterator<Item = &str> {
+        self.shards.iter().map(|shard| &*shard.name)
+    }
+
+    /// Index of the shard of home tables and system catalogs.
+    pub fn home_shard(&self) -> usize {
+        let named = self.rules.home_shard.as_deref();
+        named.and_then(|name| self.shard_names().position(|shard| shard == name)).unwrap_or(0)
+    }
+}
+
+/// A user of a database, to clients and to its servers alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    pub name: Box<str>,
+    /// What a client proves to know.
+    pub client: ClientSecret,
+    /// What pgherd proves to the servers.
+    pub server_password: Secret,
+    /// Instead of [`Pool::size`].
+    pub pool_size: Option<usize>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientSecret {
+    Password(Secret),
+    /// `SCRAM-SHA-256$iterations:salt$stored:server`, as in `pg_authid.rolpassword`.
+    Verifier(Secret),
+}
+
+/// A primary and its replicas.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shard {
+    pub name: Box<str>,
+    /// At least one; the first is the primary at start.
+    pub nodes: Vec<NodeAddress>,
+}
+
+/// A Postgres server's address.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeAddress {
+    /// A name or an address, IPv6 without brackets.
+    pub host: Box<str>,
+    pub port: u16,
+}
+
+impl NodeAddress {
+    /// Reads `host:port` or `[v6]:port`.
+    pub fn parse(text: &str) -> Option<NodeAddress> {
+        let (host, port) = text.rsplit_once(':')?;
+        let host = match host.strip_prefix('[') {
+            Some(v6) => v6.strip_suffix(']')?,
+            None if host.contains(':') => return None,
+            None => host,
+        };
+        let port: u16 = port.parse().ok().filter(|port| *port > 0)?;
+        let plain = !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || c == '/');
+        plain.then(|| NodeAddress { host: host.into(), port })
+    }
+}
+
+impl fmt::Display for NodeAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::NodeAddress;
+
+    #[test]
+    fn addresses_are_read_and_shown() {
+        for good in ["127.0.0.1:5432", "db1.example.org:1", "[::1]:65535"] {
+            assert_eq!(NodeAddress::parse(good).map(|a| a.to_string()).as_deref(), Some(good));
+        }
+        for bad in ["", "localhost", "localhost:", ":5432", "h:0", "h:65536", "::1:5432", "[::1:1"]
+        {
+            assert_eq!(NodeAddress::parse(bad), None, "{bad}");
+        }
+    }
+}

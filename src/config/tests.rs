@@ -1,0 +1,123 @@
+//! Configurations as data: `tests/config/bad/NAME.toml` (and the rules it names) beside
+//! `NAME.expected`, the mistakes as a person sees them. PGHERD_REWRITE=1 writes them anew.
+//! A line `# environment: NAME=value` or `# flag: key=value` sets what stands outside.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::settings::{ClientSecret, LogFormat};
+use super::*;
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config")
+}
+
+fn pairs(text: &str, prefix: &str) -> Vec<(String, String)> {
+    text.lines()
+        .filter_map(|line| line.strip_prefix(prefix)?.trim().split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+fn overrides(text: &str) -> Overrides {
+    Overrides { environment: pairs(text, "# environment:"), flags: pairs(text, "# flag:") }
+}
+
+#[test]
+fn mistakes_are_named_with_file_and_line() {
+    let directory = directory().join("bad");
+    let mut differing = Vec::new();
+    let mut count = 0;
+    for entry in fs::read_dir(&directory).unwrap() {
+        let file = entry.unwrap().path();
+        if file.extension().is_none_or(|e| e != "toml") {
+            continue;
+        }
+        count += 1;
+        let text = fs::read_to_string(&file).unwrap();
+        let found = match load(&file, &overrides(&text)) {
+            Ok(_) => "no mistake found".to_owned(),
+            Err(mistakes) => mistakes.to_string(),
+        };
+        let found = found.replace(&format!("{}/", directory.display()), "") + "\n";
+        let beside = file.with_extension("expected");
+        if std::env::var_os("PGHERD_REWRITE").is_some() {
+            fs::write(&beside, &found).unwrap();
+        }
+        let expected = fs::read_to_string(&beside).unwrap_or_default();
+        if found != expected {
+            differing.push(format!("{}:\nexpected:\n{expected}found:\n{found}", file.display()));
+        }
+    }
+    assert!(count >= 10, "only {count} files in {}", directory.display());
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
+}
+
+fn good(text: &str) -> Settings {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("pgherd.toml");
+    fs::write(&file, text).unwrap();
+    fs::write(directory.path().join("rules.yaml"), "reference: [countries]\n").unwrap();
+    fs::write(directory.path().join("secret"), "from file\nnot this\n").unwrap();
+    load(&file, &overrides(text)).unwrap()
+}
+
+const SMALL: &str = r#"
+[[database.app.user]]
+name = "pgherd"
+password = "hunter2"
+[[database.app.shard]]
+name = "s1"
+nodes = ["127.0.0.1:6433"]
+"#;
+
+#[test]
+fn a_small_file_gets_the_defaults() {
+    let settings = good(SMALL);
+    assert_eq!(settings.proxy.listen, ["127.0.0.1:6432".parse().unwrap()]);
+    assert_eq!(settings.pool.size, 20);
+    assert_eq!(settings.limits.message_size, 64 << 20);
+    assert_eq!(settings.log.format, LogFormat::Text);
+    let app = settings.database("app").unwrap();
+    assert_eq!(&*app.server_name, "app");
+    assert_eq!(app.rules.unlisted, rules::Unlisted::Home);
+    assert_eq!(app.control_user().map(|user| &*user.name), Some("pgherd"));
+    assert_eq!(app.shards[0].nodes[0].to_string(), "127.0.0.1:6433");
+    assert!(!format!("{settings:?}").contains("hunter2"));
+}
+
+#[test]
+fn flags_override_the_environment_and_that_the_file() {
+    let text = "# environment: PGHERD_POOL__SIZE=30\n# environment: PGHERD_POOL__IDLE_TIMEOUT=7m\n\
+                # environment: PGHERD_DATABASE__APP__SERVER_NAME=007\n\
+                # flag: pool.size=40\n# flag: proxy.listen=127.0.0.1:1,127.0.0.1:2\n\
+                [pool]\nsize = 10\nlifetime = \"2h\"\n";
+    let settings = good(&format!("{text}{SMALL}"));
+    assert_eq!(settings.pool.size, 40);
+    assert_eq!(settings.pool.idle_timeout.as_secs(), 420);
+    assert_eq!(settings.pool.lifetime.as_secs(), 7200);
+    assert_eq!(settings.proxy.listen.len(), 2);
+    assert_eq!(&*settings.databases[0].server_name, "007");
+}
+
+#[test]
+fn secrets_come_from_the_file_a_variable_or_a_file_of_their_own() {
+    let verifier = "SCRAM-SHA-256$4096:c2FsdA==$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:\
+                    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let text = format!(
+        "# environment: APP_PASSWORD=from variable\n\
+         [[database.app.user]]\nname = \"a\"\npassword_env = \"APP_PASSWORD\"\n\
+         [[database.app.user]]\nname = \"b\"\npassword_file = \"secret\"\n\
+         [[database.app.user]]\nname = \"c\"\nverifier = \"{verifier}\"\n\
+         server_password = \"other\"\npool_size = 5\n{SMALL}"
+    );
+    let settings = good(&text);
+    let app = &settings.databases[0];
+    let server = |name: &str| app.user(name).unwrap().server_password.reveal().to_owned();
+    assert_eq!(server("a"), "from variable");
+    assert_eq!(server("b"), "from file");
+    assert_eq!(server("c"), "other");
+    let c = app.user("c").unwrap();
+    assert_eq!(c.client, ClientSecret::Verifier(Secret::new(verifier)));
+    assert_eq!(c.pool_size, Some(5));
+}
