@@ -8,6 +8,7 @@
 //! is said on stderr in plain words; stdout holds only what was asked for.
 
 mod local;
+pub mod logging;
 
 use std::fmt;
 use std::process::ExitCode;
