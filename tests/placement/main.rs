@@ -1,1 +1,3 @@
+//! Where keys lie: by property, and against a real server.
 
+mod ring;
