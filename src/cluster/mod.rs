@@ -1,1 +1,325 @@
 //! Shards and nodes as they are now: pools, health, schema. Knows no client.
+//!
+//! A [`Cluster`] is one database. A session asks it once for its user's [`UserPools`] and then
+//! checks connections out of them, shard by shard.
+
+pub mod ask;
+pub mod backend;
+pub mod error;
+pub mod pool;
+pub mod prepared;
+pub mod shard;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::time::{Instant, sleep};
+
+pub use backend::{Backend, CancelToken, Target};
+pub use error::{ClusterError, ConnectError};
+pub use pool::{Lent, Pool, PoolError, PoolLimits, PoolStats};
+pub use shard::{SearchLimits, Shard, View};
+
+use crate::config::settings::{Database, Settings, User};
+use crate::placement::ShardId;
+use crate::wire::auth::client::Login;
+
+/// Prepared statements that one server connection may hold.
+const PREPARED_STATEMENTS: usize = 200;
+/// How often one checkout follows a primary that moves under it.
+const ATTEMPTS: usize = 3;
+
+/// One database: its shards, and the pools of its users.
+pub struct Cluster {
+    database: Database,
+    pool: crate::config::settings::Pool,
+    queue_timeout: Duration,
+    shards: Vec<Arc<Shard>>,
+    runtime: Handle,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// One a configured user at most.
+    users: HashMap<Box<str>, Arc<UserPools>>,
+    closed: bool,
+}
+
+impl Cluster {
+    /// Starts looking for the primaries of `database`. Connections are made when asked for.
+    ///
+    /// All tasks run on `runtime`; they end when the cluster is dropped.
+    pub fn start(settings: &Settings, database: &Database, runtime: Handle) -> Arc<Cluster> {
+        let limits = SearchLimits {
+            connect_timeout: settings.pool.connect_timeout,
+            query_timeout: settings.cluster.query_timeout,
+            retry_min: settings.pool.retry_backoff_min,
+            retry_max: settings.pool.retry_backoff_max,
+        };
+        let shards = database.shards.iter().enumerate().map(|(i, shard)| {
+            let targets = match database.control_user() {
+                Some(user) => targets(database, i, user),
+                None => Vec::new(),
+            };
+            Shard::start(&shard.name, targets, limits.clone(), runtime.clone())
+        });
+        let cluster = Arc::new(Cluster {
+            database: database.clone(),
+            pool: settings.pool.clone(),
+            queue_timeout: settings.limits.queue_timeout,
+            shards: shards.collect(),
+            runtime: runtime.clone(),
+            state: Mutex::default(),
+        });
+        runtime.spawn(reap(Arc::downgrade(&cluster), cluster.reap_interval()));
+        cluster
+    }
+
+    fn reap_interval(&self) -> Duration {
+        let shortest = self.pool.idle_timeout.min(self.pool.lifetime);
+        (shortest / 4).clamp(Duration::from_millis(100), Duration::from_secs(10))
+    }
+
+    /// The settings that it was started with.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// In the order of the settings.
+    pub fn shards(&self) -> &[Arc<Shard>] {
+        &self.shards
+    }
+
+    pub fn shard(&self, shard: ShardId) -> Result<&Arc<Shard>, ClusterError> {
+        self.shards.get(usize::from(shard.0)).ok_or_else(|| {
+            ClusterError::new(
+                "XX000",
+                format!("database {} has no shard number {}", self.database.name, shard.0),
+            )
+        })
+    }
+
+    /// The pools of a configured user.
+    pub fn user(&self, name: &str) -> Result<Arc<UserPools>, ClusterError> {
+        let mut state = self.state.lock();
+        if state.closed {
+            return Err(closed());
+        }
+        if let Some(pools) = state.users.get(name) {
+            return Ok(pools.clone());
+        }
+        let user = self.database.user(name).ok_or_else(|| {
+            let message = format!("database {} has no user {name}", self.database.name);
+            ClusterError::new("28000", message)
+        })?;
+        let pools = Arc::new(self.make_pools(user));
+        state.users.insert(name.into(), pools.clone());
+        Ok(pools)
+    }
+
+    fn make_pools(&self, user: &User) -> UserPools {
+        let limits = PoolLimits {
+            size: user.pool_size.unwrap_or(self.pool.size),
+            connect_timeout: self.pool.connect_timeout,
+            idle_timeout: self.pool.idle_timeout,
+            lifetime: self.pool.lifetime,
+            retry_min: self.pool.retry_backoff_min,
+            retry_max: self.pool.retry_backoff_max,
+        };
+        let pool = |shard: &Arc<Shard>, node: usize, target: Target| {
+            let shard = Arc::downgrade(shard);
+            let on_failure = move |failure: &ConnectError| {
+                if failure.is_unreachable()
+                    && let Some(shard) = shard.upgrade()
+                {
+                    shard.suspect(node);
+                }
+            };
+            Pool::new(target, limits.clone(), self.runtime.clone(), Box::new(on_failure))
+        };
+        let shards = self.shards.iter().enumerate().map(|(i, shard)| {
+            let targets = targets(&self.database, i, user).into_iter().enumerate();
+            let nodes = targets.map(|(node, target)| pool(shard, node, target)).collect();
+            ShardPools { shard: shard.clone(), nodes }
+        });
+        UserPools {
+            user: user.name.clone(),
+            shards: shards.collect(),
+            queue_timeout: self.queue_timeout,
+        }
+    }
+
+    /// What all pools look like now.
+    pub fn stats(&self) -> Vec<PoolRow> {
+        let users: Vec<_> = self.state.lock().users.values().cloned().collect();
+        let mut rows: Vec<PoolRow> = users.iter().flat_map(|u| u.stats()).collect();
+        rows.sort_by(|a, b| (&a.shard, &a.node, &a.user).cmp(&(&b.shard, &b.node, &b.user)));
+        rows
+    }
+
+    /// Closes what is idle and turns away who waits; what is lent is closed when it comes back.
+    pub fn close(&self) {
+        let users = {
+            let mut state = self.state.lock();
+            state.closed = true;
+            std::mem::take(&mut state.users)
+        };
+        users.values().flat_map(|u| u.pools()).for_each(Pool::close);
+    }
+
+    fn reap(&self) {
+        let users: Vec<_> = self.state.lock().users.values().cloned().collect();
+        users.iter().flat_map(|u| u.pools()).for_each(Pool::reap);
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+async fn reap(cluster: Weak<Cluster>, interval: Duration) {
+    loop {
+        sleep(interval).await;
+        let Some(cluster) = cluster.upgrade() else { return };
+        cluster.reap();
+    }
+}
+
+/// Where the nodes of a shard are, for a user.
+fn targets(database: &Database, shard: usize, user: &User) -> Vec<Target> {
+    let nodes = database.shards.get(shard).map_or(&[][..], |s| &s.nodes);
+    let target = |address: &crate::config::settings::NodeAddress| Target {
+        address: address.clone(),
+        database: database.server_name.clone(),
+        login: Login {
+            user: user.name.clone(),
+            password: Some(user.server_password.reveal().into()),
+        },
+        parameters: vec![
+            ("application_name".into(), "pgherd".into()),
+            ("client_encoding".into(), "UTF8".into()),
+        ],
+        prepared_statements: PREPARED_STATEMENTS,
+    };
+    nodes.iter().map(target).collect()
+}
+
+fn closed() -> ClusterError {
+    ClusterError::new("57P01", "pgherd is shutting down")
+}
+
+/// One pool, named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolRow {
+    pub shard: Box<str>,
+    pub node: String,
+    pub user: Box<str>,
+    pub stats: PoolStats,
+}
+
+/// The pools of one user on all shards.
+pub struct UserPools {
+    user: Box<str>,
+    shards: Vec<ShardPools>,
+    queue_timeout: Duration,
+}
+
+struct ShardPools {
+    shard: Arc<Shard>,
+    /// One a node.
+    nodes: Vec<Pool>,
+}
+
+impl UserPools {
+    /// Lends a connection to the shard's primary, within `limits.queue_timeout`. First come,
+    /// first served; may be dropped while it waits.
+    pub async fn checkout(&self, shard: ShardId) -> Result<Lent, ClusterError> {
+        let pools = self.shards.get(usize::from(shard.0)).ok_or_else(|| {
+            ClusterError::new("XX000", format!("there is no shard number {}", shard.0))
+        })?;
+        let started = Instant::now();
+        let deadline = started + self.queue_timeout;
+        let mut failure = None;
+        for _ in 0..ATTEMPTS {
+            let node = match pools.shard.primary() {
+                Some(node) => node,
+                None => pools.shard.wait_primary(deadline).await?,
+            };
+            let Some(pool) = pools.nodes.get(node) else { break };
+            match pool.checkout(deadline).await {
+                Ok(lent) => return Ok(lent),
+                // The pool has told the shard, which looks for its primary again.
+                Err(PoolError::Connect(e)) if e.is_unreachable() => failure = Some((pool, e)),
+                Err(e) => return Err(self.explain(&pools.shard, pool, e, started.elapsed())),
+            }
+        }
+        let why = match failure {
+            Some((pool, e)) => format!("node {}: {e}", pool.target().address),
+            None => "it has no node".to_owned(),
+        };
+        Err(pools.shard.unavailable(&why, started.elapsed()))
+    }
+
+    /// The node taken for the shard's primary refused to write: find out who is.
+    pub fn suspect(&self, shard: ShardId, lent: &Backend) {
+        let Some(pools) = self.shards.get(usize::from(shard.0)) else { return };
+        if let Some(node) = pools.shard.nodes().position(|address| address == lent.address()) {
+            pools.shard.suspect(node);
+        }
+    }
+
+    fn explain(
+        &self,
+        shard: &Shard,
+        pool: &Pool,
+        error: PoolError,
+        waited: Duration,
+    ) -> ClusterError {
+        let (name, address, user) = (shard.name(), &pool.target().address, &self.user);
+        match error {
+            PoolError::Closed => closed(),
+            PoolError::Connect(e) => ClusterError::new(
+                e.sqlstate(),
+                format!("shard {name}, node {address}, user {user}: {e}"),
+            )
+            .with_hint("See the user's server password and the node's pg_hba.conf."),
+            PoolError::Timeout { last, live } => {
+                let size = pool.stats().size;
+                let error = shard
+                    .unavailable(
+                        &format!("{live} of {size} connections for user {user} are busy"),
+                        waited,
+                    )
+                    .with_hint(
+                        "Waited for limits.queue_timeout. Shorten transactions, or raise \
+                         pool.size within the server's max_connections.",
+                    );
+                match last {
+                    Some(e) => error.with_detail(format!("Connecting one more failed: {e}.")),
+                    None => error,
+                }
+            }
+        }
+    }
+
+    fn pools(&self) -> impl Iterator<Item = &Pool> {
+        self.shards.iter().flat_map(|s| &s.nodes)
+    }
+
+    fn stats(&self) -> impl Iterator<Item = PoolRow> {
+        self.shards.iter().flat_map(|s| {
+            s.nodes.iter().map(|pool| PoolRow {
+                shard: s.shard.name().into(),
+                node: pool.target().address.to_string(),
+                user: self.user.clone(),
+                stats: pool.stats(),
+            })
+        })
+    }
+}

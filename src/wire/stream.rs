@@ -1,6 +1,6 @@
 //! One byte stream to a client or a server, whatever carries it.
 //!
-//! Today TCP and Unix sockets; TLS is one more kind here, and nobody above has to know.
+//! Today plain TCP; TLS is one more kind here, and nobody above has to know.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -8,12 +8,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
 
 #[derive(Debug)]
 pub enum Stream {
     Tcp(TcpStream),
-    Unix(UnixStream),
 }
 
 impl Stream {
@@ -23,9 +22,18 @@ impl Stream {
         let mut byte = [MaybeUninit::uninit(); 1];
         let peeked = match self {
             Stream::Tcp(s) => socket2::SockRef::from(s).peek(&mut byte),
-            Stream::Unix(s) => socket2::SockRef::from(s).peek(&mut byte),
         };
         matches!(peeked, Err(e) if e.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// As [`Stream::is_quiet`], but asks the kernel only when the runtime has seen the socket
+    /// become readable: free on a busy connection, at most one turn of the runtime behind.
+    pub fn seems_quiet(&self) -> bool {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let ready = match self {
+            Stream::Tcp(s) => s.poll_read_ready(&mut cx),
+        };
+        ready.is_pending() || self.is_quiet()
     }
 }
 
@@ -37,7 +45,6 @@ impl AsyncRead for Stream {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Stream::Tcp(s) => Pin::new(s).poll_read(cx, buf),
-            Stream::Unix(s) => Pin::new(s).poll_read(cx, buf),
         }
     }
 }
@@ -50,21 +57,18 @@ impl AsyncWrite for Stream {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Stream::Tcp(s) => Pin::new(s).poll_write(cx, buf),
-            Stream::Unix(s) => Pin::new(s).poll_write(cx, buf),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Stream::Tcp(s) => Pin::new(s).poll_flush(cx),
-            Stream::Unix(s) => Pin::new(s).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Stream::Tcp(s) => Pin::new(s).poll_shutdown(cx),
-            Stream::Unix(s) => Pin::new(s).poll_shutdown(cx),
         }
     }
 }

@@ -1,0 +1,396 @@
+//! One connection to one server, as the relay needs it: bytes in, bytes out, and what must be
+//! known of the session on the other side.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+
+use super::error::ConnectError;
+use super::prepared::PreparedSet;
+use crate::config::settings::NodeAddress;
+use crate::wire::auth::client::{Exchange, Login};
+use crate::wire::backend::{self, Authentication, ErrorFields, TransactionStatus, tag};
+use crate::wire::frame;
+use crate::wire::stream::Stream;
+use crate::wire::{ProtocolError, frontend, startup};
+
+/// Room for one read from a server.
+const READ_ROOM: usize = 16 * 1024;
+/// A buffer that grew beyond this is given back when the connection goes idle.
+const KEPT_ROOM: usize = 64 * 1024;
+/// Longest message that a server may send before it is ready.
+const STARTUP_MESSAGE: usize = 64 * 1024;
+/// How long an idle connection may be silent before the kernel asks whether the peer lives, and
+/// how long sent bytes may stay unconfirmed: a cut network is noticed in this time.
+const KEEPALIVE: Duration = Duration::from_secs(10);
+const UNCONFIRMED: Duration = Duration::from_secs(20);
+
+/// Where and as whom to connect.
+#[derive(Debug, Clone)]
+pub struct Target {
+    pub address: NodeAddress,
+    /// The database's name on the server.
+    pub database: Box<str>,
+    pub login: Login,
+    /// Startup parameters beside user and database, such as `application_name`.
+    pub parameters: Vec<(Box<str>, Box<str>)>,
+    /// How many prepared statements a connection may hold.
+    pub prepared_statements: usize,
+}
+
+/// One connection to one server.
+pub struct Backend {
+    stream: Stream,
+    /// What was read and not yet taken. Frames are cut off its front.
+    pub input: BytesMut,
+    /// What is to be sent with the next [`Backend::send`]; one write for all of it.
+    pub output: BytesMut,
+    cancel: Arc<CancelToken>,
+    parameters: BTreeMap<Box<str>, Box<str>>,
+    status: TransactionStatus,
+    /// Messages sent that are each answered by a ReadyForQuery still to come.
+    awaited: u32,
+    broken: bool,
+    connected_at: Instant,
+    /// The prepared statements that this session holds; the proxy keeps it true.
+    pub prepared: PreparedSet,
+    /// Session settings that the proxy applied here, by lower-case name.
+    pub settings: BTreeMap<Box<str>, Box<str>>,
+}
+
+impl fmt::Debug for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Backend")
+            .field("address", &self.cancel.address)
+            .field("pid", &self.cancel.pid)
+            .field("status", &self.status)
+            .field("awaited", &self.awaited)
+            .field("broken", &self.broken)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Backend {
+    /// Connects and authenticates, all within `limit`.
+    pub async fn connect(target: &Target, limit: Duration) -> Result<Backend, ConnectError> {
+        match timeout(limit, Backend::open(target)).await {
+            Ok(opened) => opened,
+            Err(_) => Err(ConnectError::Unreachable(format!(
+                "no connection within the {:.1} s of pool.connect_timeout",
+                limit.as_secs_f64()
+            ))),
+        }
+    }
+
+    async fn open(target: &Target) -> Result<Backend, ConnectError> {
+        let stream = connect_stream(&target.address).await?;
+        let mut backend = Backend {
+            stream,
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            cancel: Arc::new(CancelToken::unknown(&target.address)),
+            parameters: BTreeMap::new(),
+            status: TransactionStatus::Idle,
+            awaited: 0,
+            broken: false,
+            connected_at: Instant::now(),
+            prepared: PreparedSet::new(target.prepared_statements),
+            settings: BTreeMap::new(),
+        };
+        let named = [("user", &*target.login.user), ("database", &*target.database)];
+        let given = target.parameters.iter().map(|(n, v)| (&**n, &**v));
+        startup::write_startup(&mut backend.output, named.into_iter().chain(given));
+        backend.send().await?;
+        backend.authenticate(&target.login).await?;
+        Ok(backend)
+    }
+
+    /// From the startup packet to the first ReadyForQuery.
+    async fn authenticate(&mut self, login: &Login) -> Result<(), ConnectError> {
+        let mut exchange = Exchange::new(login);
+        let mut let_in = false;
+        loop {
+            let (tag, body) = self.next_startup_message().await?;
+            match tag {
+                tag::AUTHENTICATION if !let_in => {
+                    let_in = exchange.step(Authentication::read(&body)?, &mut self.output)?;
+                    self.send().await?;
+                }
+                tag::ERROR_RESPONSE => {
+                    return Err(ConnectError::answered(ErrorFields::read(&body)?));
+                }
+                tag::NOTICE_RESPONSE => {}
+                tag::BACKEND_KEY_DATA if let_in => {
+                    let (pid, secret) = backend::read_backend_key(&body)?;
+                    let address = self.cancel.address.clone();
+                    self.cancel = Arc::new(CancelToken { address, pid, secret: secret.into() });
+                }
+                tag::PARAMETER_STATUS | tag::READY_FOR_QUERY if let_in => {
+                    self.note(tag, &body)?;
+                    if tag == tag::READY_FOR_QUERY {
+                        return Ok(());
+                    }
+                }
+                other => {
+                    let why = format!("the server sent {} at startup", frame::show_tag(other));
+                    return Err(ProtocolError::message(why).into());
+                }
+            }
+        }
+    }
+
+    async fn next_startup_message(&mut self) -> Result<(u8, BytesMut), ConnectError> {
+        loop {
+            let bound = "what a server may send at startup";
+            if let Some(message) = frame::take(&mut self.input, STARTUP_MESSAGE, bound)? {
+                return Ok(message);
+            }
+            self.fill().await?;
+        }
+    }
+
+    /// Reads once into `input`: waits until there is something. An end is an error. Safe to
+    /// drop and call again.
+    pub async fn fill(&mut self) -> io::Result<usize> {
+        poll_fn(|cx| self.poll_fill(cx)).await
+    }
+
+    /// Sends all of `output`. Safe to drop and call again.
+    ///
+    /// A server that is itself stuck in sending to us won't read: where it may have much to say
+    /// meanwhile (COPY, a pipeline), use [`Backend::send_or_fill`].
+    pub async fn send(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.poll_send(cx)).await
+    }
+
+    /// Goes on sending `output` and reading into `input`, until either all is sent or something
+    /// was read: `true` in the first case.
+    pub async fn send_or_fill(&mut self) -> io::Result<bool> {
+        poll_fn(|cx| {
+            if let Poll::Ready(sent) = self.poll_send(cx) {
+                return Poll::Ready(sent.map(|()| true));
+            }
+            self.poll_fill(cx).map_ok(|_| false)
+        })
+        .await
+    }
+
+    /// As [`Backend::fill`].
+    pub fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.input.capacity() - self.input.len() < READ_ROOM / 4 {
+            self.input.reserve(READ_ROOM);
+        }
+        let stream = Pin::new(&mut self.stream);
+        let read = ready!(poll_read_buf(stream, cx, &mut self.input));
+        if !matches!(read, Ok(1..)) {
+            self.broken = true;
+        }
+        Poll::Ready(match read {
+            Ok(0) => Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "server closed the connection unexpectedly",
+            )),
+            other => other,
+        })
+    }
+
+    /// As [`Backend::send`].
+    pub fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.output.has_remaining() {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.output));
+            match written {
+                Ok(n) if n > 0 => self.output.advance(n),
+                Ok(_) => {
+                    self.broken = true;
+                    return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+                }
+                Err(e) => {
+                    self.broken = true;
+                    return Poll::Ready(Err(e));
+                }
+            }
+        }
+        self.output.clear();
+        Poll::Ready(Ok(()))
+    }
+
+    /// Records that `n` messages were put into `output` that a ReadyForQuery will answer each:
+    /// Query, Sync, FunctionCall.
+    pub fn expect_ready(&mut self, n: u32) {
+        self.awaited = self.awaited.saturating_add(n);
+    }
+
+    /// How many ReadyForQuery are still to come.
+    pub fn awaited(&self) -> u32 {
+        self.awaited
+    }
+
+    /// Takes notice of a frame that changes what is known of the session: ReadyForQuery,
+    /// ParameterStatus. Others are nothing to it.
+    pub fn note(&mut self, tag: u8, body: &[u8]) -> Result<(), ProtocolError> {
+        match tag {
+            tag::READY_FOR_QUERY => {
+                self.status = backend::read_ready(body)?;
+                self.awaited = self.awaited.saturating_sub(1);
+            }
+            tag::PARAMETER_STATUS => {
+                let (name, value) = backend::read_parameter_status(body)?;
+                let text = |b| String::from_utf8_lossy(b).into_owned().into_boxed_str();
+                self.parameters.insert(text(name), text(value));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Where the session stood at its last ReadyForQuery.
+    pub fn status(&self) -> TransactionStatus {
+        self.status
+    }
+
+    /// The values of ParameterStatus, as last told.
+    pub fn parameters(&self) -> &BTreeMap<Box<str>, Box<str>> {
+        &self.parameters
+    }
+
+    pub fn address(&self) -> &NodeAddress {
+        &self.cancel.address
+    }
+
+    /// Process id on the server.
+    pub fn pid(&self) -> i32 {
+        self.cancel.pid
+    }
+
+    /// What cancels the query that runs here.
+    pub fn cancel_token(&self) -> Arc<CancelToken> {
+        self.cancel.clone()
+    }
+
+    /// The session's state isn't known any more, so it must not be used again.
+    pub fn mark_broken(&mut self) {
+        self.broken = true;
+    }
+
+    pub fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    /// Age of the connection.
+    pub fn age(&self) -> Duration {
+        self.connected_at.elapsed()
+    }
+
+    /// Whether another client may have it: outside a transaction, nothing unsent, nothing
+    /// unread, nothing still to come.
+    pub fn is_clean(&self) -> bool {
+        !self.broken
+            && self.status == TransactionStatus::Idle
+            && self.awaited == 0
+            && self.input.is_empty()
+            && self.output.is_empty()
+    }
+
+    /// Whether an idle connection is open and silent, by one system call that doesn't wait.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.stream.is_quiet()
+    }
+
+    /// As [`Backend::is_quiet`], by what is known of the socket already: no system call unless
+    /// there is a sign of life.
+    pub(super) fn seems_quiet(&self) -> bool {
+        self.stream.seems_quiet()
+    }
+
+    /// Gives large buffers back.
+    pub(super) fn rest(&mut self) {
+        for buffer in [&mut self.input, &mut self.output] {
+            if buffer.capacity() > KEPT_ROOM {
+                *buffer = BytesMut::new();
+            }
+        }
+    }
+
+    /// Says goodbye, so that the server's log shows no lost connection. Never waits: the kernel
+    /// has room for five bytes, or the connection isn't worth it.
+    pub(super) fn farewell(mut self) {
+        if self.broken || !self.output.is_empty() {
+            return;
+        }
+        frontend::terminate(&mut self.output);
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let _ = self.poll_send(&mut cx);
+    }
+}
+
+/// As tokio's `read_buf`, for a poll: one read into the spare room.
+fn poll_read_buf(
+    stream: Pin<&mut Stream>,
+    cx: &mut Context<'_>,
+    buf: &mut BytesMut,
+) -> Poll<io::Result<usize>> {
+    let stream = stream.get_mut();
+    let mut read = std::pin::pin!(stream.read_buf(buf));
+    read.as_mut().poll(cx)
+}
+
+async fn connect_stream(address: &NodeAddress) -> Result<Stream, ConnectError> {
+    let stream = TcpStream::connect((&*address.host, address.port)).await?;
+    stream.set_nodelay(true)?;
+    let socket = socket2::SockRef::from(&stream);
+    let keepalive = socket2::TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
+    socket.set_tcp_keepalive(&keepalive)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(UNCONFIRMED))?;
+    Ok(Stream::Tcp(stream))
+}
+
+/// What it takes to cancel the query that one connection runs. The secret isn't shown.
+pub struct CancelToken {
+    address: NodeAddress,
+    pid: i32,
+    secret: Box<[u8]>,
+}
+
+impl fmt::Debug for CancelToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CancelToken")
+            .field("address", &self.address)
+            .field("pid", &self.pid)
+            .finish_non_exhaustive()
+    }
+}
+
+impl CancelToken {
+    fn unknown(address: &NodeAddress) -> CancelToken {
+        CancelToken { address: address.clone(), pid: 0, secret: Box::new([]) }
+    }
+
+    /// Asks the server, over a connection of its own, and waits until it has taken the request:
+    /// after that it can't hit a query that is sent later than now.
+    pub async fn cancel(&self, limit: Duration) -> Result<(), ConnectError> {
+        let asked = async {
+            let mut stream = connect_stream(&self.address).await?;
+            let mut request = BytesMut::new();
+            startup::write_cancel(&mut request, self.pid, &self.secret);
+            stream.write_all(&request).await?;
+            // The server closes without a word when the signal is sent.
+            let _ = stream.read_u8().await;
+            Ok(())
+        };
+        match timeout(limit, asked).await {
+            Ok(done) => done,
+            Err(_) => Err(ConnectError::Unreachable("the server took no cancel request".into())),
+        }
+    }
+}

@@ -1,0 +1,393 @@
+//! The connections of one user to one node: a bounded number, lent out first come, first served.
+//!
+//! Why not deadpool: docs/decisions/002-own-pool.md. Idle connections are reused last in, first
+//! out, so that few stay warm and the rest age out. Who finds none waits in line; a connection
+//! that comes back is handed to the first in line, never put where somebody else could take it.
+//! Connecting runs beside the line, so whoever waits takes what comes first: a returned
+//! connection or a new one.
+
+use std::collections::VecDeque;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::backend::{Backend, Target};
+use super::error::ConnectError;
+
+/// A connection that was idle for less than this is lent out without asking the kernel whether
+/// it is still open: what tokio already knows of the socket has to do. Under load it is always
+/// less, and the check costs no system call.
+const FRESH: Duration = Duration::from_millis(5);
+
+/// Bounds of one pool.
+#[derive(Debug, Clone)]
+pub struct PoolLimits {
+    /// Connections at once, those being made included; at least one.
+    pub size: usize,
+    /// To reach the server and authenticate.
+    pub connect_timeout: Duration,
+    /// An unused connection is closed after this.
+    pub idle_timeout: Duration,
+    /// An older connection is closed when it isn't in use.
+    pub lifetime: Duration,
+    /// Between two attempts to connect while somebody waits and connecting fails: the first
+    /// pause, and the longest that it doubles to.
+    pub retry_min: Duration,
+    pub retry_max: Duration,
+}
+
+/// Why nothing was lent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PoolError {
+    /// Connecting failed, and no connection is out that could come back.
+    Connect(ConnectError),
+    /// The time was up. What the last attempt to connect failed with, if it did, and how many
+    /// connections there are.
+    Timeout { last: Option<ConnectError>, live: usize },
+    /// The pool is being shut down.
+    Closed,
+}
+
+/// Told of each failed attempt to connect.
+pub type OnFailure = Box<dyn Fn(&ConnectError) + Send + Sync>;
+
+/// A pool; a clone is the same pool.
+#[derive(Clone)]
+pub struct Pool {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    target: Target,
+    limits: PoolLimits,
+    runtime: Handle,
+    on_failure: OnFailure,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The last one was used last.
+    idle: Vec<Idle>,
+    /// In the order of their coming.
+    line: VecDeque<Waiter>,
+    next_ticket: u64,
+    /// Idle and lent.
+    live: usize,
+    /// Attempts to connect that are under way, a pause before one included.
+    connecting: usize,
+    /// What the last attempt failed with; `None` after a success.
+    failing: Option<ConnectError>,
+    /// The pause before the next attempt.
+    pause: Duration,
+    closed: bool,
+}
+
+struct Idle {
+    backend: Backend,
+    since: Instant,
+}
+
+struct Waiter {
+    ticket: u64,
+    since: Instant,
+    hand: oneshot::Sender<Result<Lent, PoolError>>,
+}
+
+/// A connection on loan. Dropping it gives it back when it is clean, and closes it otherwise.
+pub struct Lent {
+    /// `None` only while being dropped.
+    backend: Option<Backend>,
+    pool: Arc<Shared>,
+}
+
+impl std::fmt::Debug for Lent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.backend.fmt(f)
+    }
+}
+
+impl Deref for Lent {
+    type Target = Backend;
+
+    fn deref(&self) -> &Backend {
+        match &self.backend {
+            Some(backend) => backend,
+            None => unreachable!("a loan without its connection is never handed out"),
+        }
+    }
+}
+
+impl DerefMut for Lent {
+    fn deref_mut(&mut self) -> &mut Backend {
+        match &mut self.backend {
+            Some(backend) => backend,
+            None => unreachable!("a loan without its connection is never handed out"),
+        }
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(backend) = self.backend.take() {
+            self.pool.take_back(backend);
+        }
+    }
+}
+
+/// What a pool looks like now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolStats {
+    pub idle: usize,
+    pub lent: usize,
+    pub connecting: usize,
+    pub waiting: usize,
+    /// How long the first in line has been waiting.
+    pub longest_wait: Duration,
+    pub size: usize,
+}
+
+impl Pool {
+    /// A pool without connections; they are made when asked for, on `runtime`.
+    pub fn new(target: Target, limits: PoolLimits, runtime: Handle, on_failure: OnFailure) -> Pool {
+        let state = State { pause: limits.retry_min, ..State::default() };
+        let state = Mutex::new(state);
+        Pool { shared: Arc::new(Shared { target, limits, runtime, on_failure, state }) }
+    }
+
+    /// Lends a connection, waiting until `deadline` at most. May be dropped while waiting.
+    pub async fn checkout(&self, deadline: Instant) -> Result<Lent, PoolError> {
+        let mut place = match self.shared.take_or_line_up()? {
+            Taken::Lent(lent) => return Ok(lent),
+            Taken::Place(place) => place,
+        };
+        match timeout_at(deadline, &mut place.hand).await {
+            Ok(Ok(handed)) => handed,
+            Ok(Err(_)) => Err(PoolError::Closed),
+            Err(_) => {
+                let state = self.shared.state.lock();
+                Err(PoolError::Timeout { last: state.failing.clone(), live: state.live })
+            }
+        }
+    }
+
+    /// Closes what has been idle too long, is too old, or was closed by its server.
+    pub fn reap(&self) {
+        let mut gone = Vec::new();
+        let mut state = self.shared.state.lock();
+        let mut kept = Vec::with_capacity(state.idle.len());
+        for idle in state.idle.drain(..) {
+            let fresh = idle.since.elapsed() < self.shared.limits.idle_timeout;
+            let young = idle.backend.age() < self.shared.limits.lifetime;
+            let list =
+                if fresh && young && idle.backend.is_quiet() { &mut kept } else { &mut gone };
+            list.push(idle);
+        }
+        state.idle = kept;
+        state.live -= gone.len();
+        drop(state);
+        gone.into_iter().for_each(|idle| idle.backend.farewell());
+    }
+
+    /// Closes the idle connections and turns the line away; what is lent is closed when it
+    /// comes back.
+    pub fn close(&self) {
+        let mut state = self.shared.state.lock();
+        state.closed = true;
+        let line = std::mem::take(&mut state.line);
+        let idle = std::mem::take(&mut state.idle);
+        state.live -= idle.len();
+        drop(state);
+        idle.into_iter().for_each(|idle| idle.backend.farewell());
+        line.into_iter().for_each(|w| drop(w.hand.send(Err(PoolError::Closed))));
+    }
+
+    pub fn stats(&self) -> PoolStats {
+        let state = self.shared.state.lock();
+        PoolStats {
+            idle: state.idle.len(),
+            lent: state.live - state.idle.len(),
+            connecting: state.connecting,
+            waiting: state.line.len(),
+            longest_wait: state.line.front().map_or(Duration::ZERO, |w| w.since.elapsed()),
+            size: self.shared.limits.size,
+        }
+    }
+
+    pub fn target(&self) -> &Target {
+        &self.shared.target
+    }
+}
+
+enum Taken {
+    Lent(Lent),
+    Place(Place),
+}
+
+/// A place in the line, given up when dropped.
+struct Place {
+    pool: Arc<Shared>,
+    ticket: u64,
+    hand: oneshot::Receiver<Result<Lent, PoolError>>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut state = self.pool.state.lock();
+        if let Ok(at) = state.line.binary_search_by_key(&self.ticket, |w| w.ticket) {
+            state.line.remove(at);
+        }
+        // A connection that was handed over and not taken goes back when `hand` is dropped.
+    }
+}
+
+impl Shared {
+    fn take_or_line_up(self: &Arc<Self>) -> Result<Taken, PoolError> {
+        let mut dead = Vec::new();
+        let mut state = self.state.lock();
+        if state.closed {
+            return Err(PoolError::Closed);
+        }
+        // Nobody passes those who wait; while somebody does, nothing is idle anyway.
+        while state.line.is_empty()
+            && let Some(idle) = state.idle.pop()
+        {
+            if self.may_lend(&idle) {
+                drop(state);
+                dead.into_iter().for_each(Backend::farewell);
+                return Ok(Taken::Lent(self.lend(idle.backend)));
+            }
+            state.live -= 1;
+            dead.push(idle.backend);
+        }
+        let (sender, hand) = oneshot::channel();
+        let ticket = state.next_ticket;
+        state.next_ticket += 1;
+        state.line.push_back(Waiter { ticket, since: Instant::now(), hand: sender });
+        self.connect_if_useful(&mut state);
+        drop(state);
+        dead.into_iter().for_each(Backend::farewell);
+        Ok(Taken::Place(Place { pool: self.clone(), ticket, hand }))
+    }
+
+    fn may_lend(&self, idle: &Idle) -> bool {
+        let rested = idle.since.elapsed();
+        let open =
+            if rested < FRESH { idle.backend.seems_quiet() } else { idle.backend.is_quiet() };
+        open && rested < self.limits.idle_timeout && idle.backend.age() < self.limits.lifetime
+    }
+
+    fn lend(self: &Arc<Self>, backend: Backend) -> Lent {
+        Lent { backend: Some(backend), pool: self.clone() }
+    }
+
+    /// Starts connecting when somebody waits for whom nobody connects yet, and there is room.
+    /// After a failure one attempt at a time.
+    fn connect_if_useful(self: &Arc<Self>, state: &mut State) {
+        loop {
+            let room = state.live + state.connecting < self.limits.size.max(1);
+            let wanted = state.connecting < state.line.len();
+            let allowed = state.failing.is_none() || state.connecting == 0;
+            if state.closed || !(room && wanted && allowed) {
+                return;
+            }
+            state.connecting += 1;
+            self.runtime.spawn(self.clone().connect(Duration::ZERO));
+        }
+    }
+
+    async fn connect(self: Arc<Self>, mut pause: Duration) {
+        loop {
+            if !pause.is_zero() {
+                sleep(pause).await;
+            }
+            let failure = match self.open().await {
+                Ok(backend) => return self.welcome(backend),
+                Err(failure) => failure,
+            };
+            (self.on_failure)(&failure);
+            match self.after_failure(failure) {
+                Some(next) => pause = next,
+                None => return,
+            }
+        }
+    }
+
+    async fn open(&self) -> Result<Backend, ConnectError> {
+        let backend = Backend::connect(&self.target, self.limits.connect_timeout).await?;
+        if backend.parameters().get("in_hot_standby").is_some_and(|on| &**on == "on") {
+            backend.farewell();
+            return Err(ConnectError::Standby);
+        }
+        Ok(backend)
+    }
+
+    fn welcome(self: Arc<Self>, backend: Backend) {
+        let mut state = self.state.lock();
+        state.connecting -= 1;
+        state.live += 1;
+        state.failing = None;
+        state.pause = self.limits.retry_min;
+        self.connect_if_useful(&mut state);
+        drop(state);
+        self.take_back(backend);
+    }
+
+    /// The line's fate after a failed attempt. Where no connection is out that could come back,
+    /// it is told at once; else it goes on waiting, and there is another attempt after the pause
+    /// that is returned.
+    fn after_failure(self: &Arc<Self>, failure: ConnectError) -> Option<Duration> {
+        let mut state = self.state.lock();
+        state.failing = Some(failure.clone());
+        let hopeless = state.live == 0 && !failure.is_full();
+        if hopeless || state.line.is_empty() || state.closed {
+            state.connecting -= 1;
+            // Those who share the last attempt under way share its end, too.
+            let told = if hopeless { std::mem::take(&mut state.line) } else { VecDeque::new() };
+            drop(state);
+            let error = PoolError::Connect(failure);
+            told.into_iter().for_each(|w| drop(w.hand.send(Err(error.clone()))));
+            return None;
+        }
+        let pause = state.pause;
+        state.pause = (pause * 2).min(self.limits.retry_max);
+        Some(pause)
+    }
+
+    /// A connection comes back, or is new: to the first in line, else to the idle ones.
+    fn take_back(self: &Arc<Self>, mut backend: Backend) {
+        if !backend.is_clean() || backend.age() >= self.limits.lifetime {
+            return self.discard(backend);
+        }
+        loop {
+            let mut state = self.state.lock();
+            if state.closed {
+                drop(state);
+                return self.discard(backend);
+            }
+            let Some(first) = state.line.pop_front() else {
+                backend.rest();
+                state.idle.push(Idle { backend, since: Instant::now() });
+                return;
+            };
+            drop(state);
+            // Sent without the lock: what nobody takes comes back here.
+            let Err(Ok(mut untaken)) = first.hand.send(Ok(self.lend(backend))) else { return };
+            let Some(returned) = untaken.backend.take() else { return };
+            backend = returned;
+        }
+    }
+
+    fn discard(self: &Arc<Self>, backend: Backend) {
+        let mut state = self.state.lock();
+        state.live -= 1;
+        self.connect_if_useful(&mut state);
+        drop(state);
+        backend.farewell();
+    }
+}
