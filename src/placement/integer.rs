@@ -46,7 +46,7 @@ pub(super) fn parse(text: &[u8], width: Width, server_major: u32) -> Result<i64,
     let digits = if radix == 10 { rest } else { &rest[2..] };
     // The largest magnitude: one more below zero than above.
     let limit = width.max as u64 + u64::from(negative);
-    let (magnitude, rest) = match accumulate(digits, radix, limit, server_major) {
+    let (magnitude, rest) = match accumulate(digits, radix, width.max as u64 + 1, server_major) {
         Digits::Number { value, rest } => (value, rest),
         Digits::TooLarge => return Err(Text(text).range_error(width.name)),
         Digits::None => return Err(syntax()),
@@ -61,7 +61,7 @@ pub(super) fn parse(text: &[u8], width: Width, server_major: u32) -> Result<i64,
 }
 
 enum Digits<'a> {
-    /// May still be above the limit on 16 and later, which look at that last.
+    /// May still be too large, which the server sees after it has looked at what follows.
     Number {
         value: u64,
         rest: &'a [u8],
@@ -90,8 +90,8 @@ fn accumulate(digits: &[u8], radix: u32, limit: u64, server_major: u32) -> Digit
         let Some(digit) = at.first().and_then(|&digit| char::from(digit).to_digit(radix)) else {
             break;
         };
-        // 16 and later compare before they multiply and look at the sign at the very end;
-        // earlier ones stop at the first digit too many. It decides between two errors.
+        // Both count without regard to the sign, up to the magnitude of the lowest number;
+        // 16 and later compare before they add the last digit. It decides between two errors.
         let next = value.checked_mul(u64::from(radix)).and_then(|v| v.checked_add(digit.into()));
         match next {
             Some(next) if next <= limit => value = next,
@@ -157,8 +157,8 @@ mod tests {
             r#"22003 value "32768" is out of range for type smallint"#
         );
         // Which of two errors comes first differs.
-        assert!(error("2147483648x", INTEGER, 15).starts_with("22003"));
-        assert!(error("2147483648x", INTEGER, 16).starts_with("22P02"));
+        assert!(error("2147483649x", INTEGER, 15).starts_with("22003"));
+        assert!(error("2147483649x", INTEGER, 16).starts_with("22P02"));
         assert!(error("99999999999x", INTEGER, 16).starts_with("22003"));
     }
 }

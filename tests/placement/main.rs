@@ -1,3 +1,6 @@
 //! Where keys lie: by property, and against a real server.
 
+mod live;
 mod ring;
+mod server;
+mod values;
