@@ -46,7 +46,10 @@ fn random_values_lie_where_the_server_puts_them() {
     let server = Server::start(1);
     block_on(async {
         let client = server.connect("s1").await;
-        client.batch_execute("SET timezone = 'Asia/Tokyo'; SET extra_float_digits = 1").await.unwrap();
+        client
+            .batch_execute("SET timezone = 'Asia/Tokyo'; SET extra_float_digits = 1")
+            .await
+            .unwrap();
         let major = major(&client).await;
         for (key_type, name) in SERVER_NAMES {
             let mut random = StdRng::seed_from_u64(7);

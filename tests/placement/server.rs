@@ -32,7 +32,6 @@ impl Server {
         panic!("no server starts");
     }
 
-
     pub async fn connect(&self, shard: &str) -> Client {
         let node = self.herd.primary(shard).expect("a primary");
         let dsn = node.dsn();
