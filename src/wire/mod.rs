@@ -16,3 +16,6 @@ pub mod stream;
 pub mod write;
 
 pub use error::ProtocolError;
+
+#[cfg(test)]
+mod tests;

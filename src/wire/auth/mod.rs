@@ -6,3 +6,6 @@
 pub mod client;
 pub mod scram;
 pub mod server;
+
+#[cfg(test)]
+mod tests;

@@ -181,7 +181,7 @@ impl Exchange {
         Exchange::start_with(verifier, known, client_first, &BASE64.encode(nonce))
     }
 
-    fn start_with(
+    pub(super) fn start_with(
         verifier: Verifier,
         known: bool,
         client_first: &[u8],

@@ -1,0 +1,214 @@
+//! Both sides of the exchanges, against each other and against the RFC.
+
+use bytes::BytesMut;
+use postgres_protocol::authentication::sasl::{ChannelBinding, ScramSha256};
+use proptest::prelude::*;
+
+use super::client::{self, Login};
+use super::scram::{self, Verifier};
+use super::server::{Exchange, Method, Secret, Step};
+use crate::wire::backend::{Authentication, tag};
+use crate::wire::{ProtocolError, frame, frontend};
+
+const MOCK: &[u8] = b"a secret of this process";
+
+fn take(buf: &mut BytesMut) -> (u8, BytesMut) {
+    frame::take(buf, 1 << 20, "").expect("well formed").expect("whole")
+}
+
+/// Our server side against our client side (which is rust-postgres's SCRAM).
+fn login(
+    method: Method,
+    secret: Option<Secret>,
+    user: &str,
+    password: &str,
+) -> Result<(), ProtocolError> {
+    let login = Login { user: user.into(), password: Some(password.into()) };
+    let mut client = client::Exchange::new(&login);
+    let (mut to_client, mut to_server) = (BytesMut::new(), BytesMut::new());
+    let (mut server, mut step) = Exchange::start(method, user, secret, MOCK, &mut to_client);
+    for _ in 0..5 {
+        while !to_client.is_empty() {
+            let (tag, body) = take(&mut to_client);
+            assert_eq!(tag, tag::AUTHENTICATION);
+            let message = Authentication::read(&body)?;
+            if client.step(message, &mut to_server)? {
+                assert_eq!(step, Step::Done);
+                return Ok(());
+            }
+        }
+        let (tag, body) = take(&mut to_server);
+        assert_eq!(tag, frontend::tag::PASSWORD);
+        step = server.step(&body, &mut to_client)?;
+    }
+    panic!("an exchange without end");
+}
+
+#[test]
+fn every_kind_of_secret_lets_its_password_in_and_no_other() {
+    let verifier = Verifier::derive(b"right").to_string();
+    // md5('right' || 'u')
+    let hashed = format!("md5{}", super::server::md5_hex(&[b"right", b"u"]));
+    for text in ["right", &verifier, &hashed] {
+        let secret = Secret::read("u", text);
+        for method in [Method::ScramSha256, Method::Md5, Method::Cleartext] {
+            let expected = secret.serves(method);
+            let told = login(method, Some(secret.clone()), "u", "right");
+            assert_eq!(told.is_ok(), expected, "{method:?}: {told:?}");
+            let error = login(method, Some(secret.clone()), "u", "wrong").expect_err("refused");
+            assert_eq!((error.sqlstate, error.fatal), ("28P01", true), "{method:?}");
+            assert_eq!(error.message, "password authentication failed for user \"u\"");
+        }
+    }
+    assert!(login(Method::Trust, Some(Secret::read("u", "x")), "u", "whatever").is_ok());
+}
+
+#[test]
+fn an_unknown_user_is_asked_like_any_other() {
+    for method in [Method::ScramSha256, Method::Md5, Method::Cleartext, Method::Trust] {
+        let error = login(method, None, "nobody", "x").expect_err("refused");
+        assert_eq!((error.sqlstate, error.fatal), ("28P01", true), "{method:?}");
+    }
+    // The salt is the same each time, so that asking twice tells nothing, and each user's own.
+    let salt = |user| Verifier::mock(user, MOCK).salt;
+    assert_eq!(salt("a"), salt("a"));
+    assert_ne!(salt("a"), salt("b"));
+    assert_eq!(salt("a").len(), Verifier::derive(b"x").salt.len());
+}
+
+/// The example of RFC 7677, section 3.
+#[test]
+fn the_example_of_the_rfc() {
+    let salt = b"\x5b\x6d\x99\x68\x9d\x12\x35\x8e\xec\xa0\x4b\x14\x12\x36\xfa\x81";
+    let verifier = Verifier::derive_with(b"pencil", salt, 4096);
+    let first = b"n,,n=user,r=rOprNGfwEbeRWgbNEkqO";
+    let nonce = "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
+    let (exchange, answer) =
+        scram::Exchange::start_with(verifier, true, first, nonce).expect("well formed");
+    assert_eq!(
+        answer,
+        "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
+    );
+    let last = b"c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,\
+        p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=";
+    let proof = exchange.finish(last).expect("well formed");
+    assert_eq!(proof.as_deref(), Some("v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="));
+}
+
+#[test]
+fn a_verifier_of_postgres_reads_back() {
+    let text = Verifier::derive(b"secret").to_string();
+    let verifier = Verifier::parse(&text).expect("our own form");
+    assert_eq!(verifier.to_string(), text);
+    assert!(verifier.fits(b"secret") && !verifier.fits(b"Secret"));
+    for bad in [
+        "",
+        "SCRAM-SHA-256$",
+        "SCRAM-SHA-1$4096:c2FsdA==$a:b",
+        "SCRAM-SHA-256$0:c2FsdA==$a:b",
+        "SCRAM-SHA-256$4096:c2FsdA==$c2hvcnQ=:c2hvcnQ=",
+        "SCRAM-SHA-256$99999999999:c2FsdA==$a:b",
+    ] {
+        assert_eq!(Verifier::parse(bad), None, "{bad}");
+    }
+}
+
+#[test]
+fn passwords_are_prepared_as_postgres_prepares_them() {
+    // RFC 4013: a soft hyphen is dropped, a Roman numeral is normalised; what is prohibited
+    // (a BEL) and what is no UTF-8 is taken as it is.
+    for (one, same) in
+        [("I\u{ad}X".as_bytes(), &b"IX"[..]), ("\u{2168}".as_bytes(), b"IX"), (b"\x07", b"\x07")]
+    {
+        let verifier = Verifier::derive(one);
+        assert!(verifier.fits(same), "{one:?}");
+    }
+    assert!(Verifier::derive(b"\xff\xfe").fits(b"\xff\xfe"));
+    assert!(!Verifier::derive(b"\xff\xfe").fits(b"\xff"));
+}
+
+#[test]
+fn odd_scram_messages_are_refused() {
+    let start = |first: &[u8]| scram::Exchange::start(Verifier::derive(b"x"), true, first);
+    for (first, sqlstate) in [
+        (&b""[..], "08P01"),
+        (b"n,", "08P01"),
+        (b"n,,", "08P01"),
+        (b"n,,n=u", "08P01"),
+        (b"n,,n=u,r=", "08P01"),
+        (b"n,,m=x,n=u,r=abc", "08P01"),
+        (b"p=tls-server-end-point,,n=u,r=abc", "08P01"),
+        (b"n,a=admin,n=u,r=abc", "0A000"),
+        (b"n,,n=u,r=\xff", "08P01"),
+    ] {
+        let error = start(first).expect_err("refused");
+        assert_eq!((error.sqlstate, error.fatal), (sqlstate, true), "{first:?}");
+    }
+    for (last, sqlstate) in [
+        (&b""[..], "08P01"),
+        (b"c=biws,r=abc,p=", "08P01"),
+        (b"c=eSws,r=abc,p=", "28000"),
+        (b"r=abc,c=biws,p=AA==", "28000"),
+    ] {
+        let (exchange, _) = start(b"n,,n=u,r=abc").expect("well formed");
+        assert_eq!(exchange.finish(last).expect_err("refused").sqlstate, sqlstate, "{last:?}");
+    }
+}
+
+#[test]
+fn a_server_that_cannot_prove_itself_is_not_trusted() {
+    let login = Login { user: "u".into(), password: Some("x".into()) };
+    let mut out = BytesMut::new();
+    let sasl = b"\0\0\0\x0aSCRAM-SHA-256\0\0";
+    let sasl = || Authentication::read(sasl).expect("well formed");
+    // AuthenticationOk in the middle of SCRAM, before the server's own proof.
+    let mut exchange = client::Exchange::new(&login);
+    assert_eq!(exchange.step(sasl(), &mut out), Ok(false));
+    assert!(exchange.step(Authentication::Ok, &mut out).is_err());
+    // A continuation that nobody asked for.
+    let mut exchange = client::Exchange::new(&login);
+    assert!(exchange.step(Authentication::SaslContinue(b"r=x"), &mut out).is_err());
+    assert!(exchange.step(Authentication::SaslFinal(b"v=x"), &mut out).is_err());
+    // A nonce that isn't ours.
+    let mut exchange = client::Exchange::new(&login);
+    assert_eq!(exchange.step(sasl(), &mut out), Ok(false));
+    let forged = Authentication::SaslContinue(b"r=forged,s=c2FsdA==,i=4096");
+    assert!(exchange.step(forged, &mut out).is_err());
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let secret = Secret::read("u", "hunter2");
+    let login = Login { user: "u".into(), password: Some("hunter2".into()) };
+    let shown = format!("{secret:?} {login:?} {:?}", Verifier::derive(b"hunter2"));
+    assert!(!shown.contains("hunter2") && !shown.contains("key"), "{shown}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn scram_agrees_with_rust_postgres_on_any_password(password in "\\PC{1,20}") {
+        // One iteration: what differs between passwords is their preparation.
+        let verifier = Verifier::derive_with(password.as_bytes(), b"salt", 1);
+        let mut client = ScramSha256::new(password.as_bytes(), ChannelBinding::unrequested());
+        let (exchange, first) =
+            scram::Exchange::start(verifier, true, client.message()).expect("well formed");
+        client.update(first.as_bytes()).expect("well formed");
+        let last = exchange.finish(client.message()).expect("well formed");
+        prop_assert!(last.is_some_and(|last| client.finish(last.as_bytes()).is_ok()));
+    }
+
+    #[test]
+    fn arbitrary_answers_never_panic(answers in prop::collection::vec("[ -~]{0,40}", 1..4)) {
+        let secret = Secret::read("u", "SCRAM-SHA-256$1:c2FsdA==$\
+            AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
+        prop_assert!(secret.serves(Method::ScramSha256));
+        let mut out = BytesMut::new();
+        let (mut exchange, _) =
+            Exchange::start(Method::ScramSha256, "u", Some(secret), MOCK, &mut out);
+        for answer in answers {
+            let _ = exchange.step(answer.as_bytes(), &mut out);
+        }
+    }
+}
