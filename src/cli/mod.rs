@@ -7,6 +7,7 @@
 //! Exit codes: 0 done, 1 failed, 2 the command line or what it names is wrong. What went wrong
 //! is said on stderr in plain words; stdout holds only what was asked for.
 
+mod check;
 mod local;
 pub mod logging;
 
@@ -25,12 +26,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Check(check::Check),
     Local(local::Local),
 }
 
 impl Command {
     fn run(self) -> Result<(), Failure> {
         match self {
+            Command::Check(check) => check.run(),
             Command::Local(local) => local.run(),
         }
     }

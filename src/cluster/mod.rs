@@ -5,9 +5,11 @@
 
 pub mod ask;
 pub mod backend;
+pub mod check;
 pub mod error;
 pub mod pool;
 pub mod prepared;
+pub mod schema;
 pub mod shard;
 
 use std::collections::HashMap;

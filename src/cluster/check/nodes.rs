@@ -1,0 +1,319 @@
+//! The servers of a database side by side: reachable, of one kind, in their roles, with the
+//! settings that pgherd needs.
+
+use std::collections::BTreeMap;
+
+use crate::config::settings::{Database, NodeAddress, Settings};
+
+use super::finding::{Finding, Where, error, warning};
+use super::node::{NodeFacts, Trouble};
+
+/// The majors that pgherd knows.
+const MAJORS: std::ops::RangeInclusive<i32> = 14..=18;
+
+/// Seconds that a server's clock may be off.
+const SKEW_MAX: f64 = 1.0;
+
+/// Seconds after which a prepared transaction is no longer one in flight.
+const PREPARED_AGE_MAX: f64 = 60.0;
+
+/// Connections of pgherd's own on one server: schema, health, check.
+const OWN_CONNECTIONS: usize = 3;
+
+/// What came of looking at each node, by shard.
+pub type Looks<'a> = Vec<(&'a str, Vec<(&'a NodeAddress, Result<NodeFacts, Trouble>)>)>;
+
+/// All that can be said of the nodes without their tables.
+pub fn check(settings: &Settings, database: &Database, looks: &Looks) -> Vec<Finding> {
+    let place = Where::database(&database.name);
+    let mut found = Vec::new();
+    let needed = connections_needed(settings, database);
+    for (shard, nodes) in looks {
+        let place = place.shard(shard);
+        for (node, look) in nodes {
+            let at = place.node(node);
+            match look {
+                Err(trouble) => found.push(unreachable(at, trouble, nodes)),
+                Ok(facts) => one_node(&at, facts, needed, &mut found),
+            }
+        }
+        roles(&place, nodes, &mut found);
+    }
+    versions(&place, looks, &mut found);
+    answers(&place, looks, &mut found);
+    identities(&place, looks, &mut found);
+    found
+}
+
+fn seen<'a>(
+    looks: &'a Looks,
+) -> impl Iterator<Item = (&'a str, &'a NodeAddress, &'a NodeFacts)> + 'a {
+    looks.iter().flat_map(|(shard, nodes)| {
+        nodes.iter().filter_map(move |(node, look)| Some((*shard, *node, look.as_ref().ok()?)))
+    })
+}
+
+type Nodes<'a> = [(&'a NodeAddress, Result<NodeFacts, Trouble>)];
+
+fn unreachable(at: Where, trouble: &Trouble, nodes: &Nodes) -> Finding {
+    let has_primary = nodes.iter().any(|(_, look)| matches!(look, Ok(f) if !f.in_recovery));
+    let (code, message, mend) = match trouble {
+        Trouble::Unreachable(why) => (
+            "unreachable",
+            format!("the server can't be reached: {why}"),
+            "start it, or mend its address in the settings or the way to it".to_owned(),
+        ),
+        Trouble::Refused { sqlstate, message } => (
+            "refused",
+            format!("the server refuses us: {message} ({sqlstate})"),
+            match sqlstate.as_str() {
+                "28P01" | "28000" => {
+                    "check the control user's name and server_password, and the server's \
+                     pg_hba.conf"
+                }
+                "3D000" => "create the database there, or set server_name to its name",
+                "53300" => "raise max_connections there, or lower pool.size",
+                _ => "see the server's log",
+            }
+            .to_owned(),
+        ),
+    };
+    // A shard without a replica still answers; one without a primary doesn't.
+    if has_primary { warning(code, at, message, mend) } else { error(code, at, message, mend) }
+}
+
+fn one_node(at: &Where, facts: &NodeFacts, needed: usize, found: &mut Vec<Finding>) {
+    let major = facts.version / 10_000;
+    if !MAJORS.contains(&major) {
+        found.push(error(
+            "version",
+            at.clone(),
+            format!("PostgreSQL {major} is not one that pgherd knows"),
+            format!("run PostgreSQL {} to {}", MAJORS.start(), MAJORS.end()),
+        ));
+    }
+    if facts.encoding != "UTF8" {
+        found.push(error(
+            "encoding",
+            at.clone(),
+            format!("the database's encoding is {}; text keys are hashed as UTF-8", facts.encoding),
+            "make the database anew with ENCODING 'UTF8' and load it again",
+        ));
+    }
+    settings(at, facts, found);
+    let free = facts.max_connections - facts.reserved_connections;
+    if usize::try_from(free).unwrap_or(0) < needed {
+        found.push(warning(
+            "max-connections",
+            at.clone(),
+            format!("{free} connections are free for us; the pools may take {needed}"),
+            format!("lower pool.size, or set max_connections = {} and restart", needed + 10),
+        ));
+    }
+    if facts.skew.abs() > SKEW_MAX {
+        found.push(warning(
+            "clock",
+            at.clone(),
+            format!("its clock differs from this machine's by {:.1} s", facts.skew),
+            "keep both by NTP",
+        ));
+    }
+    if facts.prepared > 0 && facts.prepared_age > PREPARED_AGE_MAX {
+        found.push(warning(
+            "prepared-transactions",
+            at.clone(),
+            format!(
+                "{} prepared transaction(s) were left behind, the oldest {:.0} s ago; they hold \
+                 locks and keep VACUUM from cleaning",
+                facts.prepared, facts.prepared_age
+            ),
+            "see pg_prepared_xacts; COMMIT PREPARED or ROLLBACK PREPARED each by its gid",
+        ));
+    }
+}
+
+fn settings(at: &Where, facts: &NodeFacts, found: &mut Vec<Finding>) {
+    let mut wrong = |code, holds: bool, is: String, why: &str, set: &str| {
+        if !holds {
+            let mend = format!("ALTER SYSTEM SET {set}; then restart the server");
+            found.push(warning(code, at.clone(), format!("{is}: {why}"), mend));
+        }
+    };
+    let level = &facts.wal_level;
+    wrong(
+        "wal-level",
+        level == "logical",
+        format!("wal_level is {level}"),
+        "resharding and recovery decode the WAL",
+        "wal_level = 'logical'",
+    );
+    wrong(
+        "max-prepared-transactions",
+        facts.max_prepared_transactions > 0,
+        "max_prepared_transactions is 0".to_owned(),
+        "a transaction that writes on several shards is committed in two phases",
+        "max_prepared_transactions = 200",
+    );
+    wrong(
+        "track-commit-timestamp",
+        facts.track_commit_timestamp,
+        "track_commit_timestamp is off".to_owned(),
+        "recovery asks who wrote a row last",
+        "track_commit_timestamp = on",
+    );
+    let slots = facts.max_replication_slots;
+    wrong(
+        "max-replication-slots",
+        slots >= 4,
+        format!("max_replication_slots is {slots}"),
+        "replicas, recovery and resharding take one each",
+        "max_replication_slots = 20",
+    );
+    let senders = facts.max_wal_senders;
+    wrong(
+        "max-wal-senders",
+        senders >= 4,
+        format!("max_wal_senders is {senders}"),
+        "replicas, recovery and resharding take one each",
+        "max_wal_senders = 20",
+    );
+    wrong(
+        "fsync",
+        facts.fsync && facts.full_page_writes,
+        "fsync or full_page_writes is off".to_owned(),
+        "a crash of the machine loses acknowledged writes or the whole cluster",
+        "fsync = on; ALTER SYSTEM SET full_page_writes = on",
+    );
+}
+
+fn roles(place: &Where, nodes: &Nodes, found: &mut Vec<Finding>) {
+    let facts = || nodes.iter().filter_map(|(node, look)| Some((*node, look.as_ref().ok()?)));
+    let primaries: Vec<_> = facts().filter(|(_, facts)| !facts.in_recovery).collect();
+    match primaries.as_slice() {
+        [] if facts().count() == 0 => {} // Each was said to be unreachable.
+        [] => found.push(error(
+            "no-primary",
+            place.clone(),
+            "no node takes writes: each that answers is a replica",
+            "promote one: SELECT pg_promote()",
+        )),
+        [(primary, known)] => {
+            if let Some((first, Ok(_))) = nodes.first()
+                && first != primary
+            {
+                found.push(warning(
+                    "first-node",
+                    place.node(primary),
+                    format!("the primary is {primary}, but {first} stands first in nodes"),
+                    format!("put \"{primary}\" first in the shard's nodes"),
+                ));
+            }
+            replicas(place, nodes, known, found);
+        }
+        several => {
+            let names: Vec<String> = several.iter().map(|(node, _)| node.to_string()).collect();
+            found.push(error(
+                "two-primaries",
+                place.clone(),
+                format!("{} take writes at the same time", names.join(" and ")),
+                "stop all but the one that has the newest rows; make the others its replicas \
+                 again (pg_rewind, pg_basebackup)",
+            ));
+        }
+    }
+}
+
+fn replicas(place: &Where, nodes: &Nodes, primary: &NodeFacts, found: &mut Vec<Finding>) {
+    for (node, look) in nodes {
+        let Ok(facts) = look else { continue };
+        if !facts.in_recovery {
+            continue;
+        }
+        if facts.system_identifier != primary.system_identifier {
+            found.push(error(
+                "foreign-replica",
+                place.node(node),
+                "this is a replica of another cluster than the shard's primary",
+                "name it under its own shard, or make it anew with pg_basebackup",
+            ));
+        } else if facts.receiver.as_deref() != Some("streaming") {
+            let state = facts.receiver.as_deref().unwrap_or("not connected");
+            found.push(warning(
+                "not-streaming",
+                place.node(node),
+                format!("this replica does not stream from its primary: {state}"),
+                "check its primary_conninfo and its log; a slot that it needs may be gone",
+            ));
+        }
+    }
+}
+
+fn versions(place: &Where, looks: &Looks, found: &mut Vec<Finding>) {
+    let mut majors: BTreeMap<i32, Vec<String>> = BTreeMap::new();
+    for (_, node, facts) in seen(looks) {
+        majors.entry(facts.version / 10_000).or_default().push(node.to_string());
+    }
+    if majors.len() > 1 {
+        found.push(error(
+            "majors",
+            place.clone(),
+            format!("servers of several majors: {}", listed(&majors)),
+            "run one major everywhere: results, types and hashes can differ between majors",
+        ));
+    }
+}
+
+/// Settings that change answers, compared over all nodes.
+fn answers(place: &Where, looks: &Looks, found: &mut Vec<Finding>) {
+    let mut settings: BTreeMap<&str, BTreeMap<&str, Vec<String>>> = BTreeMap::new();
+    for (_, node, facts) in seen(looks) {
+        for (name, value) in &facts.answers {
+            settings.entry(name).or_default().entry(value).or_default().push(node.to_string());
+        }
+    }
+    for (name, values) in &settings {
+        if values.len() > 1 {
+            found.push(error(
+                "answers-differ",
+                place.clone(),
+                format!("{name} is not the same everywhere: {}", listed(values)),
+                "set it to one value on all servers: else a statement's answer depends on the \
+                 shard it runs on",
+            ));
+        } else if *name == "standard_conforming_strings" && !values.contains_key("on") {
+            found.push(error(
+                "standard-conforming-strings",
+                place.clone(),
+                "standard_conforming_strings is off; pgherd reads text in quotes as the standard does",
+                "set standard_conforming_strings = on",
+            ));
+        }
+    }
+}
+
+fn listed<K: std::fmt::Display>(groups: &BTreeMap<K, Vec<String>>) -> String {
+    let groups: Vec<String> =
+        groups.iter().map(|(value, nodes)| format!("{value} on {}", nodes.join(", "))).collect();
+    groups.join("; ")
+}
+
+/// Two shards on one cluster would both hold all rows.
+fn identities(place: &Where, looks: &Looks, found: &mut Vec<Finding>) {
+    let mut owners: BTreeMap<&str, (&str, &NodeAddress)> = BTreeMap::new();
+    for (shard, node, facts) in seen(looks) {
+        let owner = owners.entry(&facts.system_identifier).or_insert((shard, node));
+        if owner.0 != shard && !facts.in_recovery {
+            found.push(error(
+                "same-cluster",
+                place.shard(shard).node(node),
+                format!("this is the same cluster as {} of shard {}", owner.1, owner.0),
+                "give each shard a cluster of its own, made by its own initdb",
+            ));
+        }
+    }
+}
+
+fn connections_needed(settings: &Settings, database: &Database) -> usize {
+    let pools = database.users.iter().map(|user| user.pool_size.unwrap_or(settings.pool.size));
+    pools.sum::<usize>() + OWN_CONNECTIONS
+}
