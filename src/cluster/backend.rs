@@ -64,8 +64,12 @@ pub struct Backend {
     connected_at: Instant,
     /// The prepared statements that this session holds; the proxy keeps it true.
     pub prepared: PreparedSet,
-    /// Session settings that the proxy applied here, by lower-case name.
-    pub settings: BTreeMap<Box<str>, Box<str>>,
+    /// Version of the schema that they were prepared under; 0 when they must not be used again.
+    pub prepared_schema: u64,
+    /// The proxy's number of the statement that is prepared without a name, if one is.
+    pub unnamed: Option<u64>,
+    /// Session settings that the proxy applied here: by lower-case name, the SQL that set them.
+    pub settings: Arc<BTreeMap<Box<str>, Box<[u8]>>>,
 }
 
 impl fmt::Debug for Backend {
@@ -105,7 +109,9 @@ impl Backend {
             broken: false,
             connected_at: Instant::now(),
             prepared: PreparedSet::new(target.prepared_statements),
-            settings: BTreeMap::new(),
+            prepared_schema: 0,
+            unnamed: None,
+            settings: Arc::default(),
         };
         let named = [("user", &*target.login.user), ("database", &*target.database)];
         let given = target.parameters.iter().map(|(n, v)| (&**n, &**v));

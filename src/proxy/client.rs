@@ -1,0 +1,140 @@
+//! The client's side of a session: its socket and what is on its way there and back.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWrite};
+
+use crate::wire::frame::{self, Header};
+use crate::wire::stream::Stream;
+use crate::wire::{ProtocolError, frontend};
+
+/// Room for one read from a client.
+const READ_ROOM: usize = 8 * 1024;
+
+/// A client's connection.
+#[derive(Debug)]
+pub struct Client {
+    stream: Stream,
+    /// What was read and not yet taken.
+    pub input: BytesMut,
+    /// What is to be sent.
+    pub output: BytesMut,
+    /// `limits.message_size`, in bytes.
+    max_message: usize,
+}
+
+/// Why a client can't be served any more.
+#[derive(Debug)]
+pub enum Gone {
+    /// It closed the connection, or the connection broke.
+    Closed,
+    /// It broke the protocol; it is told, and the connection ends.
+    Protocol(ProtocolError),
+}
+
+impl From<ProtocolError> for Gone {
+    fn from(error: ProtocolError) -> Gone {
+        Gone::Protocol(error)
+    }
+}
+
+impl From<io::Error> for Gone {
+    fn from(_: io::Error) -> Gone {
+        Gone::Closed
+    }
+}
+
+impl Client {
+    pub fn new(stream: Stream, max_message: usize) -> Client {
+        Client { stream, input: BytesMut::new(), output: BytesMut::new(), max_message }
+    }
+
+    /// The next whole message, if it has been read: its type byte and body.
+    pub fn take_message(&mut self) -> Result<Option<(u8, BytesMut)>, ProtocolError> {
+        self.header()?;
+        frame::take(&mut self.input, self.max_message, "limits.message_size")
+    }
+
+    /// The header of the next message, checked, if it has been read.
+    pub fn header(&self) -> Result<Option<Header>, ProtocolError> {
+        let header = Header::peek(&self.input)?;
+        if let Some(header) = &header {
+            frontend::check_header(header, self.max_message)?;
+        }
+        Ok(header)
+    }
+
+    /// The type byte of the next message, if any of it has been read.
+    pub fn peek(&self) -> Option<u8> {
+        self.input.first().copied()
+    }
+
+    /// The next message, waiting for it. May be dropped while waiting.
+    pub async fn message(&mut self) -> Result<(u8, BytesMut), Gone> {
+        loop {
+            if let Some(message) = self.take_message()? {
+                return Ok(message);
+            }
+            self.fill().await?;
+        }
+    }
+
+    /// Reads once; an end is an error. May be dropped while waiting.
+    pub async fn fill(&mut self) -> io::Result<usize> {
+        poll_fn(|cx| self.poll_fill(cx)).await
+    }
+
+    /// Sends all of `output`. May be dropped while waiting.
+    pub async fn send(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.poll_send(cx)).await
+    }
+
+    /// As [`Client::fill`].
+    pub fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.input.capacity() - self.input.len() < READ_ROOM / 4 {
+            self.input.reserve(READ_ROOM);
+        }
+        let read = {
+            let mut read = std::pin::pin!(self.stream.read_buf(&mut self.input));
+            ready!(Future::poll(read.as_mut(), cx))
+        };
+        Poll::Ready(match read {
+            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+            other => other,
+        })
+    }
+
+    /// As [`Client::send`].
+    pub fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.output.has_remaining() {
+            match ready!(Pin::new(&mut self.stream).poll_write(cx, &self.output)) {
+                Ok(n) if n > 0 => self.output.advance(n),
+                Ok(_) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Err(e) => return Poll::Ready(Err(e)),
+            }
+        }
+        self.output.clear();
+        Poll::Ready(Ok(()))
+    }
+
+    /// Gives the buffers back while the client has nothing to say.
+    pub fn rest(&mut self) {
+        for buffer in [&mut self.input, &mut self.output] {
+            if buffer.is_empty() && buffer.capacity() > 0 {
+                *buffer = BytesMut::new();
+            }
+        }
+    }
+
+    /// Sends what it may take at once and ends the connection.
+    pub async fn close(mut self) {
+        use tokio::io::AsyncWriteExt;
+        if self.send().await.is_ok() {
+            let _ = self.stream.shutdown().await;
+        }
+    }
+}

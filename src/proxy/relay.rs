@@ -1,0 +1,417 @@
+//! Carries what was put into a connection's output to its server, and the replies to the client.
+//!
+//! All four directions move at once, each bounded: a slow client stops the read from the server,
+//! and a server that is stuck in answering doesn't keep its question from being sent. Whole runs
+//! of bytes go on as they came; only frames that change state are looked at.
+
+use std::future::poll_fn;
+use std::mem;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, BytesMut};
+
+use super::client::{Client, Gone};
+use super::replies::{Replies, Request, Seen};
+use super::state::{ClientState, Note, Purpose};
+use crate::cluster::Backend;
+use crate::wire::ProtocolError;
+use crate::wire::backend::{self, ErrorFields, TransactionStatus, tag};
+use crate::wire::frame::{HEADER_LEN, TagSet, Then, Walk};
+use crate::wire::frontend::tag as from_client;
+
+/// Bytes on their way to a client, or to a server in COPY, above which nothing more is read from
+/// the other side.
+const HIGH_WATER: usize = 64 * 1024;
+/// Bytes that a client may send ahead while its statement runs.
+const READ_AHEAD: usize = 64 * 1024;
+/// Longest frame from a server that is looked at whole; rows and COPY data pass at any length.
+const MAX_LOOK: usize = 1 << 30;
+const MAX_LOOK_NAME: &str = "what pgherd looks at in one message of a server";
+
+/// All that a server sends, but rows and COPY data.
+const LOOK: TagSet = TagSet::of(b"SNAZE12C3tTnIsGHWcVKRv");
+/// Also rows, of which the first must be changed.
+const LOOK_AT_ROWS: TagSet = TagSet::of(b"SNAZE12C3tTnIsGHWcVKRvD");
+
+/// What ended a conversation before its end.
+#[derive(Debug)]
+pub enum Broken {
+    Client(Gone),
+    /// The connection to the server is of no use any more; why.
+    Server(String),
+}
+
+impl From<Gone> for Broken {
+    fn from(gone: Gone) -> Broken {
+        Broken::Client(gone)
+    }
+}
+
+/// An error of a message of ours, which the client hasn't seen.
+#[derive(Debug)]
+pub struct HiddenError {
+    pub purpose: Purpose,
+    /// The ErrorResponse, whole.
+    pub frame: BytesMut,
+}
+
+/// One conversation: what was sent to a server, until all of it is answered.
+pub struct Conversation<'a> {
+    pub client: &'a mut Client,
+    pub state: &'a mut ClientState,
+    pub backend: &'a mut Backend,
+    pub replies: &'a mut Replies<Note>,
+    walk: Walk,
+    copy: CopyIn,
+    explained: bool,
+    hidden: Option<HiddenError>,
+    failed: bool,
+}
+
+/// Whether the client's COPY data go to the server.
+#[derive(Debug, Default)]
+struct CopyIn {
+    on: bool,
+    walk: Walk,
+}
+
+/// How a conversation ended.
+#[derive(Debug, Default)]
+pub struct Ended {
+    /// The first error of a message that isn't the client's.
+    pub hidden: Option<HiddenError>,
+    /// The client has seen an error.
+    pub failed: bool,
+}
+
+impl<'a> Conversation<'a> {
+    pub fn new(
+        client: &'a mut Client,
+        state: &'a mut ClientState,
+        backend: &'a mut Backend,
+        replies: &'a mut Replies<Note>,
+    ) -> Conversation<'a> {
+        Conversation {
+            client,
+            state,
+            backend,
+            replies,
+            walk: Walk::default(),
+            copy: CopyIn::default(),
+            explained: false,
+            hidden: None,
+            failed: false,
+        }
+    }
+
+    /// Runs until everything sent is answered. The client's last bytes may still be in its
+    /// output, so that the connection can serve another while they are sent.
+    pub async fn run(mut self) -> Result<Ended, Broken> {
+        loop {
+            self.digest()?;
+            self.copy_in()?;
+            if self.is_over() {
+                return Ok(Ended { hidden: self.hidden, failed: self.failed });
+            }
+            poll_fn(|cx| self.poll_progress(cx)).await?;
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.replies.is_empty() && self.backend.output.is_empty() && self.copy.walk.at_boundary()
+    }
+
+    /// Moves bytes in whichever direction they can go; ready when something has moved.
+    fn poll_progress(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        let mut moved = false;
+        if !self.backend.output.is_empty() {
+            moved |= ready_server(self.backend.poll_send(cx))?;
+        }
+        if !self.client.output.is_empty() {
+            moved |= ready_client(self.client.poll_send(cx))?;
+        }
+        if self.client.output.len() < HIGH_WATER && !self.replies.is_empty() {
+            moved |= ready_server(self.backend.poll_fill(cx))?;
+        }
+        if self.client.input.len() < READ_AHEAD && self.backend.output.len() < HIGH_WATER {
+            moved |= ready_client(self.client.poll_fill(cx))?;
+        }
+        if moved { Poll::Ready(Ok(())) } else { Poll::Pending }
+    }
+
+    /// Passes on what the server has sent, as far as the client has room for it.
+    fn digest(&mut self) -> Result<(), Broken> {
+        loop {
+            self.take_answers();
+            if self.client.output.len() >= HIGH_WATER || self.backend.input.is_empty() {
+                return Ok(());
+            }
+            let look = if self.wants_rows() { &LOOK_AT_ROWS } else { &LOOK };
+            let run = self
+                .walk
+                .run(&self.backend.input, look, MAX_LOOK, MAX_LOOK_NAME)
+                .map_err(from_server)?;
+            self.pass(run.pass);
+            match run.then {
+                Then::Look(header) => {
+                    let frame = self.backend.input.split_to(header.len);
+                    self.look(header.tag, frame)?;
+                }
+                Then::Read { .. } => return Ok(()),
+            }
+        }
+    }
+
+    fn take_answers(&mut self) {
+        self.replies.take_answers(&mut self.client.output, |_| ());
+    }
+
+    /// The first row of an EXPLAIN must be seen.
+    fn wants_rows(&self) -> bool {
+        !self.explained && self.replies.front().is_some_and(|front| front.note.explain.is_some())
+    }
+
+    /// Rows and COPY data: all of them are replies to the message at the front.
+    fn pass(&mut self, len: usize) {
+        if len == 0 {
+            return;
+        }
+        if !self.replies.front().is_some_and(|front| front.shown) {
+            self.backend.input.advance(len);
+        } else if len == self.backend.input.len() && self.client.output.is_empty() {
+            // Nothing is copied when it is all that there is.
+            mem::swap(&mut self.backend.input, &mut self.client.output);
+        } else {
+            self.client.output.extend_from_slice(&self.backend.input[..len]);
+            self.backend.input.advance(len);
+        }
+    }
+
+    /// One frame that may change state.
+    fn look(&mut self, frame_tag: u8, frame: BytesMut) -> Result<(), Broken> {
+        let body = &frame[HEADER_LEN..];
+        let show = match frame_tag {
+            tag::PARAMETER_STATUS => self.parameter(body)?,
+            tag::DATA_ROW => {
+                self.first_row(body);
+                false
+            }
+            tag::ERROR_RESPONSE => return self.error(frame),
+            _ => self.reply(frame_tag, body)?,
+        };
+        if show {
+            self.client.output.extend_from_slice(&frame);
+        }
+        Ok(())
+    }
+
+    /// Any reply but an error; whether the client gets it.
+    fn reply(&mut self, frame_tag: u8, body: &[u8]) -> Result<bool, Broken> {
+        if frame_tag == tag::PARAMETER_DESCRIPTION {
+            self.learn(body)?;
+        }
+        if frame_tag == tag::COPY_IN_RESPONSE {
+            self.copy.on = true;
+        }
+        match self.replies.see(frame_tag) {
+            Seen::Part { shown } => Ok(shown),
+            Seen::Command { shown, number } => {
+                self.explained = false;
+                self.copy.on = false;
+                let front = self.replies.front();
+                if let Some(effect) = front.and_then(|front| front.note.effects.get(number)) {
+                    self.state.apply(effect, command_tag(frame_tag, body));
+                }
+                Ok(shown)
+            }
+            Seen::Done { shown, awaited } => {
+                self.explained = false;
+                self.copy.on = false;
+                if awaited.request == Request::Execute
+                    && frame_tag == tag::COMMAND_COMPLETE
+                    && let Some(effect) = awaited.note.effects.first()
+                {
+                    self.state.apply(effect, command_tag(frame_tag, body));
+                }
+                Ok(shown)
+            }
+            Seen::Ready { awaited, failed } => {
+                self.backend.note(frame_tag, body).map_err(from_server)?;
+                let client_sees = awaited.ready || awaited.note.purpose == Purpose::EarlySync;
+                if client_sees && self.backend.status() == TransactionStatus::Idle {
+                    self.state.settle(failed);
+                }
+                if awaited.ready {
+                    self.state.status = self.backend.status();
+                }
+                self.copy.on = false;
+                Ok(awaited.ready)
+            }
+            Seen::Failed { .. } | Seen::Unexpected => {
+                Err(Broken::Server(format!("it sent a message of type {frame_tag} out of order")))
+            }
+        }
+    }
+
+    /// A setting was reported: the client gets it when it has been told another value, unless
+    /// the report comes of a trial run.
+    fn parameter(&mut self, body: &[u8]) -> Result<bool, Broken> {
+        self.backend.note(tag::PARAMETER_STATUS, body).map_err(from_server)?;
+        let (name, value) = backend::read_parameter_status(body).map_err(from_server)?;
+        let told = self.replies.front().is_none_or(|front| {
+            front.shown || matches!(front.note.purpose, Purpose::Settings | Purpose::EarlySync)
+        });
+        let (name, value) = (String::from_utf8_lossy(name), String::from_utf8_lossy(value));
+        Ok(told && self.state.tell(&name, &value))
+    }
+
+    fn learn(&mut self, body: &[u8]) -> Result<(), Broken> {
+        let types = backend::read_parameter_description(body).map_err(from_server)?;
+        if let Some(statement) = self.replies.front().and_then(|f| f.note.learn.as_ref()) {
+            statement.learn(types.iter().collect());
+        }
+        Ok(())
+    }
+
+    fn first_row(&mut self, row: &[u8]) {
+        self.explained = true;
+        if let Some(shown) = self.replies.front().and_then(|f| f.note.explain.as_ref()) {
+            shown.write_first_row(&mut self.client.output, row);
+        }
+    }
+
+    fn error(&mut self, frame: BytesMut) -> Result<(), Broken> {
+        let fields = ErrorFields::read(&frame[HEADER_LEN..]).map_err(from_server)?;
+        if matches!(fields.severity(), b"FATAL" | b"PANIC") {
+            return Err(Broken::Server(String::from_utf8_lossy(fields.message()).into_owned()));
+        }
+        if is_stale_plan(&fields) {
+            // Prepared before a change of the schema that pgherd doesn't know of yet.
+            self.backend.prepared_schema = 0;
+        }
+        self.copy.on = false;
+        let purpose = self.replies.front().map_or(Purpose::Client, |f| f.note.purpose);
+        let shown = matches!(self.replies.see(tag::ERROR_RESPONSE), Seen::Failed { shown: true });
+        for note in self.replies.take_skipped().into_iter().rev() {
+            self.take_back(note);
+        }
+        // A message that the client's own one needs fails in its place.
+        if shown || purpose == Purpose::Client {
+            self.failed = true;
+            self.client.output.extend_from_slice(&frame);
+        } else if self.hidden.is_none() {
+            self.hidden = Some(HiddenError { purpose, frame });
+        }
+        Ok(())
+    }
+
+    /// A message was skipped: what it would have done hasn't been.
+    fn take_back(&mut self, note: Note) {
+        if let Some(number) = note.prepared {
+            self.backend.prepared.remove(number);
+        }
+        if note.unnamed {
+            self.backend.unnamed = None;
+        }
+        if let Some(before) = note.before {
+            self.state.statements.take_back(before);
+        }
+    }
+
+    /// Passes the client's COPY data on while the server wants them.
+    fn copy_in(&mut self) -> Result<(), Broken> {
+        const NOTHING: TagSet = TagSet::of(b"");
+        loop {
+            if !self.copy.walk.at_boundary() {
+                let run =
+                    self.copy.walk.run(&self.client.input, &NOTHING, 0, "").map_err(client)?;
+                self.forward(run.pass);
+                if !self.copy.walk.at_boundary() {
+                    return Ok(());
+                }
+            }
+            let full = self.backend.output.len() >= HIGH_WATER;
+            if !self.copy.on || full || !self.copy_message()? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// One message of a client in COPY; false when there is none yet. Only its data are passed
+    /// on in pieces, and one message at a time, so that the stream stands at a boundary
+    /// wherever the server ends the COPY.
+    fn copy_message(&mut self) -> Result<bool, Broken> {
+        if self.client.peek() == Some(from_client::COPY_DATA) {
+            let Some(header) = self.client.header().map_err(client)? else { return Ok(false) };
+            let here = header.len.min(self.client.input.len());
+            let mut walk = Walk::default();
+            let run =
+                walk.run(&self.client.input[..here], &TagSet::of(b""), 0, "").map_err(client)?;
+            self.copy.walk = walk;
+            self.forward(run.pass);
+            return Ok(true);
+        }
+        let Some((message, body)) = self.client.take_message().map_err(Gone::from)? else {
+            return Ok(false);
+        };
+        match message {
+            // Postgres ignores them here, so that a pipeline may go on behind its COPY.
+            from_client::FLUSH | from_client::SYNC => {}
+            from_client::TERMINATE => return Err(Gone::Closed.into()),
+            other => {
+                // CopyDone and CopyFail end it; whatever else, the server refuses.
+                self.copy.on = false;
+                crate::wire::write::frame(&mut self.backend.output, other, |b| {
+                    b.extend_from_slice(&body);
+                });
+            }
+        }
+        Ok(true)
+    }
+
+    fn forward(&mut self, len: usize) {
+        if len == self.client.input.len() && self.backend.output.is_empty() {
+            mem::swap(&mut self.client.input, &mut self.backend.output);
+        } else {
+            self.backend.output.extend_from_slice(&self.client.input[..len]);
+            self.client.input.advance(len);
+        }
+    }
+}
+
+/// `cached plan must not change result type`.
+fn is_stale_plan(fields: &ErrorFields<'_>) -> bool {
+    fields.sqlstate() == b"0A000" && fields.get(b'R') == Some(b"RevalidateCachedQuery")
+}
+
+fn command_tag(frame_tag: u8, body: &[u8]) -> &[u8] {
+    if frame_tag == tag::COMMAND_COMPLETE {
+        backend::read_command_complete(body).unwrap_or_default()
+    } else {
+        b""
+    }
+}
+
+fn from_server(error: ProtocolError) -> Broken {
+    Broken::Server(error.message)
+}
+
+fn client(error: ProtocolError) -> Broken {
+    Broken::Client(Gone::Protocol(error))
+}
+
+fn ready_server<T>(poll: Poll<std::io::Result<T>>) -> Result<bool, Broken> {
+    match poll {
+        Poll::Pending => Ok(false),
+        Poll::Ready(Ok(_)) => Ok(true),
+        Poll::Ready(Err(e)) => Err(Broken::Server(e.to_string())),
+    }
+}
+
+fn ready_client<T>(poll: Poll<std::io::Result<T>>) -> Result<bool, Broken> {
+    match poll {
+        Poll::Pending => Ok(false),
+        Poll::Ready(Ok(_)) => Ok(true),
+        Poll::Ready(Err(_)) => Err(Broken::Client(Gone::Closed)),
+    }
+}

@@ -1,0 +1,244 @@
+//! What a client's session is, apart from its connection: settings, statements, and what it was
+//! told. Replies change it; nothing here waits.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::settings::{ClientSettings, Setting};
+use super::statements::{Before, ClientStatements, Statement};
+use crate::wire::backend::TransactionStatus;
+
+/// Values of ParameterStatus, by name.
+pub type Told = BTreeMap<Box<str>, Box<str>>;
+
+/// One client's session.
+#[derive(Debug)]
+pub struct ClientState {
+    pub settings: ClientSettings,
+    /// `pgherd.shard` and `pgherd.key`: never sent to a server.
+    pub hints: RouteHints,
+    pub statements: ClientStatements,
+    /// What the client knows of its session; shared while it is what all are told.
+    pub told: Arc<Told>,
+    /// What the last ReadyForQuery said, or what the session has answered since.
+    pub status: TransactionStatus,
+}
+
+impl ClientState {
+    /// A command has completed with this tag.
+    pub fn apply(&mut self, effect: &Effect, tag: &[u8]) {
+        match effect {
+            Effect::Nothing => {}
+            // COMMIT of a failed transaction is answered by ROLLBACK.
+            Effect::Commit if tag == b"COMMIT" => self.commit(),
+            Effect::Commit | Effect::Rollback => self.rollback(),
+            Effect::Savepoint(name) => self.savepoint(name),
+            Effect::Release(name) => self.release(name),
+            Effect::RollbackTo(name) => self.rollback_to(name),
+            Effect::Set { name, sql } => self.settings.set(name, sql.clone()),
+            Effect::Reset(name) => self.settings.reset(name),
+            Effect::ResetAll => self.settings.reset_all(),
+        }
+    }
+
+    /// A server is ready outside a transaction: what wasn't committed before has been now, or
+    /// has been rolled back.
+    pub fn settle(&mut self, failed: bool) {
+        if failed { self.rollback() } else { self.commit() }
+    }
+
+    pub fn commit(&mut self) {
+        self.settings.commit();
+        self.hints.commit();
+    }
+
+    pub fn rollback(&mut self) {
+        self.settings.rollback();
+        self.hints.0.rollback();
+    }
+
+    pub fn savepoint(&mut self, name: &str) {
+        self.settings.savepoint(name);
+        self.hints.0.savepoint(name);
+    }
+
+    pub fn release(&mut self, name: &str) {
+        self.settings.release(name);
+        self.hints.0.release(name);
+    }
+
+    pub fn rollback_to(&mut self, name: &str) {
+        self.settings.rollback_to(name);
+        self.hints.0.rollback_to(name);
+    }
+
+    /// A server has reported a parameter. Whether the client must hear of it: it has been told
+    /// another value.
+    pub fn tell(&mut self, name: &str, value: &str) -> bool {
+        if self.told.get(name).is_some_and(|told| &**told == value) {
+            return false;
+        }
+        Arc::make_mut(&mut self.told).insert(name.into(), value.into());
+        true
+    }
+}
+
+/// What a statement does to its session when it succeeds.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Effect {
+    #[default]
+    Nothing,
+    Commit,
+    Rollback,
+    Savepoint(Box<str>),
+    Release(Box<str>),
+    RollbackTo(Box<str>),
+    /// SET for the session; the statement's own text.
+    Set {
+        name: Box<str>,
+        sql: Setting,
+    },
+    Reset(Box<str>),
+    ResetAll,
+}
+
+/// `SET pgherd.shard` and `SET pgherd.key`, with the transaction semantics of any setting.
+#[derive(Debug)]
+pub struct RouteHints(ClientSettings);
+
+/// Settings of SET LOCAL are kept under a name that no session setting has.
+const LOCAL: &str = "local ";
+
+impl Default for RouteHints {
+    fn default() -> Self {
+        RouteHints(ClientSettings::new(Arc::default()))
+    }
+}
+
+impl RouteHints {
+    /// SET, or SET LOCAL; without a value RESET.
+    pub fn set(&mut self, name: &str, value: Option<&str>, local: bool) {
+        let key = format!("{}{name}", if local { LOCAL } else { "" });
+        match value {
+            Some(value) => self.0.set(&key, value.as_bytes().into()),
+            // Back to none, above a session's value too.
+            None if local => self.0.set(&key, Setting::default()),
+            None => self.0.reset(&key),
+        }
+        if !local {
+            self.0.reset(&format!("{LOCAL}{name}"));
+        }
+    }
+
+    /// The value that holds now.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let set = self.0.current();
+        let value = set.get(&*format!("{LOCAL}{name}")).or_else(|| set.get(name))?;
+        std::str::from_utf8(value).ok().filter(|value| !value.is_empty())
+    }
+
+    /// Whether none is set: the usual case, without a look at names.
+    pub fn is_empty(&self) -> bool {
+        self.0.current().is_empty()
+    }
+
+    /// RESET ALL, DISCARD ALL.
+    pub fn clear(&mut self) {
+        self.0.reset_all();
+    }
+
+    /// SET outside a transaction block.
+    pub fn commit(&mut self) {
+        let local: Vec<_> =
+            self.0.current().keys().filter(|name| name.starts_with(LOCAL)).cloned().collect();
+        local.iter().for_each(|name| self.0.reset(name));
+        self.0.commit();
+    }
+}
+
+/// What the session remembers with a message that it has sent.
+#[derive(Debug, Default)]
+pub struct Note {
+    /// Whose message it is.
+    pub purpose: Purpose,
+    /// A change of the client's statements, to be taken back when the message is skipped.
+    pub before: Option<Before>,
+    /// The statement counted as prepared on the connection, which it isn't when the message is
+    /// skipped.
+    pub prepared: Option<u64>,
+    /// The message sets the connection's unnamed statement.
+    pub unnamed: bool,
+    /// A description's types are those of this statement.
+    pub learn: Option<Arc<Statement>>,
+    /// One for each command of the text.
+    pub effects: Vec<Effect>,
+    /// EXPLAIN: what stands before the server's plan.
+    pub explain: Option<Arc<super::explain::Shown>>,
+    /// Something may be committed by it, so that its outcome is unknown when the connection is
+    /// lost.
+    pub commits: bool,
+}
+
+/// Whose message it is, and so what a failure of it means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Purpose {
+    /// The client's own.
+    #[default]
+    Client,
+    /// Brings the connection's settings in line with the client's; their reports are for the
+    /// client.
+    Settings,
+    /// What the client said before its transaction had a shard.
+    Unsent,
+    /// Ends a trial run, or a transaction that pgherd has refused to go on with.
+    Undo,
+    /// The client's transaction has ended before its Sync: settle.
+    EarlySync,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_have_the_scope_of_settings() {
+        let mut hints = RouteHints::default();
+        hints.set("pgherd.shard", Some("s1"), false);
+        hints.commit();
+        hints.set("pgherd.shard", Some("s2"), true);
+        assert_eq!(hints.get("pgherd.shard"), Some("s2"));
+        hints.commit();
+        assert_eq!(hints.get("pgherd.shard"), Some("s1"));
+        hints.set("pgherd.shard", None, true);
+        assert_eq!(hints.get("pgherd.shard"), None);
+        hints.commit();
+        hints.set("pgherd.shard", None, false);
+        assert_eq!(hints.get("pgherd.shard"), None);
+        hints.0.rollback();
+        assert_eq!(hints.get("pgherd.shard"), Some("s1"));
+        hints.clear();
+        assert!(hints.is_empty());
+    }
+
+    #[test]
+    fn a_commit_that_the_server_answers_by_rollback_is_one() {
+        let mut state = ClientState {
+            settings: ClientSettings::new(Arc::default()),
+            hints: RouteHints::default(),
+            statements: ClientStatements::default(),
+            told: Arc::default(),
+            status: TransactionStatus::Idle,
+        };
+        let set =
+            Effect::Set { name: "work_mem".into(), sql: b"SET work_mem = 1".as_slice().into() };
+        state.apply(&set, b"SET");
+        state.apply(&Effect::Commit, b"ROLLBACK");
+        assert!(state.settings.current().is_empty());
+        state.apply(&set, b"SET");
+        state.apply(&Effect::Commit, b"COMMIT");
+        state.settle(true);
+        assert_eq!(state.settings.current().len(), 1);
+        assert!(state.tell("TimeZone", "UTC"));
+        assert!(!state.tell("TimeZone", "UTC"));
+    }
+}

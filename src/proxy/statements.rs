@@ -1,0 +1,210 @@
+//! Prepared statements: a client's by its names, a connection's by ours.
+//!
+//! A client's statement is a text and the types given with it; it belongs to no connection.
+//! When it is used, the connection at hand gets it prepared under a name of ours, unless an
+//! equal one is there already, of whichever client.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock, Weak};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+/// A statement as a Parse message gives it.
+#[derive(Debug)]
+pub struct Statement {
+    /// Its number in the [`Registry`].
+    pub number: u64,
+    pub text: Bytes,
+    /// As given; 0, or a list that is too short, leaves it to the server.
+    pub types: Box<[u32]>,
+    /// What a server said that the types are.
+    learned: OnceLock<Box<[u32]>>,
+}
+
+impl Statement {
+    /// Its name on the servers.
+    pub fn server_name(&self) -> Bytes {
+        server_name(self.number)
+    }
+
+    /// The type of the parameter with this index, from 0: 0 when it isn't known.
+    pub fn parameter_type(&self, index: usize) -> u32 {
+        let learned = self.learned.get().and_then(|types| types.get(index));
+        learned.or_else(|| self.types.get(index)).copied().unwrap_or(0)
+    }
+
+    /// A server has described the statement.
+    pub fn learn(&self, types: Box<[u32]>) {
+        // Types learned twice are the same: the text and the given types decide them.
+        let _ = self.learned.set(types);
+    }
+
+    /// Whether a server has described it.
+    pub fn is_described(&self) -> bool {
+        self.learned.get().is_some()
+    }
+
+    /// Bytes that keeping it takes.
+    fn size(&self) -> usize {
+        self.text.len() + self.types.len() * 4 + size_of::<Statement>()
+    }
+}
+
+/// The name on the servers of the statement with this number.
+pub fn server_name(number: u64) -> Bytes {
+    Bytes::from(format!("pgherd_{number}"))
+}
+
+/// The statements that a client has prepared.
+#[derive(Debug, Default)]
+pub struct ClientStatements {
+    named: HashMap<Bytes, Arc<Statement>>,
+    unnamed: Option<Arc<Statement>>,
+    bytes: usize,
+}
+
+/// How to take a change back, when a message before it failed and it was skipped.
+#[derive(Debug)]
+pub struct Before {
+    name: Bytes,
+    statement: Option<Arc<Statement>>,
+}
+
+impl ClientStatements {
+    /// The statement with this name; the empty name is the unnamed one.
+    pub fn get(&self, name: &[u8]) -> Option<&Arc<Statement>> {
+        if name.is_empty() { self.unnamed.as_ref() } else { self.named.get(name) }
+    }
+
+    /// Bytes that all of them take; the session bounds them.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Puts a statement under a name, or takes it away.
+    pub fn put(&mut self, name: Bytes, statement: Option<Arc<Statement>>) -> Before {
+        let added = statement.as_ref().map_or(0, |s| name.len() + s.size());
+        let before = match (name.is_empty(), statement) {
+            (true, statement) => std::mem::replace(&mut self.unnamed, statement),
+            (false, Some(statement)) => self.named.insert(name.clone(), statement),
+            (false, None) => self.named.remove(&name),
+        };
+        let removed = before.as_ref().map_or(0, |s| name.len() + s.size());
+        self.bytes = self.bytes + added - removed;
+        Before { name, statement: before }
+    }
+
+    /// Takes a change back; of several the last one first.
+    pub fn take_back(&mut self, before: Before) {
+        self.put(before.name, before.statement);
+    }
+
+    /// DISCARD ALL, DEALLOCATE ALL.
+    pub fn clear_named(&mut self) {
+        self.named.clear();
+        self.bytes = self.unnamed.as_ref().map_or(0, |s| s.size());
+    }
+}
+
+/// What makes two statements the same.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Key {
+    text: Bytes,
+    types: Box<[u32]>,
+}
+
+/// The statements that any client of one database has prepared, each once, with a number that
+/// is never used again: connections know their prepared statements by it.
+#[derive(Debug, Default)]
+pub struct Registry(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    statements: HashMap<Key, Weak<Statement>>,
+    last: u64,
+    /// When there are so many, those that no client has any more are swept out.
+    sweep_at: usize,
+}
+
+/// Below this, sweeping isn't worth a thought.
+const SWEEP_AT_LEAST: usize = 1024;
+
+impl Registry {
+    /// The statement with this text and these types.
+    pub fn statement(&self, text: &[u8], types: impl Iterator<Item = u32>) -> Arc<Statement> {
+        let key = Key { text: Bytes::copy_from_slice(text), types: types.collect() };
+        let mut known = self.0.lock();
+        if let Some(statement) = known.statements.get(&key).and_then(Weak::upgrade) {
+            return statement;
+        }
+        known.last += 1;
+        let statement = Arc::new(Statement {
+            number: known.last,
+            text: key.text.clone(),
+            types: key.types.clone(),
+            learned: OnceLock::new(),
+        });
+        if known.statements.len() >= known.sweep_at {
+            known.statements.retain(|_, statement| statement.strong_count() > 0);
+            known.sweep_at = SWEEP_AT_LEAST.max(2 * known.statements.len());
+        }
+        known.statements.insert(key, Arc::downgrade(&statement));
+        statement
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_taken_back_in_reverse() {
+        let registry = Registry::default();
+        let statement = |text: &str| Some(registry.statement(text.as_bytes(), [20].into_iter()));
+        let mut s = ClientStatements::default();
+        let name = Bytes::from_static(b"a");
+        s.put(name.clone(), statement("SELECT 1"));
+        let bytes = s.bytes();
+        let first = s.put(name.clone(), None);
+        let second = s.put(name.clone(), statement("SELECT 22"));
+        assert_eq!(s.get(b"a").map(|s| &s.text[..]), Some(&b"SELECT 22"[..]));
+        s.take_back(second);
+        s.take_back(first);
+        assert_eq!(s.get(b"a").map(|s| &s.text[..]), Some(&b"SELECT 1"[..]));
+        assert_eq!(s.bytes(), bytes);
+        s.put(name, None);
+        assert_eq!(s.bytes(), 0);
+    }
+
+    #[test]
+    fn equal_statements_are_one_while_somebody_has_them() {
+        let registry = Registry::default();
+        let get = |text: &str, types: &[u32]| {
+            registry.statement(text.as_bytes(), types.to_vec().into_iter())
+        };
+        let one = get("SELECT $1", &[20]);
+        assert_eq!(get("SELECT $1", &[20]).number, one.number);
+        assert_ne!(get("SELECT $1", &[23]).number, one.number);
+        let number = one.number;
+        drop(one);
+        assert_ne!(get("SELECT $1", &[20]).number, number, "numbers are never used again");
+    }
+
+    #[test]
+    fn statements_that_nobody_has_are_swept_out() {
+        let registry = Registry::default();
+        for i in 0..10 * SWEEP_AT_LEAST {
+            registry.statement(format!("SELECT {i}").as_bytes(), [].into_iter());
+        }
+        assert!(registry.0.lock().statements.len() <= SWEEP_AT_LEAST);
+    }
+
+    #[test]
+    fn types_are_learned_once_a_server_describes_them() {
+        let s = Registry::default().statement(b"SELECT $1, $2", [0].into_iter());
+        assert_eq!([s.parameter_type(0), s.parameter_type(1)], [0, 0]);
+        s.learn(Box::new([20, 25]));
+        assert_eq!([s.parameter_type(0), s.parameter_type(1)], [20, 25]);
+    }
+}

@@ -1,0 +1,192 @@
+//! A transaction that has begun for the client, but on no server yet.
+//!
+//! BEGIN doesn't say where the transaction belongs; the first statement with a key does. Until
+//! then BEGIN, savepoints and settings are remembered as texts, and go to the shard together
+//! with that first statement.
+
+/// What the client has said since its BEGIN.
+#[derive(Debug, Default)]
+pub struct Unsent {
+    /// The first is BEGIN.
+    steps: Vec<Step>,
+    /// Bytes of all texts.
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Step {
+    text: Box<[u8]>,
+    kind: StepKind,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum StepKind {
+    /// BEGIN, SET TRANSACTION: holds for the whole transaction, and for one chained to it.
+    Characteristics,
+    Savepoint(Box<str>),
+    /// SET, SET LOCAL, SET CONSTRAINTS.
+    Setting,
+}
+
+impl Unsent {
+    /// Whether a transaction has begun that no server knows of.
+    pub fn is_open(&self) -> bool {
+        !self.steps.is_empty()
+    }
+
+    /// Bytes that are remembered; the session bounds them.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// BEGIN or SET TRANSACTION.
+    pub fn characteristics(&mut self, text: &[u8]) {
+        self.push(text, StepKind::Characteristics);
+    }
+
+    /// A setting that a server has found to be right.
+    pub fn setting(&mut self, text: &[u8]) {
+        self.push(text, StepKind::Setting);
+    }
+
+    pub fn savepoint(&mut self, name: &str, text: &[u8]) {
+        self.push(text, StepKind::Savepoint(name.into()));
+    }
+
+    /// RELEASE: the savepoint and those after it are gone, settings stay. False when there is
+    /// none of this name.
+    pub fn release(&mut self, name: &str) -> bool {
+        let Some(at) = self.last_savepoint(name) else { return false };
+        let mut i = 0;
+        self.steps.retain(|step| {
+            i += 1;
+            i <= at || !matches!(step.kind, StepKind::Savepoint(_))
+        });
+        self.count();
+        true
+    }
+
+    /// ROLLBACK TO: everything behind the savepoint is gone. False when there is none of this
+    /// name.
+    pub fn rollback_to(&mut self, name: &str) -> bool {
+        let Some(at) = self.last_savepoint(name) else { return false };
+        self.steps.truncate(at + 1);
+        self.count();
+        true
+    }
+
+    /// The transaction has ended.
+    pub fn clear(&mut self) {
+        self.steps.clear();
+        self.bytes = 0;
+    }
+
+    /// The transaction has ended with AND CHAIN: the next has begun, with its characteristics.
+    pub fn chain(&mut self) {
+        self.steps.retain(|step| step.kind == StepKind::Characteristics);
+        self.count();
+    }
+
+    /// What a server must be told before the transaction's first statement, as one text.
+    pub fn text(&self) -> Vec<u8> {
+        let mut text = Vec::with_capacity(self.bytes + 2 * self.steps.len());
+        for (i, step) in self.steps.iter().enumerate() {
+            if i > 0 {
+                // On a line of its own: the text before may end in a comment.
+                text.extend_from_slice(b"\n;");
+            }
+            text.extend_from_slice(&step.text);
+        }
+        text
+    }
+
+    /// Whether nothing but BEGIN and savepoints is remembered: what no server refuses.
+    pub fn is_plain(&self) -> bool {
+        self.steps.iter().all(|step| match step.kind {
+            StepKind::Characteristics => {
+                let words = step.text.trim_ascii();
+                [&b"BEGIN"[..], b"START TRANSACTION", b"BEGIN TRANSACTION", b"BEGIN WORK"]
+                    .iter()
+                    .any(|plain| words.eq_ignore_ascii_case(plain))
+            }
+            StepKind::Savepoint(_) => true,
+            StepKind::Setting => false,
+        })
+    }
+
+    fn push(&mut self, text: &[u8], kind: StepKind) {
+        self.bytes += text.len();
+        self.steps.push(Step { text: text.into(), kind });
+    }
+
+    fn count(&mut self) {
+        self.bytes = self.steps.iter().map(|step| step.text.len()).sum();
+    }
+
+    fn last_savepoint(&self, name: &str) -> Option<usize> {
+        self.steps
+            .iter()
+            .rposition(|step| matches!(&step.kind, StepKind::Savepoint(n) if &**n == name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begun() -> Unsent {
+        let mut t = Unsent::default();
+        t.characteristics(b"BEGIN");
+        t
+    }
+
+    fn text(t: &Unsent) -> String {
+        String::from_utf8(t.text()).unwrap()
+    }
+
+    #[test]
+    fn savepoints_are_kept_as_the_server_would_keep_them() {
+        let mut t = begun();
+        t.savepoint("a", b"SAVEPOINT a");
+        t.setting(b"SET LOCAL x = 1 -- one");
+        t.savepoint("b", b"SAVEPOINT b");
+        t.setting(b"SET LOCAL y = 1");
+        assert!(!t.is_plain());
+        assert!(t.release("b"));
+        assert_eq!(text(&t), "BEGIN\n;SAVEPOINT a\n;SET LOCAL x = 1 -- one\n;SET LOCAL y = 1");
+        assert_eq!(t.bytes(), text(&t).len() - 3 * 2);
+        assert!(!t.rollback_to("b"));
+        assert!(t.rollback_to("a"));
+        assert_eq!(text(&t), "BEGIN\n;SAVEPOINT a");
+        assert!(t.is_plain());
+    }
+
+    #[test]
+    fn the_last_savepoint_of_a_name_counts() {
+        let mut t = begun();
+        t.savepoint("a", b"SAVEPOINT a");
+        t.setting(b"SET x = 1");
+        t.savepoint("a", b"SAVEPOINT a");
+        t.setting(b"SET x = 2");
+        assert!(t.rollback_to("a"));
+        assert_eq!(text(&t), "BEGIN\n;SAVEPOINT a\n;SET x = 1\n;SAVEPOINT a");
+        assert!(t.release("a"));
+        assert_eq!(text(&t), "BEGIN\n;SAVEPOINT a\n;SET x = 1");
+        assert!(t.release("a"));
+        assert_eq!(text(&t), "BEGIN\n;SET x = 1");
+        assert!(!t.release("a"));
+    }
+
+    #[test]
+    fn a_chained_transaction_keeps_its_characteristics() {
+        let mut t = begun();
+        t.characteristics(b"SET TRANSACTION READ ONLY");
+        t.setting(b"SET x = 1");
+        t.chain();
+        assert_eq!(text(&t), "BEGIN\n;SET TRANSACTION READ ONLY");
+        assert!(!t.is_plain());
+        t.clear();
+        assert!(!t.is_open());
+        assert_eq!(t.bytes(), 0);
+    }
+}
