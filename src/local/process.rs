@@ -68,13 +68,10 @@ fn look(pid: i32, root: &Path) -> Option<Process> {
     if !data.starts_with(root) {
         return None;
     }
-    let program = fs::read_link(format!("/proc/{pid}/exe")).ok()?;
-    // "postgres (deleted)" is a server whose package was upgraded under it.
-    let name = program.file_name()?.to_str()?;
-    if name != "postgres" && name != "postgres (deleted)" {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    if !runs_server(pid, &stat) {
         return None;
     }
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // proc(5): pid (name) state ppid …, and a name may hold parentheses and blanks.
     let mut fields = stat[stat.rfind(')')? + 1..].split_ascii_whitespace();
     let state = fields.next()?;
@@ -87,6 +84,19 @@ fn look(pid: i32, root: &Path) -> Option<Process> {
         titled,
         data,
     })
+}
+
+fn runs_server(pid: i32, stat: &str) -> bool {
+    match fs::read_link(format!("/proc/{pid}/exe")) {
+        Ok(program) => {
+            let name = program.file_name().unwrap_or_default();
+            // The latter is a server whose package was upgraded under it.
+            name == "postgres" || name == "postgres (deleted)"
+        }
+        // On its way out, without memory, and still with its sockets: it has not left yet.
+        Err(e) if e.kind() == io::ErrorKind::NotFound => stat.contains(" (postgres) "),
+        Err(_) => false,
+    }
 }
 
 /// Those that no other of them started: postmasters, and orphans of killed ones.

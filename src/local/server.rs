@@ -49,15 +49,7 @@ pub(super) fn start(
     fsync: bool,
     extra: &[String],
 ) -> Result<Started, Error> {
-    // The caller knows that no process works here; a number that means another process by now
-    // would keep the server from starting.
-    let pid_file = place.data.join("postmaster.pid");
-    match fs::remove_file(&pid_file) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            return Err(e).at("remove", &pid_file);
-        }
-        _ => {}
-    }
+    forget(place)?;
     let log = File::options().create(true).append(true).open(&place.log).at("open", &place.log)?;
     let log_start = log.metadata().at("look at", &place.log)?.len();
     let program = postgres.bin.join("postgres");
@@ -91,6 +83,23 @@ pub(super) fn start(
         .spawn(move || tell.send(child.wait()))
         .at("watch", &program)?;
     Ok(Started { pid, ended: Some(ended), log_start })
+}
+
+/// Removes the lock files of a server that was killed. The caller knows that no process works
+/// here; but their number may mean another process by now, or a dead one that nobody waited for,
+/// and would keep the server from starting.
+fn forget(place: &Place) -> Result<(), Error> {
+    let socket = place.sockets.join(format!(".s.PGSQL.{}", place.port));
+    let lock = place.sockets.join(format!(".s.PGSQL.{}.lock", place.port));
+    for path in [place.data.join("postmaster.pid"), lock, socket] {
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(e).at("remove", &path);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Waits until the server takes connections (on a replica: read-only ones).
