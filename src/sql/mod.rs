@@ -5,5 +5,17 @@
 //! [`parse`](parser::parse) turns one scanned statement into a [`Statement`].
 //! Nothing here knows shards, placement or a socket.
 
+pub mod error;
+pub mod lexer;
+pub mod literal;
+pub mod parser;
+pub mod scan;
 pub mod statement;
+mod tokens;
+
+pub use error::SqlError;
+pub use lexer::LexOptions;
+pub use literal::{Literal, LiteralKind, Literals};
+pub use parser::parse;
+pub use scan::{Fingerprint, Hint, Scanned, scan};
 pub use statement::*;

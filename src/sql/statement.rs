@@ -87,7 +87,7 @@ pub struct Query {
     pub order_by: Vec<Expr>,
     pub limit: Option<Expr>,
     pub offset: Option<Expr>,
-    /// FETCH FIRST … WITH TIES.
+    /// FETCH FIRST … WITH TIES. (LIMIT ALL is `Some(Null)`, FETCH FIRST ROW an empty `Other`.)
     pub with_ties: bool,
     /// FOR UPDATE, FOR NO KEY UPDATE, FOR SHARE or FOR KEY SHARE.
     pub locks_rows: bool,
@@ -288,7 +288,8 @@ pub enum Expr {
         branches: Vec<(Expr, Expr)>,
         otherwise: Option<Box<Expr>>,
     },
-    /// Any other operator or construct: only its operands matter.
+    /// Any other operator or construct: only its operands matter. Chains of operators are
+    /// flat. `(f(x)).*` and `(row).*` hold a `Wildcard(None)` behind their base.
     Other(Vec<Expr>),
 }
 
@@ -314,6 +315,9 @@ pub struct TypeName {
 
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Function {
+    /// `None` for what the grammar itself provides, and no schema: COALESCE, GREATEST,
+    /// EXTRACT, CURRENT_DATE, TRIM, XMLELEMENT, JSON_VALUE … All of them are immutable or
+    /// stable and read no table.
     pub name: Option<Name>,
     /// Positional and named arguments, FILTER, ORDER BY and WITHIN GROUP expressions.
     pub arguments: Vec<Expr>,

@@ -1,0 +1,291 @@
+//! INSERT, UPDATE, DELETE, MERGE.
+
+use super::cursor::{Parser, Result};
+use super::keywords::Keyword as K;
+use crate::sql::statement::{
+    Assignment, ConflictTarget, ConflictUpdate, Cte, Delete, Expr, FromItem, Ident, Insert,
+    InsertSource, Merge, MergeAction, MergeClause, Name, OnConflict, Query, SelectItem, Statement,
+    Update,
+};
+use crate::sql::tokens::TokenKind;
+
+/// WITH and what it says.
+type With = (Vec<Cte>, bool);
+
+impl Parser<'_> {
+    /// A query or a data-modifying statement (`PreparableStmt`), with its WITH.
+    pub fn plannable(&mut self) -> Result<Statement> {
+        if !self.is(K::With) {
+            return self.plannable_with((Vec::new(), false));
+        }
+        let (mut with, mut recursive) = (Vec::new(), false);
+        self.with_clause(&mut with, &mut recursive)?;
+        self.plannable_with((with, recursive))
+    }
+
+    fn plannable_with(&mut self, with: With) -> Result<Statement> {
+        match self.keyword() {
+            Some(K::Insert) => self.insert(with),
+            Some(K::Update) => self.update(with),
+            Some(K::Delete) => self.delete(with),
+            Some(K::Merge) => self.merge(with),
+            _ => {
+                let mut query = self.query()?;
+                if !with.0.is_empty() {
+                    if !query.with.is_empty() {
+                        return Err(self.unexpected());
+                    }
+                    (query.with, query.recursive) = with;
+                }
+                Ok(Statement::Query(Box::new(query)))
+            }
+        }
+    }
+
+    fn insert(&mut self, (with, recursive): With) -> Result<Statement> {
+        self.expect_all(&[K::Insert, K::Into])?;
+        let mut insert = Insert { with, recursive, ..Insert::default() };
+        insert.table = Some(self.qualified_name()?);
+        if self.eat(K::As) {
+            insert.alias = Some(self.column_id()?);
+        }
+        if self.is_punctuation(b'(') && !self.starts_query() {
+            insert.columns = self.parenthesised(|p| {
+                let column = p.column_id()?;
+                p.constant_subscripts()?;
+                Ok(column)
+            })?;
+        }
+        if self.eat(K::Overriding) {
+            if !self.eat_any(&[K::User, K::System]) {
+                return Err(self.unexpected());
+            }
+            self.expect(K::Value)?;
+        }
+        if !self.eat_all(&[K::Default, K::Values]) {
+            insert.source = InsertSource::Query(Box::new(self.query()?));
+        }
+        if self.eat_all(&[K::On, K::Conflict]) {
+            insert.on_conflict = Some(self.on_conflict()?);
+        }
+        insert.returning = self.returning()?;
+        Ok(Statement::Insert(Box::new(insert)))
+    }
+
+    /// `[1].f` behind a column of INSERT's list: no place in the tree holds it, so only
+    /// what has nothing in it that could matter is taken.
+    fn constant_subscripts(&mut self) -> Result<()> {
+        match self.indirection(Expr::Null)? {
+            Expr::Other(parts)
+                if !parts.iter().all(|e| matches!(e, Expr::Null | Expr::Literal(_))) =>
+            {
+                Err(self.unsupported("an expression in the column list of INSERT"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn on_conflict(&mut self) -> Result<OnConflict> {
+        let target = if self.eat_all(&[K::On, K::Constraint]) {
+            ConflictTarget::Constraint(self.column_id()?)
+        } else if self.is_punctuation(b'(') {
+            self.conflict_columns()?
+        } else {
+            ConflictTarget::Any
+        };
+        self.expect(K::Do)?;
+        if self.eat(K::Nothing) {
+            return Ok(OnConflict { target, update: None });
+        }
+        self.expect_all(&[K::Update, K::Set])?;
+        let assignments = self.comma_list(Self::assignment)?;
+        let filter = self.where_clause()?;
+        Ok(OnConflict { target, update: Some(ConflictUpdate { assignments, filter }) })
+    }
+
+    fn conflict_columns(&mut self) -> Result<ConflictTarget> {
+        let (mut columns, mut other) = (Vec::new(), Vec::new());
+        self.parenthesised(|p| {
+            let plain = p.is_column_id(0)
+                && !matches!(p.kind_ahead(1), TokenKind::Punctuation(b'(' | b'.'));
+            if plain {
+                columns.push(p.column_id()?);
+            } else {
+                other.push(p.primary()?);
+            }
+            if p.eat(K::Collate) {
+                p.qualified_name()?;
+            }
+            // An operator class.
+            if p.is_column_id(0) && !p.is(K::Nulls) {
+                p.qualified_name()?;
+            }
+            p.eat_any(&[K::Asc, K::Desc]);
+            p.nulls_order()
+        })?;
+        let filter = self.where_clause()?;
+        Ok(ConflictTarget::Columns { columns, other, filter })
+    }
+
+    pub fn where_clause(&mut self) -> Result<Option<Expr>> {
+        if self.eat(K::Where) { Ok(Some(self.expr()?)) } else { Ok(None) }
+    }
+
+    /// `RETURNING [WITH (OLD AS o, NEW AS n)] …`, if it is here.
+    fn returning(&mut self) -> Result<Vec<SelectItem>> {
+        if !self.eat(K::Returning) {
+            return Ok(Vec::new());
+        }
+        if self.is(K::With) && self.kind_ahead(1) == TokenKind::Punctuation(b'(') {
+            return Err(self.unsupported("RETURNING WITH"));
+        }
+        self.comma_list(Self::select_item)
+    }
+
+    /// `column = value` or `(column, …) = value`.
+    fn assignment(&mut self) -> Result<Assignment> {
+        let mut subscripts = Vec::new();
+        let mut partial = false;
+        let mut target = |p: &mut Self| {
+            let column = p.column_id()?;
+            if let Expr::Other(parts) = p.indirection(Expr::Null)? {
+                partial = true;
+                subscripts.extend(parts.into_iter().skip(1));
+            }
+            Ok(column)
+        };
+        let columns: Vec<Ident> = if self.is_punctuation(b'(') {
+            self.parenthesised(target)?
+        } else {
+            vec![target(self)?]
+        };
+        self.expect_operator(b"=")?;
+        let mut value = self.expr()?;
+        if !subscripts.is_empty() {
+            subscripts.insert(0, value);
+            value = Expr::Other(subscripts);
+        }
+        Ok(Assignment { columns, partial, value })
+    }
+
+    /// The table of UPDATE, DELETE or MERGE, and its alias.
+    fn target(&mut self) -> Result<(Name, Option<Ident>)> {
+        let FromItem::Table { name, .. } = self.relation()? else { return Err(self.unexpected()) };
+        let alias = if self.eat(K::As) || self.is_column_id(0) && !self.is(K::Set) {
+            Some(self.column_id()?)
+        } else {
+            None
+        };
+        Ok((name, alias))
+    }
+
+    fn update(&mut self, (with, recursive): With) -> Result<Statement> {
+        self.expect(K::Update)?;
+        let (table, alias) = self.target()?;
+        let mut update = Update { with, recursive, table: Some(table), alias, ..Update::default() };
+        self.expect(K::Set)?;
+        update.assignments = self.comma_list(Self::assignment)?;
+        if self.eat(K::From) {
+            update.from = self.from_list()?;
+        }
+        (update.filter, update.current_of) = self.where_or_current()?;
+        update.returning = self.returning()?;
+        Ok(Statement::Update(Box::new(update)))
+    }
+
+    fn delete(&mut self, (with, recursive): With) -> Result<Statement> {
+        self.expect_all(&[K::Delete, K::From])?;
+        let (table, alias) = self.target()?;
+        let mut delete = Delete { with, recursive, table: Some(table), alias, ..Delete::default() };
+        if self.eat(K::Using) {
+            delete.using = self.from_list()?;
+        }
+        (delete.filter, delete.current_of) = self.where_or_current()?;
+        delete.returning = self.returning()?;
+        Ok(Statement::Delete(Box::new(delete)))
+    }
+
+    /// `WHERE expr` or `WHERE CURRENT OF cursor`.
+    fn where_or_current(&mut self) -> Result<(Option<Expr>, Option<Ident>)> {
+        if self.eat_all(&[K::Where, K::Current, K::Of]) {
+            if self.kind() == TokenKind::Parameter {
+                return Err(self.unsupported("WHERE CURRENT OF a parameter"));
+            }
+            return Ok((None, Some(self.column_id()?)));
+        }
+        Ok((self.where_clause()?, None))
+    }
+
+    fn merge(&mut self, (with, recursive): With) -> Result<Statement> {
+        self.expect_all(&[K::Merge, K::Into])?;
+        let (table, alias) = self.target()?;
+        self.expect(K::Using)?;
+        let source = self.from_item()?;
+        self.expect(K::On)?;
+        let on = self.expr()?;
+        let mut clauses = Vec::new();
+        while self.is(K::When) {
+            clauses.push(self.merge_clause()?);
+        }
+        if clauses.is_empty() {
+            return Err(self.unexpected());
+        }
+        let returning = self.returning()?;
+        let merge = Merge { with, recursive, table, alias, source, on, clauses, returning };
+        Ok(Statement::Merge(Box::new(merge)))
+    }
+
+    fn merge_clause(&mut self) -> Result<MergeClause> {
+        self.expect(K::When)?;
+        self.eat(K::Not);
+        self.expect(K::Matched)?;
+        if self.eat(K::By) && !self.eat_any(&[K::Source, K::Target]) {
+            return Err(self.unexpected());
+        }
+        let condition = if self.eat(K::And) { Some(self.expr()?) } else { None };
+        self.expect(K::Then)?;
+        let action = if self.eat_all(&[K::Do, K::Nothing]) {
+            MergeAction::Nothing
+        } else if self.eat(K::Delete) {
+            MergeAction::Delete
+        } else if self.eat_all(&[K::Update, K::Set]) {
+            MergeAction::Update(self.comma_list(Self::assignment)?)
+        } else {
+            self.merge_insert()?
+        };
+        Ok(MergeClause { condition, action })
+    }
+
+    fn merge_insert(&mut self) -> Result<MergeAction> {
+        self.expect(K::Insert)?;
+        let columns = if self.is_punctuation(b'(') {
+            self.parenthesised(|p| {
+                let column = p.column_id()?;
+                p.constant_subscripts()?;
+                Ok(column)
+            })?
+        } else {
+            Vec::new()
+        };
+        if self.eat(K::Overriding) {
+            if !self.eat_any(&[K::User, K::System]) {
+                return Err(self.unexpected());
+            }
+            self.expect(K::Value)?;
+        }
+        if self.eat_all(&[K::Default, K::Values]) {
+            return Ok(MergeAction::Insert { columns, values: Vec::new() });
+        }
+        self.expect(K::Values)?;
+        let values = self.parenthesised(Self::expr)?;
+        Ok(MergeAction::Insert { columns, values })
+    }
+}
+
+/// A query as a statement of its own.
+pub(super) fn as_query(statement: Statement) -> Option<Box<Query>> {
+    match statement {
+        Statement::Query(query) => Some(query),
+        _ => None,
+    }
+}
