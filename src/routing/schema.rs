@@ -7,18 +7,19 @@ use std::collections::HashMap;
 
 use crate::config::rules::TableName;
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Schema {
     /// Grows with each reload that changed something; part of a plan's validity.
     pub version: u64,
-    /// Major version of the server, e.g. 15.
+    /// Major version of the server, e.g. 15; 0 when nothing was loaded: then tables are
+    /// known by the rules only.
     pub server_major: u32,
     pub tables: HashMap<TableName, Table>,
     /// By function name; overloads are merged to the worst of them within one schema.
     pub functions: HashMap<Box<str>, Vec<FunctionFact>>,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Table {
     pub kind: TableKind,
     /// In attnum order, dropped columns left out.
@@ -29,6 +30,9 @@ pub struct Table {
     pub foreign_keys: Vec<ForeignKey>,
     /// Names of user triggers.
     pub triggers: Vec<Box<str>>,
+    /// Of a view: the relations that its definition reads, as `pg_depend` has them for its
+    /// rule; views among them not resolved further. Empty for all else.
+    pub reads: Vec<TableName>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -48,6 +52,8 @@ pub struct Column {
     pub type_oid: u32,
     /// `pg_type.typname`, of the base type for a domain.
     pub type_name: Box<str>,
+    /// `pg_attribute.atttypmod`, the `(10)` of `varchar(10)`; -1 is none.
+    pub type_modifier: i32,
     pub not_null: bool,
     pub has_default: bool,
     /// The default, or identity, takes its value from a sequence.
