@@ -10,6 +10,7 @@ pub mod error;
 pub mod pool;
 pub mod prepared;
 pub mod schema;
+mod schema_sql;
 pub mod shard;
 
 use std::collections::HashMap;
@@ -23,6 +24,7 @@ use tokio::time::{Instant, sleep};
 pub use backend::{Backend, CancelToken, Target};
 pub use error::{ClusterError, ConnectError};
 pub use pool::{Lent, Pool, PoolError, PoolLimits, PoolStats};
+pub use schema::{SchemaLimits, SchemaWatch};
 pub use shard::{SearchLimits, Shard, View};
 
 use crate::config::settings::{Database, Settings, User};
@@ -40,6 +42,7 @@ pub struct Cluster {
     pool: crate::config::settings::Pool,
     queue_timeout: Duration,
     shards: Vec<Arc<Shard>>,
+    schema: Arc<SchemaWatch>,
     runtime: Handle,
     state: Mutex<State>,
 }
@@ -54,7 +57,7 @@ struct State {
 impl Cluster {
     /// Starts looking for the primaries of `database`. Connections are made when asked for.
     ///
-    /// All tasks run on `runtime`; they end when the cluster is dropped.
+    /// `database` has at least one shard, as settings hold it. All tasks run on `runtime`; they end when the cluster is dropped.
     pub fn start(settings: &Settings, database: &Database, runtime: Handle) -> Arc<Cluster> {
         let limits = SearchLimits {
             connect_timeout: settings.pool.connect_timeout,
@@ -69,11 +72,19 @@ impl Cluster {
             };
             Shard::start(&shard.name, targets, limits.clone(), runtime.clone())
         });
+        let shards: Vec<_> = shards.collect();
+        let schema_limits = SchemaLimits {
+            poll: settings.cluster.schema_poll,
+            connect_timeout: settings.pool.connect_timeout,
+            query_timeout: settings.cluster.query_timeout,
+        };
+        let home = shards[database.home_shard()].clone();
         let cluster = Arc::new(Cluster {
             database: database.clone(),
             pool: settings.pool.clone(),
             queue_timeout: settings.limits.queue_timeout,
-            shards: shards.collect(),
+            schema: SchemaWatch::start(home, schema_limits, runtime.clone()),
+            shards,
             runtime: runtime.clone(),
             state: Mutex::default(),
         });
@@ -103,6 +114,11 @@ impl Cluster {
                 format!("database {} has no shard number {}", self.database.name, shard.0),
             )
         })
+    }
+
+    /// The tables and functions of the home shard.
+    pub fn schema(&self) -> &Arc<SchemaWatch> {
+        &self.schema
     }
 
     /// The pools of a configured user.

@@ -85,6 +85,11 @@ impl Shard {
         self.targets.iter().map(|t| &t.address)
     }
 
+    /// Where a node is, for pgherd's own questions.
+    pub(super) fn target(&self, node: usize) -> Option<&Target> {
+        self.targets.get(node)
+    }
+
     pub fn view(&self) -> View {
         self.view.borrow().clone()
     }
