@@ -8,6 +8,7 @@
 //! is said on stderr in plain words; stdout holds only what was asked for.
 
 mod check;
+mod demo;
 mod local;
 pub mod logging;
 
@@ -27,6 +28,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::Check),
+    Demo(demo::Demo),
     Local(local::Local),
 }
 
@@ -34,6 +36,7 @@ impl Command {
     fn run(self) -> Result<(), Failure> {
         match self {
             Command::Check(check) => check.run(),
+            Command::Demo(demo) => demo.run(),
             Command::Local(local) => local.run(),
         }
     }

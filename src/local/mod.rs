@@ -8,6 +8,7 @@
 //! All calls block. They may be made from within a runtime; a task that has others to serve
 //! puts them on a blocking thread.
 
+pub mod demo;
 mod error;
 mod files;
 mod herd;
