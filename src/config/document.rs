@@ -253,6 +253,20 @@ pub(super) struct Section<'a> {
 impl<'a> Section<'a> {
     /// A whole number.
     pub fn number(&self, key: &'static str, default: u64, range: RangeInclusive<u64>) -> u64 {
+        self.whole_number(key, Some(default), range).unwrap_or(default)
+    }
+
+    /// A whole number that need not be there.
+    pub fn optional_number(&self, key: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
+        self.whole_number(key, None, range)
+    }
+
+    fn whole_number(
+        &self,
+        key: &'static str,
+        default: Option<u64>,
+        range: RangeInclusive<u64>,
+    ) -> Option<u64> {
         let expected = format!("{} to {}", range.start(), range.end());
         let read = |value: &Value| match value {
             Value::Num(_, number) => whole(number).and_then(|n| u64::try_from(n).ok()),
@@ -273,7 +287,8 @@ impl<'a> Section<'a> {
             format!("{} to {}", show_duration(*range.start()), show_duration(*range.end()));
         let read = |value: &Value| parse_duration(value.as_str()?);
         let what = "a duration with its unit (ms, s, m, h, d)";
-        self.bounded(key, default, &range, &expected, what, &|d| show_duration(*d), read)
+        let show = |d: &Duration| show_duration(*d);
+        self.bounded(key, Some(default), &range, &expected, what, &show, read).unwrap_or(default)
     }
 
     /// A size with its unit, in bytes.
@@ -281,21 +296,22 @@ impl<'a> Section<'a> {
         let expected = format!("{} to {}", show_size(*range.start()), show_size(*range.end()));
         let read = |value: &Value| parse_size(value.as_str()?);
         let what = "a size with its unit (B, KB, MB, GB)";
-        self.bounded(key, default, &range, &expected, what, &|n| show_size(*n), read)
+        let show = |n: &u64| show_size(*n);
+        self.bounded(key, Some(default), &range, &expected, what, &show, read).unwrap_or(default)
     }
 
     #[expect(clippy::too_many_arguments, reason = "one place for what three kinds have in common")]
     fn bounded<T: PartialOrd + Copy>(
         &self,
         key: &'static str,
-        default: T,
+        default: Option<T>,
         range: &RangeInclusive<T>,
         expected: &str,
         what: &str,
         show: &dyn Fn(&T) -> String,
         read: impl Fn(&Value) -> Option<T>,
-    ) -> T {
-        self.describe(key, Some(show(&default)), expected);
+    ) -> Option<T> {
+        self.describe(key, default.as_ref().map(show), expected);
         let Some(value) = self.value(key) else { return default };
         let Some(number) = read(value) else {
             let found = shown(value);
@@ -306,7 +322,7 @@ impl<'a> Section<'a> {
             self.wrong(key, format!("{} is out of range; expected {expected}", show(&number)));
             return default;
         }
-        number
+        Some(number)
     }
 
     /// One of several words.

@@ -168,11 +168,7 @@ impl Loader<'_> {
         let server = self
             .secret(section, ["server_password", "server_password_env", "server_password_file"]);
         let verifier = section.text("verifier", "SCRAM-SHA-256$iterations:salt$stored:server");
-        let pool_size =
-            section.has("pool_size").then(|| section.number("pool_size", 20, 1..=10_000));
-        if pool_size.is_none() {
-            section.number("pool_size", 20, 1..=10_000);
-        }
+        let pool_size = section.optional_number("pool_size", 1..=10_000);
         let client = match (password, verifier) {
             (Some(_), Some(_)) => {
                 section.wrong("verifier", "stands beside a password; write one of the two");

@@ -121,3 +121,59 @@ fn secrets_come_from_the_file_a_variable_or_a_file_of_their_own() {
     assert_eq!(c.client, ClientSecret::Verifier(Secret::new(verifier)));
     assert_eq!(c.pool_size, Some(5));
 }
+
+#[test]
+fn the_examples_are_good() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("sharding-rules");
+    let mut count = 0;
+    for entry in fs::read_dir(examples).unwrap() {
+        let file = entry.unwrap().path();
+        let read = read_rules(&file, Some(&["s1", "s2", "s3"]));
+        assert!(read.is_ok(), "{}", read.unwrap_err());
+        count += 1;
+    }
+    assert!(count >= 4);
+}
+
+/// The table rows of docs/configuration.md, `| name | default | range | …`, by name.
+fn documented() -> Vec<(String, String, String)> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
+    let text = fs::read_to_string(file).unwrap();
+    let row = |line: &str| {
+        let mut cells = line.strip_prefix("| `")?.split(" | ");
+        let name = cells.next()?.strip_suffix('`')?;
+        let plain = |cell: &str| cell.trim().trim_matches('`').to_owned();
+        Some((name.to_owned(), plain(cells.next()?), plain(cells.next()?)))
+    };
+    text.lines().filter_map(row).collect()
+}
+
+#[test]
+fn every_setting_is_documented_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("pgherd.toml");
+    fs::write(&file, SMALL).unwrap();
+    let (settings, described) = load_described(&file, &Overrides::default());
+    settings.unwrap();
+    assert!(described.len() > 20);
+    let documented = documented();
+    let mut wrong = Vec::new();
+    for Described { path, default, expected } in &described {
+        match documented.iter().find(|(name, ..)| name == path) {
+            None => wrong.push(format!("{path} is missing")),
+            Some((_, shown, range)) => {
+                let default = default.as_deref().unwrap_or("none");
+                if shown != default || range != expected {
+                    wrong
+                        .push(format!("{path} says {shown}, {range}; it is {default}, {expected}"));
+                }
+            }
+        }
+    }
+    for (name, ..) in &documented {
+        if !described.iter().any(|described| described.path == *name) {
+            wrong.push(format!("{name} is documented and does not exist"));
+        }
+    }
+    assert!(wrong.is_empty(), "docs/configuration.md:\n{}", wrong.join("\n"));
+}
