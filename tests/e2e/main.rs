@@ -4,4 +4,5 @@
 mod support;
 
 mod local;
+mod pool;
 mod support_itself;
