@@ -21,30 +21,48 @@ const SHARDS_MAX: usize = 4_096;
 /// A catalog that can't be read or written, or that rules and settings don't fit: then
 /// nothing must be answered, since rows would be looked for where they are not.
 pub fn open_or_create(store: &FileStore, rules: &Rules, shards: &[&str]) -> Result<Catalog, Error> {
-    let catalog = match store.load()? {
-        Some(catalog) => catalog,
-        None => {
-            let first = propose(rules, shards)?;
-            match store.create(&first) {
-                Ok(()) => return Ok(first),
-                // Another one was faster: its catalog has to fit too.
-                Err(Error::Exists { .. }) => match store.load()? {
-                    Some(catalog) => catalog,
-                    None => return Err(Error::Exists { path: store.path().to_owned() }),
-                },
-                Err(error) => return Err(error),
-            }
+    if store.load()?.is_none() {
+        match store.create(&propose(rules, shards)?) {
+            // Another one was faster: its catalog has to fit as well.
+            Ok(()) | Err(Error::Exists { .. }) => {}
+            Err(error) => return Err(error),
         }
+    }
+    let Opened { recorded, next } = open(store, rules, shards)?;
+    match recorded {
+        Some(recorded) if recorded == next => Ok(next),
+        Some(recorded) => store.replace(recorded.revision, next),
+        None => {
+            let error = std::io::ErrorKind::NotFound.into();
+            Err(Error::Io { what: "read", path: store.path().to_owned(), error })
+        }
+    }
+}
+
+/// A catalog as it lies, and as it is to be.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// What the file holds; `None` when there is none.
+    pub recorded: Option<Catalog>,
+    /// With the keyspaces and tables that rules and settings add.
+    pub next: Catalog,
+}
+
+/// As [`open_or_create`], and writes nothing. Without a file, what a first start would make
+/// (with an id of its own).
+///
+/// # Errors
+/// As for [`open_or_create`].
+pub fn open(store: &FileStore, rules: &Rules, shards: &[&str]) -> Result<Opened, Error> {
+    let Some(catalog) = store.load()? else {
+        return Ok(Opened { recorded: None, next: propose(rules, shards)? });
     };
     let differences = Differences::find(&catalog, rules, shards);
     if !differences.is_empty() {
         return Err(Error::Misfit { path: store.path().to_owned(), differences });
     }
     let next = with_newcomers(&catalog, rules)?;
-    if next == catalog {
-        return Ok(catalog);
-    }
-    store.replace(catalog.revision, next)
+    Ok(Opened { recorded: Some(catalog), next })
 }
 
 /// The catalog with the keyspaces and tables that the rules name for the first time. A

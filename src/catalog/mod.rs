@@ -11,6 +11,7 @@
 mod error;
 mod fit;
 mod format;
+mod install;
 mod store;
 
 use std::collections::BTreeMap;
@@ -20,7 +21,8 @@ use crate::config::rules::{KeyType, TableName};
 use crate::placement::{Placement, ShardId};
 
 pub use error::Error;
-pub use fit::{open_or_create, propose};
+pub use fit::{Opened, open, open_or_create, propose};
+pub use install::{InstallError, Installed, install};
 pub use store::FileStore;
 
 /// What tells this database from all others for ever: part of global transaction ids, so

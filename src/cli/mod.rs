@@ -9,8 +9,10 @@
 
 mod check;
 mod demo;
+mod install;
 mod local;
 pub mod logging;
+mod route;
 
 use std::fmt;
 use std::process::ExitCode;
@@ -29,7 +31,9 @@ struct Cli {
 enum Command {
     Check(check::Check),
     Demo(demo::Demo),
+    Install(install::Install),
     Local(local::Local),
+    Route(route::Route),
 }
 
 impl Command {
@@ -37,7 +41,9 @@ impl Command {
         match self {
             Command::Check(check) => check.run(),
             Command::Demo(demo) => demo.run(),
+            Command::Install(install) => install.run(),
             Command::Local(local) => local.run(),
+            Command::Route(route) => route.run(),
         }
     }
 }

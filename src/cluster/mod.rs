@@ -7,6 +7,7 @@ pub mod ask;
 pub mod backend;
 pub mod check;
 pub mod error;
+pub mod install;
 pub mod pool;
 pub mod prepared;
 pub mod schema;

@@ -135,11 +135,20 @@ impl RangeTable {
 
     /// The ranges, ascending.
     pub fn ranges(&self) -> impl Iterator<Item = Range<'_>> {
-        self.shards.iter().enumerate().map(|(index, &shard)| Range {
+        (0..self.shards.len()).map(|index| self.range(index))
+    }
+
+    /// The range that holds a key.
+    pub fn range_of(&self, key: &KeyValue<'_>) -> Range<'_> {
+        self.range(self.index_of(key))
+    }
+
+    fn range(&self, index: usize) -> Range<'_> {
+        Range {
             low: index.checked_sub(1).map(|before| &self.bounds[before]),
             high: self.bounds.get(index),
-            shard,
-        })
+            shard: self.shards[index],
+        }
     }
 
     /// The shards that have a range, in order.

@@ -4,5 +4,4 @@
 mod support;
 
 mod local;
-mod pool;
 mod support_itself;

@@ -10,7 +10,7 @@ use rand::{Rng, SeedableRng};
 use tokio_postgres::Client;
 use tokio_postgres::types::{FromSql, Type};
 
-use crate::server::{Server, block_on};
+use crate::server::{block_on, connect, shared};
 use crate::values::{self, SERVER_NAMES};
 
 /// A field as it came over the wire.
@@ -43,9 +43,8 @@ fn column(key_type: KeyType, server_major: u32) -> KeyColumn {
 /// the server hashes it, under the column's own hash function and in a row.
 #[test]
 fn random_values_lie_where_the_server_puts_them() {
-    let server = Server::start(1);
     block_on(async {
-        let client = server.connect("s1").await;
+        let client = connect(shared(), "s1").await;
         client
             .batch_execute("SET timezone = 'Asia/Tokyo'; SET extra_float_digits = 1")
             .await
@@ -96,9 +95,8 @@ fn random_values_lie_where_the_server_puts_them() {
 /// What we write for a key, the server reads as that key.
 #[test]
 fn the_server_reads_what_we_write() {
-    let server = Server::start(1);
     block_on(async {
-        let client = server.connect("s1").await;
+        let client = connect(shared(), "s1").await;
         let major = major(&client).await;
         for (key_type, name) in SERVER_NAMES {
             let mut random = StdRng::seed_from_u64(11);
@@ -125,9 +123,8 @@ fn the_server_reads_what_we_write() {
 /// Keys of two and three columns of random types, one in eight of them NULL.
 #[test]
 fn composite_keys_lie_where_the_server_puts_them() {
-    let server = Server::start(1);
     block_on(async {
-        let client = server.connect("s1").await;
+        let client = connect(shared(), "s1").await;
         client.batch_execute("SET timezone = 'America/New_York'").await.unwrap();
         let major = major(&client).await;
         let mut random = StdRng::seed_from_u64(13);
@@ -177,9 +174,8 @@ fn composite_keys_lie_where_the_server_puts_them() {
 /// it refuses with the same code and message.
 #[test]
 fn doubtful_texts_are_read_as_the_server_reads_them() {
-    let server = Server::start(1);
     block_on(async {
-        let client = server.connect("s1").await;
+        let client = connect(shared(), "s1").await;
         client.batch_execute("SET timezone = 'Asia/Tokyo'").await.unwrap();
         client.batch_execute(TRY).await.expect("a function");
         let major = major(&client).await;

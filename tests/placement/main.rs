@@ -1,6 +1,10 @@
 //! Where keys lie: by property, and against a real server.
 
+#[path = "../support/mod.rs"]
+mod support;
+
 mod catalog;
+mod installed;
 mod live;
 mod ring;
 mod server;
