@@ -64,13 +64,9 @@ impl Node {
         herd::dsn(self.member.port, &self.herd.shape().database)
     }
 
-    /// The same as `keyword=value` pairs, for another database.
-    pub fn conninfo(&self, database: &str) -> String {
-        let database = database.replace('\\', "\\\\").replace('\'', "\\'");
-        format!(
-            "host=127.0.0.1 port={} user={USER} password={PASSWORD} dbname='{database}'",
-            self.member.port
-        )
+    /// The same as `keyword=value` pairs, without a database: for replication, or another one.
+    pub fn conninfo(&self) -> String {
+        format!("host=127.0.0.1 port={} user={USER} password={PASSWORD}", self.member.port)
     }
 
     /// Primary or replica, by its data directory: promotion removes `standby.signal`.

@@ -13,7 +13,7 @@ use super::process;
 use super::server::{self, Started};
 use super::template::{self, Template};
 use super::up::{Event, Options};
-use super::{PASSWORD, USER, identity, sql};
+use super::{identity, sql};
 
 /// How many nodes, or shards, are worked on at the same time.
 const WORKERS: usize = 8;
@@ -99,8 +99,8 @@ impl<'a> Raise<'a> {
     /// backup is needed.
     fn make_standby(&self, node: &Node, data: &Path) -> Result<(), Error> {
         let member = node.member();
-        let primary = self.herd.shard(&member.shard);
-        let port = primary.first().map_or(0, |first| first.member().port);
+        let shard = self.herd.shard(&member.shard);
+        let conninfo = shard.first().map(Node::conninfo).unwrap_or_default();
         let signal = data.join("standby.signal");
         File::create(&signal).at("make", &signal)?;
         self.herd.inner().postgres.own(&signal)?;
@@ -108,7 +108,7 @@ impl<'a> Raise<'a> {
         let settings = data.join("postgresql.auto.conf");
         let file = File::options().append(true).open(&settings);
         let lines = format!(
-            "primary_conninfo = 'host=127.0.0.1 port={port} user={USER} password={PASSWORD}'\n\
+            "primary_conninfo = '{conninfo}'\n\
              primary_slot_name = '{}'\n",
             member.slot()
         );
@@ -165,10 +165,9 @@ impl<'a> Raise<'a> {
             )])?;
         }
         let name = &self.herd.shape().database;
-        let literal = name.replace('\'', "''");
-        let there = ask(&[&format!("SELECT FROM pg_database WHERE datname = '{literal}'")])?;
+        let there = ask(&[&format!("SELECT FROM pg_database WHERE datname = '{name}'")])?;
         if there.is_empty() {
-            ask(&[&format!("CREATE DATABASE \"{}\"", name.replace('"', "\"\""))])?;
+            ask(&[&format!("CREATE DATABASE \"{name}\"")])?;
         }
         Ok(())
     }

@@ -111,11 +111,11 @@ impl Shape {
     }
 }
 
+/// As a name of a database in `pgherd.toml` may be.
 fn check_database(name: &str) -> Result<(), Error> {
-    if name.is_empty() || name.len() > 63 || name.chars().any(char::is_control) {
-        return Err(Error::Asked(
-            "--database takes 1 to 63 bytes without control characters".into(),
-        ));
+    let letters = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    if name.is_empty() || name.len() > 63 || !name.bytes().all(letters) {
+        return Err(Error::Asked("--database takes 1 to 63 letters, digits, _ or -".into()));
     }
     if matches!(name, "pgherd" | "template0" | "template1") {
         return Err(Error::Asked(format!(
@@ -257,6 +257,7 @@ mod tests {
             (Asked { base_port: Some(0), ..Asked::default() }, "--base-port"),
             (Asked { database: Some("pgherd".into()), ..Asked::default() }, "--database"),
             (Asked { database: Some(String::new()), ..Asked::default() }, "--database"),
+            (Asked { database: Some("a b".into()), ..Asked::default() }, "--database"),
         ];
         for (asked, named) in cases {
             let error = asked.shape().check().expect_err("refused").to_string();

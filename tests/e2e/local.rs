@@ -1,12 +1,13 @@
 //! `pgherd local`, as a person runs it.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
+use pgherd::config::{self, Overrides, Settings};
 use pgherd::local::{Herd, Node, Role, Stop};
 use serde_json::Value;
 
@@ -44,6 +45,11 @@ fn up(dir: &Path, port: u16, more: &[&str]) -> Output {
 
 fn json(output: Output) -> Value {
     serde_json::from_str(&succeeds(output)).expect("JSON")
+}
+
+/// The settings that `up` wrote, as the proxy reads them.
+fn load(dir: &Path) -> Settings {
+    config::load(&dir.join("pgherd.toml"), &Overrides::default()).expect("settings that fit")
 }
 
 /// The nodes of a status, shard by shard.
@@ -89,8 +95,12 @@ fn a_herd_goes_up_and_down_and_keeps_its_rows() {
     assert_eq!(each(&status, "streaming"), [Value::Null, true.into(), Value::Null, true.into()]);
     assert_eq!(status["proxy_port"], port);
     assert_eq!(status["database"], "app");
-    let config = fs::read_to_string(dir.join("pgherd.toml")).expect("settings");
-    assert!(config.contains(&format!("listen = \"127.0.0.1:{port}\"")), "{config}");
+    let settings = load(&dir);
+    assert_eq!(settings.proxy.listen, [SocketAddr::from(([127, 0, 0, 1], port))]);
+    let database = settings.database("app").expect("a database");
+    let shards: Vec<_> = database.shards.iter().map(|shard| &*shard.name).collect();
+    assert_eq!(shards, ["s1", "s2"]);
+    assert_eq!(&*database.rules.keyspaces[0].name, "users");
 
     let herd = Herd::open(&dir).expect("a herd");
     let s1 = herd.primary("s1").expect("a primary");
@@ -350,6 +360,7 @@ fn a_place_that_servers_cannot_use_is_worked_around() {
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).expect("ours");
     let dir = closed.join("herd");
     succeeds(up(&dir, free_ports(3), &["--unsharded"]));
+    assert_eq!(load(&dir).database("app").expect("a database").shards.len(), 1);
     let herd = Herd::open(&dir).expect("a herd");
     let node = herd.node("s1-1").expect("a node");
     let (data, sockets) = (node.data_dir(), node.socket_dir());
@@ -372,19 +383,20 @@ fn rules_and_names_are_taken_as_given() {
     let rules = keeper.dir.join("mine.yaml");
     fs::write(&rules, "keyspaces: []\nunlisted: home\n").expect("written");
     let rules = rules.to_str().expect("plain");
-    let more =
-        ["--shards", "1", "--replicas", "0", "--rules", rules, "--database", "it's \"mine\""];
+    let more = ["--shards", "1", "--replicas", "0", "--rules", rules, "--database", "My-App_2"];
     succeeds(up(&dir, free_ports(2), &more));
     let copied = fs::read_to_string(dir.join("rules.yaml")).expect("copied");
     assert_eq!(copied, "keyspaces: []\nunlisted: home\n");
     let herd = Herd::open(&dir).expect("a herd");
-    assert_eq!(one(&herd.nodes()[0], "SELECT current_database()"), "it's \"mine\"");
+    assert_eq!(one(&herd.nodes()[0], "SELECT current_database()"), "My-App_2");
+    assert!(load(&dir).database("My-App_2").is_some());
 
     let elsewhere = keeper.dir.join("other");
     refused(up(&elsewhere, 6000, &["--rules", "/nowhere.yaml"]), 1, &["/nowhere.yaml"]);
     refused(up(&elsewhere, 6000, &["--postgres-bin", "/nowhere"]), 1, &["/nowhere/postgres"]);
     refused(up(&elsewhere, 6000, &["--shards", "x"]), 2, &["--shards"]);
     refused(up(&elsewhere, 6000, &["--shards", "65"]), 2, &["--shards"]);
+    refused(up(&elsewhere, 6000, &["--database", "it's"]), 2, &["--database"]);
     refused(pgherd("status", &elsewhere, &[]), 2, &["no herd lies in"]);
     // Somebody else's directory is not taken over.
     let foreign = keeper.dir.join("foreign");
