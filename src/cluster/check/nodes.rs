@@ -317,3 +317,129 @@ fn connections_needed(settings: &Settings, database: &Database) -> usize {
     let pools = database.users.iter().map(|user| user.pool_size.unwrap_or(settings.pool.size));
     pools.sum::<usize>() + OWN_CONNECTIONS
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Overrides, load};
+
+    fn settings() -> Settings {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("pgherd.toml");
+        let text = "[pool]\nsize = 50\n[database.app]\nrules = \"r.yaml\"\n\
+                    [[database.app.user]]\nname = \"a\"\npassword = \"p\"\n\
+                    [[database.app.user]]\nname = \"b\"\npassword = \"p\"\npool_size = 7\n\
+                    [[database.app.shard]]\nname = \"s1\"\nnodes = [\"h:1\", \"h:2\"]\n\
+                    [[database.app.shard]]\nname = \"s2\"\nnodes = [\"h:3\"]\n";
+        std::fs::write(&file, text).unwrap();
+        std::fs::write(directory.path().join("r.yaml"), "reference: []\n").unwrap();
+        load(&file, &Overrides::default()).unwrap()
+    }
+
+    fn facts(cluster: &str, in_recovery: bool) -> NodeFacts {
+        NodeFacts {
+            version: 150_018,
+            in_recovery,
+            system_identifier: cluster.to_owned(),
+            wal_level: "logical".to_owned(),
+            max_prepared_transactions: 100,
+            track_commit_timestamp: true,
+            max_replication_slots: 10,
+            max_wal_senders: 10,
+            max_connections: 200,
+            reserved_connections: 3,
+            fsync: true,
+            full_page_writes: true,
+            encoding: "UTF8".to_owned(),
+            answers: vec![("standard_conforming_strings".to_owned(), "on".to_owned())],
+            receiver: in_recovery.then(|| "streaming".to_owned()),
+            ..NodeFacts::default()
+        }
+    }
+
+    /// Codes and places of what is found when `change` has changed the facts of h:1, h:2, h:3.
+    fn found(change: impl FnOnce(&mut [NodeFacts; 3])) -> Vec<String> {
+        let settings = settings();
+        let database = &settings.databases[0];
+        let mut all = [facts("c1", false), facts("c1", true), facts("c2", false)];
+        change(&mut all);
+        let mut all = all.into_iter();
+        let looks: Looks = database
+            .shards
+            .iter()
+            .map(|shard| {
+                let look = |node| (node, all.next().ok_or(Trouble::Unreachable(String::new())));
+                (&*shard.name, shard.nodes.iter().map(look).collect())
+            })
+            .collect();
+        check(&settings, database, &looks)
+            .iter()
+            .map(|f| {
+                format!("{} {} {}", f.severity, f.code, f.place.node.as_deref().unwrap_or("-"))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn servers_as_they_should_be_have_no_finding() {
+        assert_eq!(found(|_| {}), [""; 0]);
+    }
+
+    #[test]
+    fn each_setting_that_is_missing_is_found() {
+        let wrong = found(|[primary, ..]| {
+            primary.wal_level = "replica".to_owned();
+            primary.max_prepared_transactions = 0;
+            primary.track_commit_timestamp = false;
+            primary.max_replication_slots = 1;
+            primary.max_wal_senders = 0;
+            primary.fsync = false;
+        });
+        let codes = "wal-level max-prepared-transactions track-commit-timestamp \
+                     max-replication-slots max-wal-senders fsync";
+        let expected: Vec<_> = codes.split(' ').map(|code| format!("warning {code} h:1")).collect();
+        assert_eq!(wrong, expected);
+    }
+
+    #[test]
+    fn servers_that_can_not_be_used_are_found() {
+        let old = found(|all| all.iter_mut().for_each(|facts| facts.version = 130_010));
+        assert_eq!(old, ["error version h:1", "error version h:2", "error version h:3"]);
+        let mixed = found(|[.., other]| other.version = 160_004);
+        assert_eq!(mixed, ["error majors -"]);
+        let latin = found(|[.., other]| other.encoding = "LATIN1".to_owned());
+        assert_eq!(latin, ["error encoding h:3"]);
+        let same = found(|[.., other]| other.system_identifier = "c1".to_owned());
+        assert_eq!(same, ["error same-cluster h:3"]);
+        let strings = found(|all| all.iter_mut().for_each(|f| f.answers[0].1 = "off".to_owned()));
+        assert_eq!(strings, ["error standard-conforming-strings -"]);
+    }
+
+    #[test]
+    fn what_goes_wrong_later_is_found() {
+        // 50 for one user, 7 for the other, 3 of our own: 60 of 63 - 3.
+        assert_eq!(found(|[.., other]| other.max_connections = 63), [""; 0]);
+        assert_eq!(
+            found(|[.., other]| other.max_connections = 62),
+            ["warning max-connections h:3"]
+        );
+        assert_eq!(found(|[.., other]| other.skew = -1.5), ["warning clock h:3"]);
+        let left =
+            |age| move |all: &mut [NodeFacts; 3]| (all[2].prepared, all[2].prepared_age) = (1, age);
+        assert_eq!(found(left(3.0)), [""; 0], "one in flight");
+        assert_eq!(found(left(3600.0)), ["warning prepared-transactions h:3"]);
+        assert_eq!(found(|all| all[1].receiver = None), ["warning not-streaming h:2"]);
+    }
+
+    #[test]
+    fn roles_are_checked() {
+        let none = found(|all| all[2].in_recovery = true);
+        assert_eq!(none, ["error no-primary -"]);
+        let two = found(|all| all[1].in_recovery = false);
+        assert_eq!(two, ["error two-primaries -"]);
+        let turned = found(|all| all.swap(0, 1));
+        assert_eq!(turned, ["warning first-node h:2"]);
+        let foreign = found(|all| all[1].system_identifier = "c3".to_owned());
+        assert_eq!(foreign, ["error foreign-replica h:2"]);
+    }
+}
