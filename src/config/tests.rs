@@ -177,3 +177,21 @@ fn every_setting_is_documented_as_it_is() {
     }
     assert!(wrong.is_empty(), "docs/configuration.md:\n{}", wrong.join("\n"));
 }
+
+proptest::proptest! {
+    /// Whatever a person writes is read or refused.
+    #[test]
+    fn no_text_panics(
+        key in "(proxy|pool|limits|log|database|database\\.app|database\\.app\\.shard|x)",
+        name in "(listen|size|lifetime|format|level|nodes|rules|user|shard|\"a b\"|y)",
+        value in "(1|-1|1e9|\"5s\"|\"\"|true|\\[\\]|\\[1, \"x\"\\]|\\{\\}|\\{ a = 1 \\}|1979-05-27|\"é:1\")",
+        list in proptest::bool::ANY,
+    ) {
+        let header = if list { format!("[[{key}]]") } else { format!("[{key}]") };
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("pgherd.toml");
+        fs::write(&file, format!("{header}\n{name} = {value}\n")).unwrap();
+        let shown = load(&file, &Overrides::default()).unwrap_err().to_string();
+        proptest::prop_assert!(shown.contains("pgherd.toml"));
+    }
+}
