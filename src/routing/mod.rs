@@ -1,23 +1,46 @@
 //! Statement + parameters + placement → route. No I/O.
+//!
+//! [`Router::plan`] looks at a statement once: for each occurrence of a table it finds what
+//! its key must be for a row to matter, as an expression over literals and parameters.
+//! [`Plan::route`] puts the values of one execution in, and yields the shard. A statement
+//! belongs to one shard if that holds for all its occurrences; else it is refused.
+//!
+//! The way of a statement through the files: `statements` (its kind) → `bind*` (names
+//! resolved, conditions turned into `facts`) → `settle` (which facts apply to which
+//! occurrence) → `places` (their algebra and evaluation).
 
+mod bind;
+mod bind_expr;
+mod bind_from;
+mod bind_query;
+mod bind_write;
+pub mod cache;
+mod describe;
+mod facts;
+mod functions;
+pub mod hint;
+mod nodes;
+mod places;
+pub mod plan;
+mod refusal;
+mod relation;
+pub mod router;
 pub mod schema;
+mod settle;
+mod statements;
+mod value;
 
 use crate::sql;
 
 /// Index of a shard within its database, in the catalog's order.
 pub use crate::placement::ShardId;
-
-/// Why a statement is not answered. Becomes an ErrorResponse as it is.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct Refusal {
-    /// Five characters, e.g. `0A000`.
-    pub sqlstate: &'static str,
-    pub message: String,
-    pub detail: Option<String>,
-    /// What to do instead.
-    pub hint: Option<String>,
-}
+pub use cache::PlanCache;
+pub use describe::describe;
+pub use hint::RoutingHint;
+pub use plan::{Plan, PlanContext, join_routes};
+pub use refusal::Refusal;
+pub use router::{Bounds, Parts, PartsError, Router};
+pub use value::Values;
 
 /// What the session does with a statement. The route is for those that run on a shard.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +61,7 @@ pub enum Action {
     /// SHOW of a server setting runs anywhere; of `pgherd.*` is answered by the session.
     Show(sql::Ident),
     Discard(sql::Discard),
+    /// The plan of what is prepared is in [`Plan::prepared`].
     Prepare {
         name: sql::Ident,
     },
@@ -56,6 +80,18 @@ pub enum Route {
     One(ShardId),
     /// Every shard (DDL).
     All,
+}
+
+/// Why a plan gives no route.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RouteError {
+    /// To be answered as it is; nothing is sent.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// A parameter without a type decides, and its type isn't sure: ask a server by
+    /// Describe, and route again with the types.
+    #[error("the types of the parameters aren't known")]
+    NeedsParameterTypes,
 }
 
 /// A parameter of Bind, as it came.

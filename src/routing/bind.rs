@@ -1,0 +1,275 @@
+//! From the tree of a statement to its nodes: the state of one analysis, and tables.
+
+use std::rc::Rc;
+
+use crate::config::rules::{TableName, Unlisted};
+use crate::sql::{Ident, Literals, Name};
+
+use super::Refusal;
+use super::functions::{self, Effect};
+use super::nodes::{Role, TableNode, Target};
+use super::plan::{Occurrence, Place};
+use super::relation::{ColId, Column, Relation, WithBlock, position};
+use super::router::{Router, TableRule};
+use super::schema::{self, TableKind};
+use super::value::{ColumnType, key_type};
+
+/// What a statement does beyond reading tables.
+#[derive(Debug, Default)]
+pub(super) struct Effects {
+    pub writes: bool,
+    /// If nothing else decides, the home shard.
+    pub ask_home: bool,
+    /// The function that needs the home shard.
+    pub need_home: Option<Box<str>>,
+    pub sequence: Option<Box<str>>,
+    pub session_state: Option<Box<str>>,
+    /// WHERE CURRENT OF: the row lies where the transaction's cursor is.
+    pub current_of: bool,
+    /// Calls of volatile functions, locks of rows.
+    pub volatile: usize,
+    /// The analysis read a literal's value.
+    pub exact_text: bool,
+}
+
+/// What was met so far; a part of a statement compares before and after.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub windows: usize,
+    pub aggregates: usize,
+}
+
+/// One analysis of one statement.
+pub(super) struct Analysis<'a> {
+    pub router: &'a Router,
+    pub search_path: &'a [Box<str>],
+    pub literals: &'a Literals,
+    pub relations: Vec<Relation>,
+    pub occurrences: Vec<Occurrence>,
+    pub effects: Effects,
+    /// Refusals that a hint lifts: the user says where the statement belongs.
+    pub refusals: Vec<Refusal>,
+    pub parameter_uses: Vec<u32>,
+    pub counts: Counts,
+    /// Recursive common table expressions that are being bound.
+    pub building: Vec<(*const WithBlock<'a>, usize)>,
+    /// Common table expressions that something names.
+    pub named: Vec<(*const WithBlock<'a>, usize)>,
+}
+
+impl<'a> Analysis<'a> {
+    pub fn new(router: &'a Router, search_path: &'a [Box<str>], literals: &'a Literals) -> Self {
+        Analysis {
+            router,
+            search_path,
+            literals,
+            relations: Vec::new(),
+            occurrences: Vec::new(),
+            effects: Effects::default(),
+            refusals: Vec::new(),
+            parameter_uses: Vec::new(),
+            counts: Counts::default(),
+            building: Vec::new(),
+            named: Vec::new(),
+        }
+    }
+
+    pub fn next_relation(&self) -> u32 {
+        self.relations.len() as u32
+    }
+
+    /// # Errors
+    /// The statement has more parts than the router's bound.
+    pub fn add_relation(&mut self, relation: Relation) -> Result<u32, Refusal> {
+        let bound = self.router.bounds.parts;
+        if self.relations.len() >= bound {
+            return Err(Refusal::too_complex(bound));
+        }
+        self.relations.push(relation);
+        Ok(self.next_relation() - 1)
+    }
+
+    pub fn column_type(&self, column: ColId) -> Option<ColumnType> {
+        let relation = self.relations.get(column.relation as usize)?;
+        relation.columns.get(column.column as usize)?.column_type
+    }
+
+    pub fn use_parameter(&mut self, number: u16) {
+        let Some(at) = usize::from(number).checked_sub(1) else { return };
+        if self.parameter_uses.len() <= at {
+            self.parameter_uses.resize(at + 1, 0);
+        }
+        self.parameter_uses[at] += 1;
+    }
+
+    /// An occurrence that isn't in a FROM clause: the places of inserted rows, of effects.
+    pub fn place(&mut self, table: Option<TableName>, place: Place) {
+        self.occurrences.push(Occurrence { table, alias: None, place });
+    }
+
+    /// A table in FROM or as the target: its relation and its node.
+    ///
+    /// # Errors
+    /// The statement has too many parts.
+    pub fn bind_table(
+        &mut self,
+        name: &Name,
+        alias: Option<&Ident>,
+        aliases: &[Ident],
+        role: Role,
+    ) -> Result<(u32, TableNode), Refusal> {
+        let router = self.router;
+        let (table, rule) = router.table(name, self.search_path);
+        let facts = router.schema.tables.get(&table);
+        let mut relation = relation_of(facts, rule.as_ref());
+        let number = self.next_relation();
+        let target = self.target(&table, rule, facts, &relation, number, role);
+        rename(&mut relation, aliases);
+        self.add_relation(relation)?;
+        Ok((number, TableNode { table, alias: alias.cloned(), target }))
+    }
+
+    fn target(
+        &self,
+        table: &TableName,
+        rule: Option<TableRule>,
+        facts: Option<&schema::Table>,
+        relation: &Relation,
+        number: u32,
+        role: Role,
+    ) -> Target {
+        let single = self.router.shards.len() == 1;
+        let kind = facts.map(|facts| facts.kind).unwrap_or_default();
+        let is_view = matches!(kind, TableKind::View | TableKind::MaterializedView);
+        match rule {
+            Some(TableRule::Sharded { keyspace, ref columns, .. }) => {
+                if is_view {
+                    return Target::Refused(Refusal::view(table));
+                }
+                let key = |column: &Box<str>| {
+                    let column = position(relation, column)?;
+                    let column_type = relation.columns.get(column as usize)?.column_type?;
+                    Some((ColId { relation: number, column }, column_type))
+                };
+                Target::Sharded { keyspace, keys: columns.iter().map(key).collect() }
+            }
+            Some(TableRule::Reference) if role == Role::Write && !single => {
+                Target::Refused(Refusal::reference_write(table))
+            }
+            Some(TableRule::Reference) => Target::Reference,
+            Some(TableRule::Home | TableRule::Catalog) => Target::Home,
+            None if single => Target::Home,
+            None => match facts {
+                Some(_) if kind == TableKind::Sequence => Target::Home,
+                Some(facts) if is_view => self.view(table, facts),
+                Some(_) if self.router.rules.unlisted == Unlisted::Home => Target::Home,
+                Some(_) => Target::Refused(Refusal::unlisted(table)),
+                // Neither the rules nor the servers know it: the server says so.
+                None if self.router.schema.server_major != 0 => Target::Home,
+                None if self.router.rules.unlisted == Unlisted::Home => Target::Home,
+                None => Target::Refused(Refusal::unlisted(table)),
+            },
+        }
+    }
+
+    /// A view that no rule names reads home and reference tables only, or is refused.
+    fn view(&self, name: &TableName, facts: &schema::Table) -> Target {
+        let harmless = |table: &TableName| match self.router.rule(table) {
+            Some(TableRule::Home | TableRule::Catalog | TableRule::Reference) => true,
+            Some(TableRule::Sharded { .. }) => false,
+            None => {
+                let kind = self.router.schema.tables.get(table).map(|table| table.kind);
+                self.router.rules.unlisted == Unlisted::Home
+                    && matches!(kind, Some(TableKind::Table | TableKind::Partitioned))
+            }
+        };
+        let plain = facts.kind == TableKind::View && !facts.reads.is_empty();
+        if plain && facts.reads.iter().all(harmless) {
+            return Target::Home;
+        }
+        Target::Refused(Refusal::view(name))
+    }
+
+    /// Notes what a call of a function does.
+    pub fn call(&mut self, name: &Name) {
+        let effect =
+            functions::effect(name, &self.router.schema, &self.router.rules, self.search_path);
+        let effects = &mut self.effects;
+        match effect {
+            Effect::None => {}
+            Effect::Volatile => effects.volatile += 1,
+            Effect::AskHome => effects.ask_home = true,
+            Effect::NeedHome => {
+                effects.volatile += 1;
+                effects.writes = true;
+                effects.need_home = Some(name.name.clone());
+            }
+            Effect::Sequence => {
+                effects.volatile += 1;
+                effects.writes = true;
+                effects.sequence = Some(name.name.clone());
+            }
+            Effect::SessionState => {
+                effects.volatile += 1;
+                effects.session_state = Some(name.name.clone());
+            }
+            Effect::SetConfig => {
+                effects.volatile += 1;
+                self.refusals.push(Refusal::session_setting());
+            }
+            Effect::Refused(refusal) => {
+                effects.volatile += 1;
+                effects.writes = true;
+                self.refusals.push(refusal);
+            }
+        }
+    }
+}
+
+/// A table's columns as the snapshot has them, or else what the rules say of its key.
+fn relation_of(facts: Option<&schema::Table>, rule: Option<&TableRule>) -> Relation {
+    if let Some(facts) = facts {
+        let column = |column: &schema::Column| Column {
+            name: column.name.clone(),
+            column_type: key_type(&column.type_name)
+                .filter(|_| !column.nondeterministic)
+                .map(|key_type| ColumnType { key_type, typmod: column.type_modifier }),
+        };
+        return Relation { columns: facts.columns.iter().map(column).collect(), more: false };
+    }
+    let columns = match rule {
+        Some(TableRule::Sharded { columns, types, .. }) => columns
+            .iter()
+            .zip(types)
+            .map(|(name, &key_type)| Column {
+                name: name.clone(),
+                column_type: Some(ColumnType { key_type, typmod: -1 }),
+            })
+            .collect(),
+        _ => Vec::new(),
+    };
+    Relation { columns, more: true }
+}
+
+/// `AS t(a, b)` renames the first columns.
+pub(super) fn rename(relation: &mut Relation, aliases: &[Ident]) {
+    if aliases.is_empty() {
+        return;
+    }
+    if relation.more {
+        // Which columns are renamed isn't known.
+        relation.columns.clear();
+        return;
+    }
+    for (column, alias) in relation.columns.iter_mut().zip(aliases) {
+        column.name = alias.clone();
+    }
+}
+
+impl<'a> Analysis<'a> {
+    /// Whether a common table expression is being bound now, so that its name inside it
+    /// means itself.
+    pub fn is_building(&self, block: &Rc<WithBlock<'a>>, at: usize) -> bool {
+        self.building.contains(&(Rc::as_ptr(block), at))
+    }
+}

@@ -1,0 +1,489 @@
+//! Expressions: what a condition says, and which functions and subqueries stand in it.
+
+use crate::sql::{Compare, Expr, Function, LiteralKind, Query, TypeName};
+
+use super::Refusal;
+use super::bind::Analysis;
+use super::facts::{Fact, Limit, comparable};
+use super::nodes::Sub;
+use super::relation::{ColId, Column, Found, Relation, Scope};
+use super::value::{ColumnType, Origin, is_integer, key_type};
+use crate::config::rules::KeyType;
+
+/// One side of a comparison.
+#[derive(Debug, Clone)]
+pub(super) enum Operand {
+    Column(ColId, Option<ColumnType>),
+    Constant(Origin),
+    Row(Vec<Operand>),
+    /// A subquery's output, and what holds of it.
+    Query(Vec<Operand>, Vec<Fact>),
+    Unknown,
+}
+
+impl<'a> Analysis<'a> {
+    /// What must hold where the expression is TRUE. `top`: the expression stands in AND with
+    /// all of its clause, so that rows for which it isn't true don't matter.
+    ///
+    /// # Errors
+    /// The statement has too many parts, or holds what can't be routed at all.
+    pub fn condition(
+        &mut self,
+        expr: &'a Expr,
+        scope: &Scope<'a>,
+        subs: &mut Vec<Sub>,
+        top: bool,
+    ) -> Result<Fact, Refusal> {
+        Ok(match expr {
+            Expr::And(parts) => {
+                let mut facts = Vec::with_capacity(parts.len());
+                for part in parts {
+                    facts.push(self.condition(part, scope, subs, top)?);
+                }
+                Fact::and(facts)
+            }
+            Expr::Or(parts) => {
+                let mut facts = Vec::with_capacity(parts.len());
+                for part in parts {
+                    facts.push(self.condition(part, scope, subs, false)?);
+                }
+                Fact::or(facts)
+            }
+            Expr::Bool(true) => Fact::True,
+            Expr::Bool(false) | Expr::Null => Fact::Never,
+            Expr::Equal(left, right) => {
+                let left = self.operand(left, scope, subs)?;
+                let right = self.operand(right, scope, subs)?;
+                equal(left, right)
+            }
+            Expr::InList { expr, list, negated: false } => self.in_list(expr, list, scope, subs)?,
+            Expr::EqualAny { expr, array } => self.equal_any(expr, array, scope, subs)?,
+            Expr::InQuery { expr, query, negated: false } => {
+                self.in_query(expr, query, scope, subs, top)?
+            }
+            Expr::Exists(query) => {
+                let (_, exports) = self.subquery(query, scope, subs)?;
+                Fact::and(exports)
+            }
+            Expr::Between { expr, low, high, negated: false } => {
+                let operand = self.operand(expr, scope, subs)?;
+                let low = self.operand(low, scope, subs)?;
+                let high = self.operand(high, scope, subs)?;
+                between(operand, Some((low, true)), Some((high, true)))
+            }
+            Expr::Compare { operator, left, right } => {
+                let left = self.operand(left, scope, subs)?;
+                let right = self.operand(right, scope, subs)?;
+                compare(*operator, left, right)
+            }
+            Expr::IsNull { expr, negated: true } => match self.operand(expr, scope, subs)? {
+                Operand::Column(column, _) => Fact::NotNull(column),
+                _ => Fact::True,
+            },
+            other => {
+                self.walk(other, scope, subs)?;
+                Fact::True
+            }
+        })
+    }
+
+    /// A side of a comparison; what isn't understood is walked for what stands in it.
+    ///
+    /// # Errors
+    /// As [`Analysis::condition`].
+    pub fn operand(
+        &mut self,
+        expr: &'a Expr,
+        scope: &Scope<'a>,
+        subs: &mut Vec<Sub>,
+    ) -> Result<Operand, Refusal> {
+        Ok(match expr {
+            Expr::Column(parts) => match scope.resolve(parts, &self.relations) {
+                Found::Column(column) => Operand::Column(column, self.column_type(column)),
+                Found::Unknown | Found::Nowhere => Operand::Unknown,
+            },
+            Expr::Parameter(number) => {
+                self.use_parameter(*number);
+                Operand::Constant(Origin::Parameter {
+                    index: *number,
+                    negative: false,
+                    assume: true,
+                })
+            }
+            Expr::Literal(slot) => {
+                Operand::Constant(Origin::Literal { slot: *slot, negative: false })
+            }
+            Expr::Null => Operand::Constant(Origin::Null),
+            Expr::Negate(inner) => match self.operand(inner, scope, subs)? {
+                Operand::Constant(origin) => {
+                    negated(origin).map_or(Operand::Unknown, Operand::Constant)
+                }
+                _ => Operand::Unknown,
+            },
+            Expr::Cast { expr, to } => {
+                self.note_cast(to);
+                let operand = self.operand(expr, scope, subs)?;
+                cast(operand, to)
+            }
+            Expr::Row(parts) => {
+                let mut operands = Vec::with_capacity(parts.len());
+                for part in parts {
+                    operands.push(self.operand(part, scope, subs)?);
+                }
+                Operand::Row(operands)
+            }
+            Expr::Subquery(query) => {
+                let (out, exports) = self.subquery(query, scope, subs)?;
+                Operand::Query(self.output_columns(out), exports)
+            }
+            other => {
+                self.walk(other, scope, subs)?;
+                Operand::Unknown
+            }
+        })
+    }
+
+    /// Looks at all that stands in an expression of which nothing follows.
+    ///
+    /// # Errors
+    /// As [`Analysis::condition`].
+    pub fn walk(
+        &mut self,
+        expr: &'a Expr,
+        scope: &Scope<'a>,
+        subs: &mut Vec<Sub>,
+    ) -> Result<(), Refusal> {
+        match expr {
+            Expr::Column(_)
+            | Expr::Wildcard(_)
+            | Expr::Literal(_)
+            | Expr::LiteralList(_)
+            | Expr::Null
+            | Expr::Bool(_)
+            | Expr::Default => {}
+            Expr::Parameter(number) => self.use_parameter(*number),
+            Expr::Cast { expr, to } => {
+                self.note_cast(to);
+                self.walk(expr, scope, subs)?;
+            }
+            Expr::Not(inner) | Expr::Negate(inner) => self.walk(inner, scope, subs)?,
+            Expr::IsNull { expr, .. } => self.walk(expr, scope, subs)?,
+            Expr::And(parts)
+            | Expr::Or(parts)
+            | Expr::Array(parts)
+            | Expr::Row(parts)
+            | Expr::Other(parts) => self.walk_all(parts, scope, subs)?,
+            Expr::Equal(left, right) | Expr::Compare { left, right, .. } => {
+                self.walk(left, scope, subs)?;
+                self.walk(right, scope, subs)?;
+            }
+            Expr::Between { expr, low, high, .. } => {
+                for part in [expr, low, high] {
+                    self.walk(part, scope, subs)?;
+                }
+            }
+            Expr::InList { expr, list, .. } => {
+                self.walk(expr, scope, subs)?;
+                self.walk_all(list, scope, subs)?;
+            }
+            Expr::InQuery { expr, query, .. } => {
+                self.walk(expr, scope, subs)?;
+                self.subquery(query, scope, subs)?;
+            }
+            Expr::EqualAny { expr, array } => {
+                self.walk(expr, scope, subs)?;
+                self.walk(array, scope, subs)?;
+            }
+            Expr::Function(function) => self.function(function, scope, subs)?,
+            Expr::Subquery(query) | Expr::Exists(query) => {
+                self.subquery(query, scope, subs)?;
+            }
+            Expr::Case { operand, branches, otherwise } => {
+                for part in operand.iter().chain(otherwise) {
+                    self.walk(part, scope, subs)?;
+                }
+                for (when, then) in branches {
+                    self.walk(when, scope, subs)?;
+                    self.walk(then, scope, subs)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// [`Analysis::walk`] of each.
+    ///
+    /// # Errors
+    /// As [`Analysis::condition`].
+    pub fn walk_all(
+        &mut self,
+        exprs: &'a [Expr],
+        scope: &Scope<'a>,
+        subs: &mut Vec<Sub>,
+    ) -> Result<(), Refusal> {
+        exprs.iter().try_for_each(|expr| self.walk(expr, scope, subs))
+    }
+
+    fn function(
+        &mut self,
+        function: &'a Function,
+        scope: &Scope<'a>,
+        subs: &mut Vec<Sub>,
+    ) -> Result<(), Refusal> {
+        if let Some(name) = &function.name {
+            self.call(name);
+        }
+        self.counts.windows += usize::from(function.over.is_some());
+        if function.over.is_none() && self.may_aggregate(function) {
+            self.counts.aggregates += 1;
+        }
+        self.walk_all(&function.arguments, scope, subs)?;
+        self.walk_all(function.over.as_deref().unwrap_or(&[]), scope, subs)
+    }
+
+    /// A cast to `regclass` and its like reads the catalogs.
+    fn note_cast(&mut self, to: &TypeName) {
+        if to.name.name.starts_with("reg") {
+            self.effects.ask_home = true;
+        }
+    }
+
+    fn in_list(
+        &mut self,
+        expr: &'a Expr,
+        list: &'a [Expr],
+        scope: &Scope<'a>,
+        subs: &mut Vec<Sub>,
+    ) -> Result<Fact, Refusal> {
+        let left = self.operand(expr, scope, subs)?;
+        let mut right = Vec::with_capacity(list.len());
+        for item in list {
+            right.push(match item {
+                Expr::LiteralList(slot) => Operand::Constant(Origin::List(*slot)),
+                item => self.operand(item, scope, subs)?,
+            });
+        }
+        self.type_parameters_alone(&mut right);
+        Ok(one_of(left, right))
+    }
+
+    /// In a list all values get one type: a parameter among numbers or typed values needn't
+    /// have the column's.
+    fn type_parameters_alone(&self, list: &mut [Operand]) {
+        let neutral = |operand: &Operand| match operand {
+            Operand::Constant(Origin::Parameter { .. } | Origin::Null) => true,
+            Operand::Constant(Origin::Literal { slot, .. } | Origin::List(slot)) => {
+                self.literals.slot(*slot).iter().all(|literal| {
+                    matches!(literal.kind, LiteralKind::String | LiteralKind::EscapeString)
+                })
+            }
+            _ => false,
+        };
+        if list.iter().all(neutral) {
+            return;
+        }
+        for operand in list {
+            if let Operand::Constant(Origin::Parameter { assume, .. }) = operand {
+                *assume = false;
+            }
+        }
+    }
+
+    fn equal_any(
+        &mut self,
+        expr: &'a Expr,
+        array: &'a Expr,
+        scope: &Scope<'a>,
+        subs: &mut Vec<Sub>,
+    ) -> Result<Fact, Refusal> {
+        match array {
+            Expr::Array(list) => self.in_list(expr, list, scope, subs),
+            Expr::LiteralList(_) => self.in_list(expr, std::slice::from_ref(array), scope, subs),
+            array => {
+                let left = self.operand(expr, scope, subs)?;
+                self.walk(array, scope, subs)?;
+                Ok(equal(left, Operand::Unknown))
+            }
+        }
+    }
+
+    fn in_query(
+        &mut self,
+        expr: &'a Expr,
+        query: &'a Query,
+        scope: &Scope<'a>,
+        subs: &mut Vec<Sub>,
+        top: bool,
+    ) -> Result<Fact, Refusal> {
+        let left = self.operand(expr, scope, subs)?;
+        let (out, exports) = self.subquery(query, scope, subs)?;
+        let columns = self.output_columns(out);
+        let wanted = match columns.len() {
+            1 => columns.into_iter().map(|column| equal(left.clone(), column)).collect(),
+            _ => vec![equal(left, Operand::Row(columns))],
+        };
+        let fact = Fact::and(exports.into_iter().chain(wanted.clone()).collect());
+        if top && let Some(sub) = subs.last_mut() {
+            sub.wanted = Some((out, wanted));
+        }
+        Ok(fact)
+    }
+
+    /// Binds a subquery and appends it to `subs`: the relation of its output, what holds of
+    /// each row.
+    fn subquery(
+        &mut self,
+        query: &'a Query,
+        scope: &Scope<'a>,
+        subs: &mut Vec<Sub>,
+    ) -> Result<(u32, Vec<Fact>), Refusal> {
+        let query = self.query(query, scope)?;
+        let columns = query
+            .outputs
+            .iter()
+            .map(|o| Column { name: o.name.clone(), column_type: o.column_type })
+            .collect();
+        let out = self.add_relation(Relation { columns, more: !query.complete })?;
+        let exports = query.exports(out).iter().map(|fact| (**fact).clone()).collect();
+        subs.push(Sub { query, wanted: None });
+        Ok((out, exports))
+    }
+
+    /// The columns of a relation by position; none where positions aren't known.
+    fn output_columns(&self, relation: u32) -> Vec<Operand> {
+        let Some(found) = self.relations.get(relation as usize) else { return Vec::new() };
+        if found.more {
+            return Vec::new();
+        }
+        let column = |(at, column): (usize, &Column)| {
+            let id = ColId { relation, column: at as u32 };
+            Operand::Column(id, column.column_type)
+        };
+        found.columns.iter().enumerate().map(column).collect()
+    }
+}
+
+/// `left = right` is TRUE.
+pub(super) fn equal(left: Operand, right: Operand) -> Fact {
+    match (left, right) {
+        (Operand::Column(a, Some(ta)), Operand::Column(b, Some(tb))) if comparable(ta, tb) => {
+            Fact::Same(a, b)
+        }
+        (Operand::Column(a, _), Operand::Column(b, _)) => {
+            Fact::And(vec![Fact::NotNull(a), Fact::NotNull(b)])
+        }
+        (Operand::Constant(Origin::Null), _) | (_, Operand::Constant(Origin::Null)) => Fact::Never,
+        (Operand::Column(column, Some(column_type)), Operand::Constant(origin))
+        | (Operand::Constant(origin), Operand::Column(column, Some(column_type))) => {
+            Fact::Is(column, vec![(origin, column_type)])
+        }
+        (Operand::Row(left), Operand::Row(right)) if left.len() == right.len() => {
+            Fact::and(left.into_iter().zip(right).map(|(l, r)| equal(l, r)).collect())
+        }
+        (Operand::Query(columns, mut exports), other)
+        | (other, Operand::Query(columns, mut exports)) => {
+            exports.push(match (columns.len(), other) {
+                (1, other) => columns
+                    .into_iter()
+                    .map(|column| equal(column, other.clone()))
+                    .next()
+                    .unwrap_or(Fact::True),
+                (_, other @ Operand::Row(_)) => equal(Operand::Row(columns), other),
+                _ => Fact::True,
+            });
+            Fact::and(exports)
+        }
+        (Operand::Column(column, _), _) | (_, Operand::Column(column, _)) => Fact::NotNull(column),
+        _ => Fact::True,
+    }
+}
+
+/// `left IN (list)` is TRUE.
+fn one_of(left: Operand, list: Vec<Operand>) -> Fact {
+    let constant = |operand: &Operand| matches!(operand, Operand::Constant(_));
+    if let Operand::Column(column, Some(column_type)) = left
+        && list.iter().all(constant)
+    {
+        let values = list.into_iter().filter_map(|operand| match operand {
+            Operand::Constant(origin) => Some((origin, column_type)),
+            _ => None,
+        });
+        return Fact::Is(column, values.collect());
+    }
+    Fact::or(list.into_iter().map(|right| equal(left.clone(), right)).collect())
+}
+
+fn between(operand: Operand, low: Option<(Operand, bool)>, high: Option<(Operand, bool)>) -> Fact {
+    let Operand::Column(column, column_type) = operand else { return Fact::True };
+    let limit = |bound: Option<(Operand, bool)>| -> Limit {
+        match bound {
+            Some((Operand::Constant(origin), inclusive)) => Some((origin, inclusive)),
+            _ => None,
+        }
+    };
+    match column_type {
+        // The order of text is its collation's, and not that of a range table.
+        Some(column_type) if column_type.key_type != KeyType::Text => {
+            Fact::Between { column, column_type, low: limit(low), high: limit(high) }
+        }
+        _ => Fact::NotNull(column),
+    }
+}
+
+fn compare(operator: Compare, left: Operand, right: Operand) -> Fact {
+    let (column, other, operator) = match (left, right) {
+        (Operand::Column(a, _), Operand::Column(b, _)) => {
+            return Fact::And(vec![Fact::NotNull(a), Fact::NotNull(b)]);
+        }
+        (column @ Operand::Column(..), other) => (column, other, operator),
+        (other, column @ Operand::Column(..)) => (column, other, flipped(operator)),
+        _ => return Fact::True,
+    };
+    match operator {
+        Compare::Less => between(column, None, Some((other, false))),
+        Compare::LessOrEqual => between(column, None, Some((other, true))),
+        Compare::Greater => between(column, Some((other, false)), None),
+        Compare::GreaterOrEqual => between(column, Some((other, true)), None),
+    }
+}
+
+fn flipped(operator: Compare) -> Compare {
+    match operator {
+        Compare::Less => Compare::Greater,
+        Compare::LessOrEqual => Compare::GreaterOrEqual,
+        Compare::Greater => Compare::Less,
+        Compare::GreaterOrEqual => Compare::LessOrEqual,
+    }
+}
+
+fn negated(origin: Origin) -> Option<Origin> {
+    match origin {
+        Origin::Literal { slot, negative } => Some(Origin::Literal { slot, negative: !negative }),
+        Origin::Parameter { index, negative, .. } => {
+            Some(Origin::Parameter { index, negative: !negative, assume: false })
+        }
+        Origin::Cast { value, to } => Some(Origin::Cast { value: Box::new(negated(*value)?), to }),
+        Origin::Null => Some(Origin::Null),
+        Origin::List(_) => None,
+    }
+}
+
+/// A cast that keeps the value, or one that is computed when the statement runs.
+pub(super) fn cast(operand: Operand, to: &TypeName) -> Operand {
+    let known = matches!(to.name.schema.as_deref(), None | Some("pg_catalog"));
+    let Some(to) = key_type(&to.name.name).filter(|_| known && !to.modified && to.dimensions == 0)
+    else {
+        return Operand::Unknown;
+    };
+    match operand {
+        Operand::Constant(origin) => {
+            Operand::Constant(Origin::Cast { value: Box::new(origin), to })
+        }
+        Operand::Column(column, Some(from))
+            if from.key_type == to || is_integer(from.key_type) && is_integer(to) =>
+        {
+            Operand::Column(column, Some(ColumnType { key_type: to, typmod: -1 }))
+        }
+        _ => Operand::Unknown,
+    }
+}

@@ -1,0 +1,321 @@
+//! A plan: what a statement is, and for each occurrence of a table, where its rows can be.
+
+use crate::config::rules::TableName;
+use crate::placement::ShardId;
+use crate::sql::{Ident, Scanned, Statement};
+
+use super::bind::Analysis;
+use super::places::{Evaluation, ShardSet, Tree};
+use super::relation::Scope;
+use super::router::Router;
+use super::value::{ParameterUses, Reader, Values};
+use super::{Action, Refusal, Route, RouteError, RoutingHint, statements};
+
+/// What of a session a plan depends on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanContext<'a> {
+    /// The schemas of `search_path`, in order, `$user` replaced by the user's name.
+    pub search_path: &'a [Box<str>],
+}
+
+/// What is known of a statement before it has values: valid for every text of the same
+/// fingerprint, as long as the router's [`validity`](Router::validity) and the search path
+/// stay.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    pub action: Action,
+    /// It may change something: rows, sequences, locks.
+    pub writes: bool,
+    /// The analysis read a literal: the plan is of this text only.
+    pub exact_text: bool,
+    pub(super) occurrences: Vec<Occurrence>,
+    /// Lifted by a hint, which says where the statement belongs.
+    pub(super) refusals: Vec<Refusal>,
+    pub(super) ask_home: bool,
+    pub(super) follow: Follow,
+    pub(super) parameter_uses: ParameterUses,
+    /// Of PREPARE: the plan of what is prepared.
+    pub prepared: Option<Box<Plan>>,
+}
+
+/// One occurrence of a table, or of something else that has a place.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Occurrence {
+    /// `None` is a function.
+    pub table: Option<TableName>,
+    pub alias: Option<Ident>,
+    pub place: Place,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Place {
+    /// A copy is on every shard.
+    Anywhere,
+    Home,
+    Keys {
+        keyspace: usize,
+        tree: Tree,
+    },
+    Refused(Box<Refusal>),
+}
+
+/// Whether the statement needs what the session's transaction left on its shard.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Follow {
+    No,
+    /// Without a transaction the server's own error is right, on any shard.
+    IfAny,
+    Needed(Refusal),
+}
+
+impl Plan {
+    /// A plan without a table.
+    pub(super) fn of(action: Action) -> Plan {
+        Plan {
+            action,
+            writes: false,
+            exact_text: false,
+            occurrences: Vec::new(),
+            refusals: Vec::new(),
+            ask_home: false,
+            follow: Follow::No,
+            parameter_uses: Vec::new(),
+            prepared: None,
+        }
+    }
+
+    /// A plan of what an analysis found.
+    pub(super) fn found(action: Action, analysis: Analysis<'_>) -> Plan {
+        let Analysis { router, effects, mut occurrences, mut refusals, .. } = analysis;
+        let sharded = |place: &Place| matches!(place, Place::Keys { .. });
+        if let Some(sequence) = &effects.sequence {
+            if occurrences.iter().any(|o| sharded(&o.place)) {
+                refusals.push(Refusal::nextval_sharded(sequence));
+            } else {
+                occurrences.push(home());
+            }
+        }
+        if effects.need_home.is_some() {
+            occurrences.push(home());
+        }
+        let follow = match &effects.session_state {
+            Some(name) => Follow::Needed(Refusal::sequence_value(name)),
+            None if effects.current_of => Follow::Needed(Refusal::current_of()),
+            None => Follow::No,
+        };
+        if effects.current_of {
+            // The row is where the cursor is: the cursor's own query was routed.
+            occurrences.retain(|occurrence| !sharded(&occurrence.place));
+        }
+        if router.shards.len() == 1 {
+            occurrences.clear();
+        }
+        dedup(&mut occurrences);
+        Plan {
+            writes: effects.writes,
+            exact_text: effects.exact_text,
+            occurrences,
+            refusals,
+            ask_home: effects.ask_home,
+            follow,
+            parameter_uses: analysis.parameter_uses,
+            ..Plan::of(action)
+        }
+    }
+
+    /// Where the statement goes with these values. `hint` is the statement's own or else the
+    /// session's; `current` is the shard on which the session's transaction has a backend.
+    ///
+    /// # Errors
+    /// [`RouteError::Refused`] is the client's error, nothing was sent;
+    /// [`RouteError::NeedsParameterTypes`] asks the session to learn the parameters' types
+    /// from a server and to come again.
+    pub fn route(
+        &self,
+        router: &Router,
+        values: &Values<'_>,
+        hint: Option<&RoutingHint>,
+        current: Option<ShardId>,
+    ) -> Result<Route, RouteError> {
+        let runs = matches!(self.action, Action::Run | Action::Explain { .. });
+        if let Some(hint) = hint
+            && (runs || matches!(self.action, Action::Ddl { .. }))
+        {
+            return hint.shard(router, self).map(Route::One).map_err(RouteError::from);
+        }
+        if matches!(self.action, Action::Ddl { .. }) {
+            self.refused(router)?;
+            return Ok(Route::All);
+        }
+        if !runs {
+            self.refused(router)?;
+            return Ok(Route::Any);
+        }
+        if router.shards.len() == 1 {
+            return Ok(Route::One(ShardId(0)));
+        }
+        self.refused(router)?;
+        let mut set = match (&self.follow, current) {
+            (Follow::No, _) | (Follow::IfAny, None) => ShardSet::None,
+            (_, Some(shard)) => ShardSet::One(shard),
+            (Follow::Needed(refusal), None) => return Err(refusal.clone().into()),
+        };
+        let mut unknown = None;
+        for occurrence in &self.occurrences {
+            let mut evaluated = self.evaluate(occurrence, router, values)?;
+            unknown = unknown.or(evaluated.unknown.take());
+            set = set.union(evaluated.shards);
+        }
+        match set {
+            ShardSet::None if self.ask_home => Ok(Route::One(router.home)),
+            ShardSet::None => Ok(Route::Any),
+            ShardSet::One(shard) => Ok(Route::One(shard)),
+            ShardSet::Several(_) | ShardSet::All => {
+                Err(super::describe::several(self, router, values, unknown).into())
+            }
+        }
+    }
+
+    /// Roughly what the plan takes in memory.
+    pub(super) fn bytes(&self) -> usize {
+        let occurrences: usize = self
+            .occurrences
+            .iter()
+            .map(|occurrence| match &occurrence.place {
+                Place::Keys { tree, .. } => size_of::<Occurrence>() + 80 + tree.bytes(),
+                _ => size_of::<Occurrence>() + 280,
+            })
+            .sum();
+        let prepared = self.prepared.as_ref().map_or(0, |plan| plan.bytes());
+        size_of::<Plan>() + occurrences + 400 * self.refusals.len() + prepared
+    }
+
+    fn refused(&self, router: &Router) -> Result<(), RouteError> {
+        if router.shards.len() == 1 {
+            return Ok(());
+        }
+        let of_table = self.occurrences.iter().find_map(|o| match &o.place {
+            Place::Refused(refusal) => Some(&**refusal),
+            _ => None,
+        });
+        match of_table.or(self.refusals.first()) {
+            Some(refusal) => Err(refusal.clone().into()),
+            None => Ok(()),
+        }
+    }
+
+    /// The shards of one occurrence.
+    pub(super) fn evaluate(
+        &self,
+        occurrence: &Occurrence,
+        router: &Router,
+        values: &Values<'_>,
+    ) -> Result<Evaluated, RouteError> {
+        let (keyspace, tree) = match &occurrence.place {
+            Place::Anywhere | Place::Refused(_) => return Ok(ShardSet::None.into()),
+            Place::Home => return Ok(ShardSet::One(router.home).into()),
+            Place::Keys { keyspace, tree } => (*keyspace, tree),
+        };
+        let Some((placement, rule)) =
+            router.placements.get(keyspace).zip(router.rules.keyspaces.get(keyspace))
+        else {
+            return Ok(ShardSet::All.into());
+        };
+        let reader =
+            Reader { values, uses: &self.parameter_uses, server_major: router.schema.server_major };
+        let mut evaluation = Evaluation {
+            reader,
+            placement,
+            arity: rule.key.len(),
+            most_keys: router.bounds.keys,
+            unknown: None,
+        };
+        let shards = evaluation.shards(tree)?;
+        Ok(Evaluated { shards, unknown: evaluation.unknown })
+    }
+}
+
+/// Where one occurrence's rows can be, and why a value that is there couldn't be used.
+pub(super) struct Evaluated {
+    pub shards: ShardSet,
+    pub unknown: Option<&'static str>,
+}
+
+impl From<ShardSet> for Evaluated {
+    fn from(shards: ShardSet) -> Evaluated {
+        Evaluated { shards, unknown: None }
+    }
+}
+
+fn home() -> Occurrence {
+    Occurrence { table: None, alias: None, place: Place::Home }
+}
+
+/// Occurrences with the same place are looked up once.
+fn dedup(occurrences: &mut Vec<Occurrence>) {
+    let mut kept: Vec<Occurrence> = Vec::with_capacity(occurrences.len());
+    for occurrence in occurrences.drain(..) {
+        if !kept.contains(&occurrence) {
+            kept.push(occurrence);
+        }
+    }
+    *occurrences = kept;
+}
+
+impl Router {
+    /// Plans a statement: `scanned` is it, and `statement` its tree.
+    ///
+    /// # Errors
+    /// The statement is refused, whatever its values and hints.
+    pub fn plan(
+        &self,
+        scanned: &Scanned,
+        statement: &Statement,
+        context: &PlanContext<'_>,
+    ) -> Result<Plan, Refusal> {
+        let analysis = Analysis::new(self, context.search_path, &scanned.literals);
+        statements::plan(analysis, statement)
+    }
+}
+
+impl<'a> Analysis<'a> {
+    /// A statement that reads or changes rows.
+    pub(super) fn rows(
+        mut self,
+        action: Action,
+        statement: &'a Statement,
+    ) -> Result<Plan, Refusal> {
+        let node = self.write(statement, &Scope::default())?;
+        self.settle(&node, &Vec::new(), None);
+        Ok(Plan::found(action, self))
+    }
+}
+
+/// The routes of the statements of one text, in one.
+///
+/// # Errors
+/// They don't go to one shard.
+pub fn join_routes(
+    routes: impl IntoIterator<Item = Route>,
+    router: &Router,
+) -> Result<Route, Refusal> {
+    let mut joined = Route::Any;
+    for route in routes {
+        joined = match (joined, route) {
+            (Route::Any, route) | (route, Route::Any) => route,
+            (a, b) if a == b => a,
+            (a, b) => {
+                return Err(Refusal::several_statements(&named(a, router), &named(b, router)));
+            }
+        };
+    }
+    Ok(joined)
+}
+
+fn named(route: Route, router: &Router) -> String {
+    match route {
+        Route::Any => "any shard".into(),
+        Route::One(shard) => router.shard_name(shard),
+        Route::All => "all shards".into(),
+    }
+}

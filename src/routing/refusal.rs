@@ -1,0 +1,234 @@
+//! Each refusal of routing, its words in one place.
+//!
+//! A refusal names what stands in the way and what to do instead; it never holds a value.
+
+use std::fmt::Display;
+
+use crate::config::rules::TableName;
+use crate::sql::SqlError;
+
+/// Why a statement is not answered. Becomes an ErrorResponse as it is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// Five characters, e.g. `0A000`.
+    pub sqlstate: &'static str,
+    pub message: String,
+    pub detail: Option<String>,
+    /// What to do instead.
+    pub hint: Option<String>,
+}
+
+const SHARD_HINT: &str = "say the shard with /* pgherd: shard=NAME */";
+
+impl Refusal {
+    /// `0A000` without detail or hint.
+    pub(super) fn unsupported(message: impl Into<String>) -> Refusal {
+        Refusal { sqlstate: "0A000", message: message.into(), detail: None, hint: None }
+    }
+
+    pub(super) fn detail(mut self, detail: impl Into<String>) -> Refusal {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Refusal {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub(super) fn unlisted(table: &TableName) -> Refusal {
+        Refusal::unsupported(format!("table {table} is in no sharding rule"))
+            .hint("add it to the rules (a keyspace, reference or home), or set `unlisted: home`")
+    }
+
+    pub(super) fn view(view: &TableName) -> Refusal {
+        Refusal::unsupported(format!("view {view} may read sharded tables"))
+            .hint("read the tables themselves, or list the view under `home` if it reads home and reference tables only")
+    }
+
+    pub(super) fn reference_write(table: &TableName) -> Refusal {
+        Refusal::unsupported(format!("{table} is a reference table: a write must reach all shards"))
+            .hint("run it on each shard in turn with /* pgherd: shard=NAME */")
+    }
+
+    pub(super) fn whole_table(verb: &str, table: &TableName) -> Refusal {
+        Refusal::unsupported(format!("{verb} of {table} concerns all shards"))
+            .hint(format!("run it on each shard in turn: {SHARD_HINT}"))
+    }
+
+    pub(super) fn copy(table: &TableName, from: bool) -> Refusal {
+        let hint = if from { "use INSERT" } else { "use COPY (SELECT … WHERE key = …) TO" };
+        Refusal::unsupported(format!("COPY of {table} concerns all shards"))
+            .hint(format!("{hint}, or {SHARD_HINT}"))
+    }
+
+    pub(super) fn key_default(table: &TableName, column: &str) -> Refusal {
+        Refusal::unsupported(format!(
+            "the default of {table}.{column}, a shard key, is computed by the server"
+        ))
+        .hint("give the key's value in the statement")
+    }
+
+    pub(super) fn key_not_given(table: &TableName, column: &str) -> Refusal {
+        Refusal::unsupported(format!("the row's key {table}.{column} isn't known"))
+            .hint("give the key as a literal or a parameter")
+    }
+
+    pub(super) fn columns_unknown(table: &TableName) -> Refusal {
+        Refusal::unsupported(format!("the columns of {table} aren't known"))
+            .hint("write the column list after the table's name")
+    }
+
+    pub(super) fn key_change(table: &TableName, column: &str) -> Refusal {
+        Refusal::unsupported(format!(
+            "UPDATE changes {table}.{column}, a shard key, to a value that isn't known"
+        ))
+        .detail("The row may have to move to another shard.")
+        .hint("set the key to a literal or parameter, or delete the row and insert it anew")
+    }
+
+    pub(super) fn conflict_target(table: &TableName, key: &str) -> Refusal {
+        Refusal::unsupported(format!(
+            "ON CONFLICT on {table}: a conflicting row may lie on another shard"
+        ))
+        .detail(format!("The unique index that decides doesn't hold the shard key ({key})."))
+        .hint("name a conflict target that contains the shard key")
+    }
+
+    pub(super) fn function(name: &str) -> Refusal {
+        Refusal::unsupported(format!("function {name} may read or write tables"))
+            .hint("list it under `functions` in the rules if it touches no sharded table but rows of the statement's own shard")
+    }
+
+    pub(super) fn function_reads(name: &str) -> Refusal {
+        Refusal::unsupported(format!(
+            "function {name} reads tables that are named in its arguments"
+        ))
+        .hint("write the query itself")
+    }
+
+    pub(super) fn sequence_value(name: &str) -> Refusal {
+        Refusal::unsupported(format!(
+            "{name} tells what a session did before, and sessions share servers"
+        ))
+        .hint("use INSERT … RETURNING, or call it in the transaction that called nextval")
+    }
+
+    pub(super) fn nextval_sharded(name: &str) -> Refusal {
+        Refusal::unsupported(format!("{name} in a statement on a sharded table"))
+            .detail("The sequence lies on the home shard, the rows on another.")
+            .hint("call it in a statement of its own and pass its value")
+    }
+
+    pub(super) fn session_lock(name: &str) -> Refusal {
+        Refusal::unsupported(format!(
+            "{name} takes a lock for the session, and sessions share servers"
+        ))
+        .hint("use pg_advisory_xact_lock")
+    }
+
+    pub(super) fn session_setting() -> Refusal {
+        Refusal::unsupported("set_config for the session isn't seen by pgherd")
+            .hint("use SET, or set_config(…, true) in a transaction")
+    }
+
+    pub(super) fn temporary() -> Refusal {
+        Refusal::unsupported(
+            "temporary tables live in one server's session, and sessions share servers",
+        )
+        .hint("use a CTE, or a table of its own")
+    }
+
+    pub(super) fn create_as(what: &str) -> Refusal {
+        Refusal::unsupported(format!("{what} fills a new table from a query"))
+            .hint("create the table first, add it to the rules, then INSERT … SELECT")
+    }
+
+    pub(super) fn listen() -> Refusal {
+        Refusal::unsupported(
+            "LISTEN needs a server's session of its own, and sessions share servers",
+        )
+        .hint("connect to the home shard's primary to listen; NOTIFY goes there")
+    }
+
+    pub(super) fn hold_cursor() -> Refusal {
+        Refusal::unsupported(
+            "a WITH HOLD cursor needs a server's session of its own, and sessions share servers",
+        )
+        .hint("declare it WITHOUT HOLD in a transaction")
+    }
+
+    pub(super) fn two_phase(what: &str) -> Refusal {
+        Refusal::unsupported(format!("{what} by a client isn't supported")).hint("use COMMIT")
+    }
+
+    pub(super) fn opaque_body(what: &str) -> Refusal {
+        Refusal::unsupported(format!("what {what} does can't be known from its text"))
+            .hint(SHARD_HINT)
+    }
+
+    pub(super) fn current_of() -> Refusal {
+        Refusal::unsupported("WHERE CURRENT OF outside the cursor's transaction")
+            .hint("use it in the transaction that declared the cursor")
+    }
+
+    pub(super) fn not_understood(words: &str) -> Refusal {
+        Refusal::unsupported(format!("{words} isn't supported"))
+    }
+
+    pub(super) fn server_file() -> Refusal {
+        Refusal::unsupported("COPY with a server's file or program")
+            .hint("use COPY … FROM STDIN or TO STDOUT (psql: \\copy)")
+    }
+
+    pub(super) fn too_complex(bound: usize) -> Refusal {
+        Refusal {
+            sqlstate: "54001",
+            message: "statement too complex to route".into(),
+            detail: Some(format!(
+                "Its common table expressions, written out, have more than {bound} parts."
+            )),
+            hint: Some(
+                "reference each common table expression once, or split the statement".into(),
+            ),
+        }
+    }
+
+    pub(super) fn unknown_shard(name: &str, shards: &[Box<str>]) -> Refusal {
+        Refusal {
+            sqlstate: "42704",
+            message: format!("shard \"{name}\" does not exist"),
+            detail: None,
+            hint: Some(format!("the shards are {}", shards.join(", "))),
+        }
+    }
+
+    pub(super) fn bad_hint(what: impl Display, hint: impl Into<String>) -> Refusal {
+        Refusal {
+            sqlstate: "22023",
+            message: format!("invalid routing hint: {what}"),
+            detail: None,
+            hint: Some(hint.into()),
+        }
+    }
+
+    pub(super) fn several_statements(first: &str, second: &str) -> Refusal {
+        Refusal::unsupported("the statements of the text belong to different shards")
+            .detail(format!("One goes to {first}, another to {second}."))
+            .hint("send them one by one")
+    }
+
+    pub(super) fn encoding() -> Refusal {
+        Refusal::unsupported(
+            "a text key with other than ASCII characters under this client_encoding",
+        )
+        .hint("SET client_encoding = 'UTF8'")
+    }
+}
+
+impl From<SqlError> for Refusal {
+    fn from(error: SqlError) -> Refusal {
+        Refusal { sqlstate: error.sqlstate, message: error.message, detail: None, hint: error.hint }
+    }
+}

@@ -1,0 +1,175 @@
+//! Each kind of statement: what the session does with it, and where it may run.
+
+use crate::sql::{
+    Copy, CopyDirection, CopyWhat, Ddl, Expr, Maintenance, Name, Query, Statement, Transaction,
+};
+
+use super::bind::Analysis;
+use super::nodes::{Role, TableNode, Target};
+use super::plan::{Follow, Occurrence, Place, Plan};
+use super::relation::Scope;
+use super::{Action, Refusal};
+
+/// Plans one statement.
+///
+/// # Errors
+/// The statement is refused, whatever its values and hints.
+pub(super) fn plan<'a>(analysis: Analysis<'a>, statement: &'a Statement) -> Result<Plan, Refusal> {
+    match statement {
+        Statement::Query(_)
+        | Statement::Insert(_)
+        | Statement::Update(_)
+        | Statement::Delete(_)
+        | Statement::Merge(_) => analysis.rows(Action::Run, statement),
+        Statement::Copy(copy) => analysis.copy(copy),
+        Statement::Explain(explain) => {
+            let inner = plan(analysis, &explain.statement)?;
+            if inner.action != Action::Run {
+                return Err(Refusal::not_understood("EXPLAIN of this statement"));
+            }
+            let action = Action::Explain { analyze: explain.analyze, format: explain.format };
+            Ok(Plan { action, writes: inner.writes && explain.analyze, ..inner })
+        }
+        Statement::Transaction(transaction) => transaction_plan(transaction),
+        Statement::Set(set) => Ok(Plan { exact_text: true, ..Plan::of(Action::Set(set.clone())) }),
+        Statement::Show(name) => Ok(Plan::of(Action::Show(name.clone()))),
+        Statement::Discard(what) => Ok(Plan::of(Action::Discard(*what))),
+        Statement::Prepare { name, statement } => {
+            let inner = plan(analysis, statement)?;
+            if inner.action != Action::Run {
+                return Err(Refusal::not_understood("PREPARE of this statement"));
+            }
+            let action = Action::Prepare { name: name.clone() };
+            let writes = inner.writes;
+            Ok(Plan { writes, prepared: Some(Box::new(inner)), ..Plan::of(action) })
+        }
+        Statement::Execute { name, arguments } => {
+            let mut analysis = analysis;
+            analysis.walk_all(arguments, &Scope::default(), &mut Vec::new())?;
+            Ok(Plan::found(Action::Execute { name: name.clone() }, analysis))
+        }
+        Statement::Deallocate(name) => Ok(Plan::of(Action::Deallocate(name.clone()))),
+        Statement::Declare { hold, query, .. } => analysis.declare(*hold, query),
+        Statement::Fetch(_) | Statement::Close(_) => {
+            Ok(Plan { follow: Follow::IfAny, ..Plan::of(Action::Run) })
+        }
+        Statement::Listen(_) => Err(Refusal::listen()),
+        // Nobody can listen, so that there is nothing to end.
+        Statement::Unlisten(_) => Ok(Plan::of(Action::Run)),
+        Statement::Notify(_) => {
+            let home = Occurrence { table: None, alias: None, place: Place::Home };
+            Ok(Plan { writes: true, occurrences: vec![home], ..Plan::of(Action::Run) })
+        }
+        Statement::Lock(tables) => analysis.whole("LOCK", tables),
+        Statement::Truncate(tables) => analysis.whole("TRUNCATE", tables),
+        Statement::Maintenance(maintenance) => Ok(maintained(maintenance)),
+        Statement::Ddl(ddl) => defined(ddl),
+        Statement::Call { procedure, arguments } => analysis.call_procedure(procedure, arguments),
+        Statement::Do => Ok(refused(Refusal::opaque_body("a DO block"))),
+        Statement::Other(words) => Err(Refusal::not_understood(words)),
+        Statement::Empty => Ok(Plan::of(Action::Empty)),
+    }
+}
+
+/// Refused unless a hint says where it belongs.
+fn refused(refusal: Refusal) -> Plan {
+    Plan { writes: true, refusals: vec![refusal], ..Plan::of(Action::Run) }
+}
+
+fn transaction_plan(transaction: &Transaction) -> Result<Plan, Refusal> {
+    match transaction {
+        Transaction::PrepareTransaction => Err(Refusal::two_phase("PREPARE TRANSACTION")),
+        Transaction::CommitPrepared => Err(Refusal::two_phase("COMMIT PREPARED")),
+        Transaction::RollbackPrepared => Err(Refusal::two_phase("ROLLBACK PREPARED")),
+        other => Ok(Plan::of(Action::Transaction(other.clone()))),
+    }
+}
+
+/// Maintenance concerns the tables of every shard, and is the same on each.
+fn maintained(maintenance: &Maintenance) -> Plan {
+    let outside_transaction = !matches!(&*maintenance.verb, "ANALYZE" | "ANALYSE");
+    Plan { writes: true, ..Plan::of(Action::Ddl { outside_transaction }) }
+}
+
+fn defined(ddl: &Ddl) -> Result<Plan, Refusal> {
+    if ddl.temporary {
+        return Err(Refusal::temporary());
+    }
+    let mut plan = Plan::of(Action::Ddl { outside_transaction: ddl.outside_transaction });
+    plan.writes = true;
+    if ddl.rows_from.is_some() {
+        plan.refusals.push(Refusal::create_as(&ddl.tag));
+    }
+    Ok(plan)
+}
+
+impl<'a> Analysis<'a> {
+    fn copy(mut self, copy: &'a Copy) -> Result<Plan, Refusal> {
+        if copy.direction == CopyDirection::Server {
+            self.refusals.push(Refusal::server_file());
+        }
+        let (name, columns) = match &copy.what {
+            CopyWhat::Statement(statement) => return self.rows(Action::Run, statement),
+            CopyWhat::Table { name, columns } => (name, columns),
+        };
+        let from = copy.direction != CopyDirection::ToStdout;
+        self.effects.writes |= from;
+        let role = if from { Role::Write } else { Role::Read };
+        let (_, node) = self.bind_table(name, None, columns, role)?;
+        if let Some(filter) = &copy.filter {
+            self.walk(filter, &Scope::default(), &mut Vec::new())?;
+        }
+        let place = match node.target {
+            Target::Sharded { .. } => Place::Refused(Box::new(Refusal::copy(&node.table, from))),
+            target => place_of(target),
+        };
+        self.place(Some(node.table), place);
+        Ok(Plan::found(Action::Run, self))
+    }
+
+    fn declare(self, hold: bool, query: &'a Query) -> Result<Plan, Refusal> {
+        if hold {
+            return Err(Refusal::hold_cursor());
+        }
+        let mut analysis = self;
+        let node = analysis.query(query, &Scope::default())?;
+        analysis.settle(&node, &Vec::new(), None);
+        Ok(Plan::found(Action::Run, analysis))
+    }
+
+    /// A statement on whole tables.
+    fn whole(mut self, verb: &str, tables: &'a [Name]) -> Result<Plan, Refusal> {
+        self.effects.writes = true;
+        for name in tables {
+            let (_, node) = self.bind_table(name, None, &[], Role::Write)?;
+            let TableNode { table, target, .. } = node;
+            let place = match target {
+                Target::Sharded { .. } => {
+                    Place::Refused(Box::new(Refusal::whole_table(verb, &table)))
+                }
+                target => place_of(target),
+            };
+            self.place(Some(table), place);
+        }
+        Ok(Plan::found(Action::Run, self))
+    }
+
+    fn call_procedure(mut self, procedure: &Name, arguments: &'a [Expr]) -> Result<Plan, Refusal> {
+        self.walk_all(arguments, &Scope::default(), &mut Vec::new())?;
+        self.effects.writes = true;
+        let body = format!("procedure {}", procedure.name);
+        self.refusals.push(Refusal::opaque_body(&body));
+        Ok(Plan::found(Action::Run, self))
+    }
+}
+
+fn place_of(target: Target) -> Place {
+    match target {
+        Target::Sharded { keyspace, .. } => {
+            Place::Keys { keyspace, tree: super::places::Tree::Any }
+        }
+        Target::Reference => Place::Anywhere,
+        Target::Home => Place::Home,
+        Target::Refused(refusal) => Place::Refused(Box::new(refusal)),
+    }
+}

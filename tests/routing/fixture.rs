@@ -1,0 +1,232 @@
+//! One database as the data files think of it: three shards, a social network by user,
+//! orders by tenant and region, events by range, a reference and a home table.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use pgherd::config::rules::{
+    KeyType, Keyspace, PlacementRule, RangeRule, Rules, TableName, Unlisted,
+};
+use pgherd::placement::{Placement, RangeTable, ShardId, SlotTable};
+use pgherd::routing::schema::{
+    Column, FunctionFact, Schema, Table, TableKind, UniqueIndex, Volatility,
+};
+use pgherd::routing::{Bounds, Parts, Router};
+
+pub const SHARDS: [&str; 3] = ["s1", "s2", "s3"];
+
+pub fn table(name: &str) -> TableName {
+    match name.split_once('.') {
+        Some((schema, name)) => TableName { schema: schema.into(), name: name.into() },
+        None => TableName { schema: "public".into(), name: name.into() },
+    }
+}
+
+fn keyspace(name: &str, key: &[KeyType], tables: &[(&str, &[&str])]) -> Keyspace {
+    let tables = tables.iter().map(|(name, columns)| {
+        (table(name), columns.iter().map(|column| (*column).into()).collect())
+    });
+    Keyspace {
+        name: name.into(),
+        key: key.to_vec(),
+        placement: PlacementRule::Ring { virtual_nodes: 256, weights: BTreeMap::new() },
+        tables: tables.collect(),
+        line: 1,
+    }
+}
+
+pub fn rules() -> Rules {
+    let users = keyspace(
+        "user",
+        &[KeyType::Int8],
+        &[
+            ("users", &["id"]),
+            ("posts", &["user_id"]),
+            ("follows", &["follower_id"]),
+            ("likes", &["user_id"]),
+            ("timelines", &["user_id"]),
+            ("app.sessions", &["user_id"]),
+        ],
+    );
+    let orders = keyspace(
+        "order",
+        &[KeyType::Int4, KeyType::Text],
+        &[("orders", &["tenant_id", "region"]), ("order_items", &["tenant_id", "region"])],
+    );
+    let range = |from: Option<&str>, to: Option<&str>, shard: &str| RangeRule {
+        from: from.map(Into::into),
+        to: to.map(Into::into),
+        shard: shard.into(),
+        line: 1,
+    };
+    let mut events = keyspace("event", &[KeyType::Int8], &[("events", &["seq"])]);
+    events.placement = PlacementRule::Ranges(vec![
+        range(None, Some("1000"), "s1"),
+        range(Some("1000"), Some("2000"), "s2"),
+        range(Some("2000"), None, "s3"),
+    ]);
+    let mut days = keyspace("day", &[KeyType::Date], &[("visits", &["day"])]);
+    days.placement = PlacementRule::Ranges(vec![
+        range(None, Some("2025-01-01"), "s1"),
+        range(Some("2025-01-01"), Some("2026-01-01"), "s2"),
+        range(Some("2026-01-01"), None, "s3"),
+    ]);
+    let names = keyspace("name", &[KeyType::Text], &[("accounts", &["login"])]);
+    let things = keyspace("thing", &[KeyType::Uuid], &[("things", &["id"])]);
+    let amounts = keyspace("amount", &[KeyType::Numeric], &[("amounts", &["n"])]);
+    Rules {
+        keyspaces: vec![users, orders, events, days, names, things, amounts],
+        reference: vec![table("countries")],
+        home: vec![table("settings"), table("jobs")],
+        home_shard: Some("s2".into()),
+        unlisted: Unlisted::Refuse,
+        functions: vec!["safe_fn".into(), "app.own_rows".into()],
+    }
+}
+
+fn column(name: &str, type_name: &str) -> Column {
+    let (type_name, type_modifier) = match type_name.split_once(':') {
+        Some((name, modifier)) => (name, modifier.parse().expect("a number")),
+        None => (type_name, -1),
+    };
+    Column {
+        name: name.into(),
+        type_oid: 0,
+        type_name: type_name.into(),
+        type_modifier,
+        not_null: false,
+        has_default: false,
+        from_sequence: false,
+        nondeterministic: false,
+    }
+}
+
+/// `name type, name type!` where `!` is NOT NULL, `=` a default, `#` a sequence's.
+fn described(columns: &str, unique: &[(&str, &[&str])]) -> Table {
+    let columns = columns.split(',').map(|described| {
+        let mut words = described.split_whitespace();
+        let name = words.next().expect("a name");
+        let kind = words.next().expect("a type");
+        let flags = kind.trim_start_matches(|c: char| c.is_alphanumeric() || c == ':');
+        let mut column = column(name, kind.trim_end_matches(['!', '=', '#']));
+        column.not_null = flags.contains('!');
+        column.has_default = flags.contains(['=', '#']);
+        column.from_sequence = flags.contains('#');
+        column
+    });
+    let index = |(name, columns): &(&str, &[&str])| UniqueIndex {
+        name: (*name).into(),
+        columns: columns.iter().map(|column| (*column).into()).collect(),
+        primary: name.ends_with("_pkey"),
+        partial: false,
+    };
+    Table {
+        kind: TableKind::Table,
+        columns: columns.collect(),
+        unique: unique.iter().map(index).collect(),
+        ..Table::default()
+    }
+}
+
+pub fn schema() -> Schema {
+    let mut tables = HashMap::new();
+    let mut add = |name: &str, columns: &str, unique: &[(&str, &[&str])]| {
+        tables.insert(table(name), described(columns, unique));
+    };
+    add(
+        "users",
+        "id int8!, name text, email text, country text, age int4, created timestamptz=",
+        &[("users_pkey", &["id"])],
+    );
+    add(
+        "posts",
+        "id int8!#, user_id int8!, body text, likes int4=, created timestamptz=",
+        &[("posts_pkey", &["user_id", "id"])],
+    );
+    add(
+        "follows",
+        "follower_id int8!, followee_id int8!, since date",
+        &[("follows_pkey", &["follower_id", "followee_id"])],
+    );
+    add(
+        "likes",
+        "user_id int8!, post_id int8!, author_id int8",
+        &[("likes_pkey", &["user_id", "post_id"]), ("likes_post_key", &["post_id"])],
+    );
+    add(
+        "timelines",
+        "user_id int8!, post_id int8!, author_id int8, seen bool",
+        &[("timelines_pkey", &["user_id", "post_id"])],
+    );
+    add("app.sessions", "token uuid!, user_id int8!, data jsonb", &[]);
+    add(
+        "orders",
+        "id int8!#, tenant_id int4!, region text!, total numeric, placed timestamptz=",
+        &[("orders_pkey", &["tenant_id", "region", "id"])],
+    );
+    add(
+        "order_items",
+        "order_id int8!, tenant_id int4!, region text!, line int4!, price numeric",
+        &[("order_items_pkey", &["tenant_id", "region", "order_id", "line"])],
+    );
+    add("events", "seq int8!, kind text, payload jsonb", &[("events_pkey", &["seq"])]);
+    add("visits", "day date!, page text!, hits int4", &[("visits_pkey", &["day", "page"])]);
+    add("accounts", "login varchar:24!, secret text", &[("accounts_pkey", &["login"])]);
+    add("things", "id uuid!=, label text", &[("things_pkey", &["id"])]);
+    add("amounts", "n numeric!, note text", &[]);
+    add("countries", "code text!, name text", &[("countries_pkey", &["code"])]);
+    add("settings", "name text!, value text", &[("settings_pkey", &["name"])]);
+    add("jobs", "id int8!#, state text, user_id int8", &[("jobs_pkey", &["id"])]);
+    add("stray", "id int8!, user_id int8", &[]);
+    let view = |reads: &[&str]| Table {
+        kind: TableKind::View,
+        columns: vec![column("id", "int8"), column("user_id", "int8")],
+        reads: reads.iter().map(|name| table(name)).collect(),
+        ..Table::default()
+    };
+    tables.insert(table("recent_posts"), view(&["posts"]));
+    tables.insert(table("job_list"), view(&["jobs", "settings"]));
+    let sequence = Table { kind: TableKind::Sequence, ..Table::default() };
+    tables.insert(table("posts_id_seq"), sequence);
+    let function =
+        |schema: &str, volatility| vec![FunctionFact { schema: schema.into(), volatility }];
+    let functions = HashMap::from([
+        ("slug".into(), function("public", Volatility::Immutable)),
+        ("user_rank".into(), function("public", Volatility::Stable)),
+        ("do_things".into(), function("public", Volatility::Volatile)),
+        ("safe_fn".into(), function("public", Volatility::Volatile)),
+        ("own_rows".into(), function("app", Volatility::Stable)),
+    ]);
+    Schema { version: 1, server_major: 15, tables, functions }
+}
+
+/// Every third slot to each shard: fixed, so that the files may name shards.
+fn ring() -> Placement {
+    Placement::Ring(SlotTable::from_fn(|slot| ShardId(slot % 3)))
+}
+
+pub fn router() -> Router {
+    let rules = rules();
+    let shards: Vec<Box<str>> = SHARDS.iter().map(|name| (*name).into()).collect();
+    let shard =
+        |name: &str| SHARDS.iter().position(|known| *known == name).map(|at| ShardId(at as u16));
+    let placements = rules
+        .keyspaces
+        .iter()
+        .map(|keyspace| match &keyspace.placement {
+            PlacementRule::Ring { .. } => ring(),
+            PlacementRule::Ranges(ranges) => Placement::Ranges(
+                RangeTable::from_rules(keyspace.key[0], ranges, shard).expect("ranges fit"),
+            ),
+        })
+        .collect();
+    Router::new(Parts {
+        rules: Arc::new(rules),
+        placements,
+        epoch: 1,
+        shards,
+        schema: Arc::new(schema()),
+        bounds: Bounds::default(),
+    })
+    .expect("parts fit")
+}
