@@ -37,7 +37,13 @@ impl Overrides {
     /// The environment of this process, and these flags.
     pub fn of_process(flags: Vec<(String, String)>) -> Overrides {
         let environment = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter_map(|(name, value)| {
+                let name = name.into_string().ok()?;
+                // A setting that isn't UTF-8 must not be passed over: it is read, and refused.
+                let ours = name.starts_with("PGHERD_");
+                let lossy = || ours.then(|| value.to_string_lossy().into_owned());
+                Some((name, value.to_str().map(str::to_owned).or_else(lossy)?))
+            })
             .collect();
         Overrides { environment, flags }
     }
@@ -274,7 +280,7 @@ impl Loader<'_> {
     }
 }
 
-/// A slot table names shards in 16 bits.
+/// Bounds the connections of one database, and keeps far below the 16 bits that name a shard.
 const SHARDS_MAX: usize = 1024;
 
 fn proxy(section: &Section) -> Proxy {

@@ -115,3 +115,48 @@ pub(super) fn note(
 ) -> Finding {
     Finding { severity: Severity::Note, ..error(code, place, message, mend) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    /// A code stands alone on its line in the sources: `"wal-level",`, or is named CODE.
+    fn codes_in_the_sources() -> BTreeSet<String> {
+        let mut codes = BTreeSet::new();
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cluster/check");
+        for entry in fs::read_dir(directory).unwrap() {
+            let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+            let word = |line: &str| {
+                let line = line.trim();
+                let named = || line.strip_prefix("const CODE: &str = \"")?.strip_suffix("\";");
+                let alone = || line.strip_prefix('"')?.strip_suffix("\",");
+                let word = alone().or_else(named)?;
+                let plain = word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+                plain.then(|| word.to_owned())
+            };
+            codes.extend(code.lines().filter_map(word));
+        }
+        codes
+    }
+
+    fn codes_in_the_documentation() -> BTreeSet<String> {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
+        let text = fs::read_to_string(file).unwrap();
+        let table = text.split("| code | severity |").nth(1).unwrap();
+        let codes = table.lines().filter(|line| line.starts_with("| `"));
+        codes
+            .flat_map(|line| line.split('|').nth(1).unwrap().split('`').skip(1).step_by(2))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    #[test]
+    fn every_code_is_documented() {
+        let codes = codes_in_the_sources();
+        assert!(codes.len() > 30, "{codes:?}");
+        assert_eq!(codes, codes_in_the_documentation());
+    }
+}

@@ -6,7 +6,9 @@ use tokio_postgres::{Client, Row};
 
 use crate::config::rules::{Rules, TableName, Unlisted};
 
-use super::finding::{Finding, Severity, Where, error};
+use super::finding::{Finding, Severity, Where};
+
+const CODE: &str = "schema";
 
 /// Objects of one database that are compared at most.
 const OBJECTS_MAX: i64 = 500_000;
@@ -233,8 +235,13 @@ fn difference(
     }
     let mend = "run the DDL that is missing on the shard that lacks it, with the hint \
                 /* pgherd: shard=NAME */; DDL through pgherd goes to all shards";
-    let finding = error("schema", place, format!("{what} differs: {}", said.join("; ")), mend);
-    Finding { severity: severity(rules, object), ..finding }
+    Finding {
+        severity: severity(rules, object),
+        place,
+        message: format!("{what} differs: {}", said.join("; ")),
+        mend: mend.to_owned(),
+        code: CODE,
+    }
 }
 
 fn one_line(text: &str) -> String {
