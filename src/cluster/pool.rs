@@ -89,7 +89,8 @@ struct State {
 }
 
 struct Idle {
-    backend: Backend,
+    /// Boxed, since it moves from hand to hand.
+    backend: Box<Backend>,
     since: Instant,
 }
 
@@ -102,7 +103,7 @@ struct Waiter {
 /// A connection on loan. Dropping it gives it back when it is clean, and closes it otherwise.
 pub struct Lent {
     /// `None` only while being dropped.
-    backend: Option<Backend>,
+    backend: Option<Box<Backend>>,
     pool: Arc<Shared>,
 }
 
@@ -248,7 +249,7 @@ impl Drop for Place {
 
 impl Shared {
     fn take_or_line_up(self: &Arc<Self>) -> Result<Taken, PoolError> {
-        let mut dead = Vec::new();
+        let mut dead: Vec<Box<Backend>> = Vec::new();
         let mut state = self.state.lock();
         if state.closed {
             return Err(PoolError::Closed);
@@ -259,7 +260,7 @@ impl Shared {
         {
             if self.may_lend(&idle) {
                 drop(state);
-                dead.into_iter().for_each(Backend::farewell);
+                dead.into_iter().for_each(|backend| backend.farewell());
                 return Ok(Taken::Lent(self.lend(idle.backend)));
             }
             state.live -= 1;
@@ -271,7 +272,7 @@ impl Shared {
         state.line.push_back(Waiter { ticket, since: Instant::now(), hand: sender });
         self.connect_if_useful(&mut state);
         drop(state);
-        dead.into_iter().for_each(Backend::farewell);
+        dead.into_iter().for_each(|backend| backend.farewell());
         Ok(Taken::Place(Place { pool: self.clone(), ticket, hand }))
     }
 
@@ -282,7 +283,7 @@ impl Shared {
         open && rested < self.limits.idle_timeout && idle.backend.age() < self.limits.lifetime
     }
 
-    fn lend(self: &Arc<Self>, backend: Backend) -> Lent {
+    fn lend(self: &Arc<Self>, backend: Box<Backend>) -> Lent {
         Lent { backend: Some(backend), pool: self.clone() }
     }
 
@@ -318,16 +319,16 @@ impl Shared {
         }
     }
 
-    async fn open(&self) -> Result<Backend, ConnectError> {
+    async fn open(&self) -> Result<Box<Backend>, ConnectError> {
         let backend = Backend::connect(&self.target, self.limits.connect_timeout).await?;
         if backend.parameters().get("in_hot_standby").is_some_and(|on| &**on == "on") {
             backend.farewell();
             return Err(ConnectError::Standby);
         }
-        Ok(backend)
+        Ok(Box::new(backend))
     }
 
-    fn welcome(self: Arc<Self>, backend: Backend) {
+    fn welcome(self: Arc<Self>, backend: Box<Backend>) {
         let mut state = self.state.lock();
         state.connecting -= 1;
         state.live += 1;
@@ -360,7 +361,7 @@ impl Shared {
     }
 
     /// A connection comes back, or is new: to the first in line, else to the idle ones.
-    fn take_back(self: &Arc<Self>, mut backend: Backend) {
+    fn take_back(self: &Arc<Self>, mut backend: Box<Backend>) {
         if !backend.is_clean() || backend.age() >= self.limits.lifetime {
             return self.discard(backend);
         }
@@ -383,7 +384,7 @@ impl Shared {
         }
     }
 
-    fn discard(self: &Arc<Self>, backend: Backend) {
+    fn discard(self: &Arc<Self>, backend: Box<Backend>) {
         let mut state = self.state.lock();
         state.live -= 1;
         self.connect_if_useful(&mut state);

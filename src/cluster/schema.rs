@@ -146,7 +146,17 @@ impl SchemaWatch {
         true
     }
 
+    /// A link to the node that is taken for the primary. When it isn't one, or isn't there, the
+    /// shard looks for its primary anew: maybe nobody else wants it now.
     async fn connect(&self, node: usize) -> Result<Link, String> {
+        let connected = self.connect_to_primary(node).await;
+        if connected.is_err() {
+            self.shard.suspect(node);
+        }
+        connected
+    }
+
+    async fn connect_to_primary(&self, node: usize) -> Result<Link, String> {
         let target = self.shard.target(node).ok_or("it has no such node")?;
         let config = config(target);
         let connected = timeout(self.limits.connect_timeout, config.connect(NoTls)).await;
@@ -155,7 +165,11 @@ impl SchemaWatch {
             .map_err(describe)?;
         // It ends with the client.
         self.runtime.spawn(connection);
-        Ok(Link { client, node, fingerprint: String::new() })
+        let asked = client.query_one("SELECT pg_catalog.pg_is_in_recovery()", &[]).await;
+        match asked.and_then(|row| row.try_get(0)).map_err(describe)? {
+            true => Err("the node is a standby now".to_owned()),
+            false => Ok(Link { client, node, fingerprint: String::new() }),
+        }
     }
 }
 

@@ -117,15 +117,22 @@ const TRIGGERS: &str = "
     WHERE ev_type <> '1' AND ev_enabled <> 'D' AND ev_class = ANY ($1)
     ORDER BY 1, 2";
 
-/// What the definition of a view depends on, itself left out.
+/// What the definition of a view reads, itself left out. `pg_depend` names no system catalog,
+/// since nothing can drop one, so the relations in the stored parse tree count as well.
 const READS: &str = "
-    SELECT DISTINCT w.ev_class, n.nspname::text, c.relname::text
-    FROM pg_rewrite w
-    JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid
-      AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> w.ev_class
-    JOIN pg_class c ON c.oid = d.refobjid
-    JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE w.ev_type = '1' AND w.ev_class = ANY ($1)
+    WITH read(view, relation) AS (
+      SELECT w.ev_class, d.refobjid
+        FROM pg_rewrite w JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass
+          AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
+        WHERE w.ev_type = '1' AND w.ev_class = ANY ($1)
+      UNION
+      SELECT w.ev_class, m[1]::oid
+        FROM pg_rewrite w, regexp_matches(w.ev_action::text, ' :relid (\\d+)', 'g') AS m
+        WHERE w.ev_type = '1' AND w.ev_class = ANY ($1)
+    )
+    SELECT r.view, n.nspname::text, c.relname::text
+    FROM read r JOIN pg_class c ON c.oid = r.relation JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE r.relation <> r.view
     ORDER BY 1, 2, 3";
 
 const FUNCTIONS: &str = "

@@ -30,8 +30,8 @@ pub struct Table {
     pub foreign_keys: Vec<ForeignKey>,
     /// Names of user triggers.
     pub triggers: Vec<Box<str>>,
-    /// Of a view: the relations that its definition reads, as `pg_depend` has them for its
-    /// rule; views among them not resolved further. Empty for all else.
+    /// Of a view: the relations that its definition reads, system catalogs included; views
+    /// among them not resolved further. Empty for all else.
     pub reads: Vec<TableName>,
 }
 

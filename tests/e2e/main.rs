@@ -5,4 +5,7 @@ mod support;
 
 mod check;
 mod local;
+mod login;
+mod pool;
+mod schema;
 mod support_itself;
