@@ -44,7 +44,7 @@ pub struct PoolLimits {
 /// Why nothing was lent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PoolError {
-    /// Connecting failed, and no connection is out that could come back.
+    /// Connecting failed, and nothing is to be hoped for from the connections that are out.
     Connect(ConnectError),
     /// The time was up. What the last attempt to connect failed with, if it did, and how many
     /// connections there are.
@@ -334,18 +334,20 @@ impl Shared {
         state.live += 1;
         state.failing = None;
         state.pause = self.limits.retry_min;
-        self.connect_if_useful(&mut state);
         drop(state);
+        // First handed over, so that nobody connects for the one who gets this.
         self.take_back(backend);
+        self.connect_if_useful(&mut self.state.lock());
     }
 
-    /// The line's fate after a failed attempt. Where no connection is out that could come back,
-    /// it is told at once; else it goes on waiting, and there is another attempt after the pause
-    /// that is returned.
+    /// The line's fate after a failed attempt. When the node can't be reached, or no connection
+    /// is out that could come back, it is told at once. (A connection that is out to a node that
+    /// can't be reached most likely hangs there.) Else the line goes on waiting, and there is
+    /// another attempt after the pause that is returned.
     fn after_failure(self: &Arc<Self>, failure: ConnectError) -> Option<Duration> {
         let mut state = self.state.lock();
         state.failing = Some(failure.clone());
-        let hopeless = state.live == 0 && !failure.is_full();
+        let hopeless = failure.is_unreachable() || (state.live == 0 && !failure.is_full());
         if hopeless || state.line.is_empty() || state.closed {
             state.connecting -= 1;
             // Those who share the last attempt under way share its end, too.

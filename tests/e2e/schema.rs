@@ -13,6 +13,7 @@ use pgherd::routing::schema::{
 use tokio::runtime::Handle;
 use tokio::time::sleep;
 
+use crate::pool::caught_up;
 use crate::support::{TestHerd, Want};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -235,6 +236,7 @@ async fn the_version_grows_when_something_changed_and_only_then() {
     assert_eq!(watch.version(), version);
 
     // The old schema is kept while the home shard is away; the new primary is asked after.
+    caught_up(&node, &herd.nodes()[1]).await;
     node.stop(Stop::Immediate).expect("stopped");
     sleep(Duration::from_millis(300)).await;
     assert_eq!(watch.refresh().await.expect_err("away").sqlstate, "57P03");
