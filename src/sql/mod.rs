@@ -12,6 +12,7 @@ pub mod parser;
 pub mod scan;
 pub mod statement;
 mod tokens;
+pub mod visit;
 
 pub use error::SqlError;
 pub use lexer::LexOptions;
@@ -19,3 +20,4 @@ pub use literal::{Literal, LiteralKind, Literals};
 pub use parser::parse;
 pub use scan::{Fingerprint, Hint, Scanned, scan};
 pub use statement::*;
+pub use visit::{Node, visit, visit_expr, visit_query};

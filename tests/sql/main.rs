@@ -1,5 +1,10 @@
 //! What the sql room says of texts.
 
+mod corpora;
+#[cfg(feature = "referee")]
+mod referee;
+mod render;
+
 use pgherd::sql::{LexOptions, Statement, parse, scan};
 
 fn statements(text: &str) -> Vec<Statement> {

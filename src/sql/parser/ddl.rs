@@ -69,8 +69,9 @@ impl Parser<'_> {
             }
             K::Trigger | K::Policy | K::Rule => {
                 self.table_behind(K::On, &mut ddl.tables)?;
-                while kind == K::Trigger && !self.at_end() {
-                    self.table_behind(K::From, &mut ddl.tables)?;
+                // A constraint trigger's `FROM referenced_table` follows at once.
+                if kind == K::Trigger && self.eat(K::From) {
+                    ddl.tables.push(self.qualified_name()?);
                 }
             }
             K::Statistics => self.table_behind(K::From, &mut ddl.tables)?,

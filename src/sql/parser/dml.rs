@@ -76,9 +76,7 @@ impl Parser<'_> {
     /// what has nothing in it that could matter is taken.
     fn constant_subscripts(&mut self) -> Result<()> {
         match self.indirection(Expr::Null)? {
-            Expr::Other(parts)
-                if !parts.iter().all(|e| matches!(e, Expr::Null | Expr::Literal(_))) =>
-            {
+            Expr::Other(parts) if !parts.iter().all(is_constant) => {
                 Err(self.unsupported("an expression in the column list of INSERT"))
             }
             _ => Ok(()),
@@ -279,6 +277,14 @@ impl Parser<'_> {
         self.expect(K::Values)?;
         let values = self.parenthesised(Self::expr)?;
         Ok(MergeAction::Insert { columns, values })
+    }
+}
+
+fn is_constant(expr: &Expr) -> bool {
+    match expr {
+        Expr::Null | Expr::Literal(_) => true,
+        Expr::Negate(expr) => is_constant(expr),
+        _ => false,
     }
 }
 

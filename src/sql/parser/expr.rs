@@ -183,7 +183,9 @@ impl Parser<'_> {
             K::Or => Some(level::OR),
             K::And => Some(level::AND),
             K::Is | K::Isnull | K::Notnull => Some(level::IS),
-            K::Between | K::In | K::Like | K::Ilike | K::Similar => Some(level::RANGE),
+            K::Between | K::In | K::Like | K::Ilike => Some(level::RANGE),
+            // `SUBSTRING (s SIMILAR p ESCAPE e)` has its own.
+            K::Similar => (self.keyword_ahead(1) == Some(K::To)).then_some(level::RANGE),
             K::Not => matches!(
                 self.keyword_ahead(1),
                 Some(K::Between | K::In | K::Like | K::Ilike | K::Similar)
@@ -291,17 +293,14 @@ impl Parser<'_> {
         }
         if self.eat_any(&[K::Nfc, K::Nfd, K::Nfkc, K::Nfkd]) {
             self.expect(K::Normalized)?;
-            return Ok(Expr::Other(vec![*expr]));
-        }
-        if self.eat(K::Normalized) {
-            return Ok(Expr::Other(vec![*expr]));
-        }
-        if self.eat(K::Json) {
+        } else if self.eat(K::Json) {
             self.eat_any(&[K::Value, K::Array, K::Object, K::Scalar]);
             self.json_unique_keys()?;
-            return Ok(Expr::Other(vec![*expr]));
+        } else {
+            self.expect(K::Normalized)?;
         }
-        Err(self.unexpected())
+        let test = Expr::Other(vec![*expr]);
+        Ok(if negated { Expr::Not(Box::new(test)) } else { test })
     }
 
     /// `[NOT] BETWEEN | IN | LIKE | ILIKE | SIMILAR TO`.

@@ -112,7 +112,11 @@ impl Parser<'_> {
         if self.eat_all(&[K::Current, K::Row]) {
             return Ok(());
         }
-        if !self.eat(K::Unbounded) {
+        let unbounded = self.is(K::Unbounded)
+            && matches!(self.keyword_ahead(1), Some(K::Preceding | K::Following));
+        if unbounded {
+            self.advance();
+        } else {
             parts.push(self.expr()?);
         }
         if self.eat_any(&[K::Preceding, K::Following]) { Ok(()) } else { Err(self.unexpected()) }
@@ -138,8 +142,8 @@ impl Parser<'_> {
             }
             K::CurrentTime | K::CurrentTimestamp | K::Localtime | K::Localtimestamp => {
                 self.advance();
-                let precision = if open { self.in_parens(|p| p.expr())? } else { Expr::Null };
-                Ok(Some(own(if open { vec![precision] } else { Vec::new() })))
+                self.type_modifier()?;
+                Ok(Some(own(Vec::new())))
             }
             K::Collation if self.keyword_ahead(1) == Some(K::For) => {
                 self.advance();
@@ -149,13 +153,21 @@ impl Parser<'_> {
             _ if open => {
                 let name = keyword.text();
                 match keyword {
-                    K::Cast | K::Treat => self.special(Self::cast_body),
+                    K::Cast => self.special(Self::cast_body),
+                    K::Treat => self.special(|p| {
+                        let expr = p.expr()?;
+                        p.expect(K::As)?;
+                        p.type_name()?;
+                        Ok(own(vec![expr]))
+                    }),
                     K::Coalesce | K::Greatest | K::Least | K::Nullif | K::Grouping => {
                         self.special(|p| Ok(own(p.expr_list()?)))
                     }
                     K::Extract => self.special(Self::extract_body),
                     K::Position => self.special(Self::position_body),
-                    K::Substring | K::Overlay | K::Trim => self.special(Self::keyworded_body),
+                    K::Substring | K::Overlay | K::Trim => {
+                        self.special(|p| p.keyworded_body(keyword))
+                    }
                     K::Normalize => self.special(Self::normalize_body),
                     K::MergeAction => self.special(|_| Ok(own(Vec::new()))),
                     _ if name.starts_with("xml") => self.xml_function(keyword),
@@ -216,34 +228,32 @@ impl Parser<'_> {
         Ok(own(vec![needle, haystack]))
     }
 
-    /// SUBSTRING, OVERLAY, TRIM: expressions with keywords or commas between them.
-    fn keyworded_body(&mut self) -> Result<Expr> {
+    /// SUBSTRING, OVERLAY, TRIM: expressions with keywords or commas between them. With
+    /// commas only, the first two are calls of functions by these names.
+    fn keyworded_body(&mut self, keyword: K) -> Result<Expr> {
         const BETWEEN: &[K] = &[K::From, K::For, K::Similar, K::Escape, K::Placing];
-        self.eat_any(&[K::Both, K::Leading, K::Trailing]);
+        let mut plain = keyword != K::Trim;
+        if !plain {
+            self.eat_any(&[K::Both, K::Leading, K::Trailing]);
+        }
         let mut parts = Vec::new();
-        if self.is_punctuation(b')') {
-            return Ok(own(parts));
-        }
-        if !self.eat(K::From) {
-            // `SIMILAR` and `ESCAPE` belong to SUBSTRING here, not to the expression.
-            parts.push(self.argument_before_similar()?);
-        }
-        loop {
-            let between = self.eat_punctuation(b',') || self.eat_any(BETWEEN);
-            if !between && parts.is_empty() {
-                parts.push(self.expr()?);
-                continue;
+        if !self.is_punctuation(b')') {
+            if self.eat(K::From) {
+                plain = false;
             }
-            if !between {
-                return Ok(own(parts));
+            parts.push(self.argument()?);
+            loop {
+                if self.eat_any(BETWEEN) {
+                    plain = false;
+                } else if !self.eat_punctuation(b',') {
+                    break;
+                }
+                parts.push(self.argument()?);
             }
-            parts.push(self.argument_before_similar()?);
         }
-    }
-
-    /// An argument; `SIMILAR` without TO ends it.
-    fn argument_before_similar(&mut self) -> Result<Expr> {
-        self.argument()
+        let Expr::Function(mut call) = own(parts) else { return Err(self.unexpected()) };
+        call.name = plain.then(|| Name { schema: None, name: keyword.text().into() });
+        Ok(Expr::Function(call))
     }
 
     fn normalize_body(&mut self) -> Result<Expr> {

@@ -3,7 +3,7 @@
 use super::cursor::{Parser, Result};
 use super::function::own;
 use super::keywords::Keyword as K;
-use crate::sql::statement::Expr;
+use crate::sql::statement::{Expr, Name};
 use crate::sql::tokens::TokenKind;
 
 impl Parser<'_> {
@@ -29,6 +29,12 @@ impl Parser<'_> {
         let start = self.position();
         self.advance();
         let mut parts = Vec::new();
+        // What has the plain form of a call is a call of a function by that name.
+        if keyword == K::JsonObject
+            && let Some(call) = self.plain_call(keyword)
+        {
+            return Ok(Some(call));
+        }
         let read = self.nested(|p| {
             p.expect_punctuation(b'(')?;
             p.json_arguments(&mut parts)?;
@@ -46,6 +52,20 @@ impl Parser<'_> {
         let Expr::Function(mut call) = own(parts) else { return Ok(None) };
         self.call_suffix(&mut call)?;
         Ok(Some(Expr::Function(call)))
+    }
+
+    /// `(a, b)` with nothing of SQL/JSON in it; otherwise nothing is read.
+    fn plain_call(&mut self, keyword: K) -> Option<Expr> {
+        let start = self.position();
+        let empty = self.kind_ahead(1) == TokenKind::Punctuation(b')');
+        let name = Name { schema: None, name: keyword.text().into() };
+        match self.call(name) {
+            Ok(call) if !empty => Some(Expr::Function(call)),
+            _ => {
+                self.return_to(start);
+                None
+            }
+        }
     }
 
     /// Expressions with the words of SQL/JSON between them, up to the closing parenthesis.
@@ -108,8 +128,8 @@ impl Parser<'_> {
                 parts.push(Expr::Null);
                 return Ok(true);
             }
-            self.expect(K::Null)?;
-            return Ok(true);
+            let known = self.eat_any(&[K::Null, K::Error, K::Empty]);
+            return if known { Ok(true) } else { Err(self.unexpected()) };
         }
         if self.is(K::With) || self.is(K::Without) {
             let wrapper = self.json_wrapper();

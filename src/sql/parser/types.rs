@@ -85,7 +85,7 @@ impl Parser<'_> {
     }
 
     /// `(n, m)` behind a type.
-    fn type_modifier(&mut self) -> Result<bool> {
+    pub fn type_modifier(&mut self) -> Result<bool> {
         if !self.eat_punctuation(b'(') {
             return Ok(false);
         }

@@ -1,0 +1,662 @@
+//! Postgres's own grammar as referee: what it accepts, we analyse, and say the same of it.
+//!
+//! For every SELECT, INSERT, UPDATE, DELETE and MERGE of the corpora: the kind, the tables,
+//! the parameters, the literals with their values, and the structure of every expression
+//! of an item, WHERE, ON, HAVING, VALUES, SET, LIMIT and ORDER BY.
+
+use std::collections::BTreeMap;
+
+use pgherd::sql::{
+    CopyWhat, Expr, FromItem, InsertSource, JoinOn, LexOptions, Literals, MergeAction, Node,
+    Scanned, Select, SelectItem, Statement, parse, scan, visit,
+};
+use serde_json::Value;
+
+use crate::corpora;
+use crate::render::{self, Renderer, bool_list, other, quote, unfold};
+
+/// What one parser says of a statement.
+#[derive(Debug, Default, PartialEq)]
+struct Facts {
+    kind: String,
+    tables: Vec<String>,
+    parameters: Vec<u64>,
+    /// Slots, one entry a literal.
+    literals: Vec<u32>,
+    expressions: Vec<String>,
+}
+
+impl Facts {
+    fn sorted(mut self) -> Self {
+        self.tables.sort();
+        self.parameters.sort_unstable();
+        self.literals.sort_unstable();
+        self.literals.dedup();
+        self.expressions.sort();
+        self
+    }
+}
+
+#[test]
+fn postgres_agrees() {
+    let mut counts: BTreeMap<(&str, bool), [usize; 4]> = BTreeMap::new();
+    let mut disagreements = 0;
+    let mut refusals: BTreeMap<String, usize> = BTreeMap::new();
+    for sample in corpora::all() {
+        let Some((planned, theirs)) = accepted(&sample.text) else { continue };
+        let key = (sample.corpus, planned);
+        let [accepted, analysed, refused, wrong] = counts.entry(key).or_default();
+        *accepted += 1;
+        let scanned = scan(sample.text.as_bytes(), LexOptions::default());
+        let one = scanned.as_ref().ok().and_then(|s| <&[Scanned; 1]>::try_from(&s[..]).ok());
+        let Some([scanned]) = one else {
+            *refused += 1;
+            println!("NOT SCANNED {}\n  {scanned:?}", sample.text);
+            continue;
+        };
+        let statement = match parse(sample.text.as_bytes(), scanned) {
+            Ok(statement) => statement,
+            Err(error) => {
+                *refused += 1;
+                *refusals.entry(error.message.clone()).or_default() += 1;
+                println!("REFUSED {}\n  {error}", sample.text);
+                continue;
+            }
+        };
+        *analysed += 1;
+        if !planned {
+            continue;
+        }
+        let ours = ours(&statement, &scanned.literals).sorted();
+        let theirs = Theirs { text: &sample.text, scanned }.facts(&theirs).sorted();
+        if ours != theirs {
+            *wrong += 1;
+            disagreements += 1;
+            println!("DISAGREE {}\n  ours   {ours:?}\n  theirs {theirs:?}", sample.text);
+        }
+    }
+    for ((corpus, planned), [accepted, analysed, refused, wrong]) in &counts {
+        let what = if *planned { "queries and changes" } else { "other statements" };
+        println!(
+            "{corpus}, {what}: {accepted} accepted by Postgres, {analysed} analysed, {refused} refused, {wrong} disagree"
+        );
+        assert!(analysed * 100 >= accepted * 99, "{corpus}: less than 99 % are analysed");
+    }
+    assert_eq!(disagreements, 0);
+}
+
+/// The raw parse tree of the one statement in the text, if Postgres takes it, and whether it
+/// is a query or a change of rows.
+fn accepted(text: &str) -> Option<(bool, Value)> {
+    let result = pg_query::parse(text, 0).ok()?;
+    let [statement] = &result.protobuf.stmts[..] else { return None };
+    let node = serde_json::to_value(statement.stmt.as_ref()?).ok()?;
+    let kind = node["node"].as_object()?.keys().next()?.clone();
+    let planned = ["SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"];
+    Some((planned.contains(&kind.as_str()), node))
+}
+
+fn ours(statement: &Statement, literals: &Literals) -> Facts {
+    let mut facts = Facts::default();
+    facts.kind = match statement {
+        Statement::Query(_) => "SelectStmt",
+        Statement::Insert(_) => "InsertStmt",
+        Statement::Update(_) => "UpdateStmt",
+        Statement::Delete(_) => "DeleteStmt",
+        Statement::Merge(_) => "MergeStmt",
+        _ => "?",
+    }
+    .to_string();
+    let renderer = Renderer { expand: Some(literals) };
+    visit(statement, &mut |node| match node {
+        Node::Statement(statement) => our_statement(statement, &renderer, &mut facts),
+        Node::Query(query) => {
+            let all = query.order_by.iter().chain(&query.offset);
+            facts.expressions.extend(all.map(|e| renderer.expr(e)));
+            facts
+                .expressions
+                .extend(query.limit.iter().map(|e| renderer.expr(e)).filter(not_implied));
+            if let pgherd::sql::SetExpr::Values(rows) = &query.body {
+                facts.expressions.extend(rows.iter().map(|r| renderer.list(r).join(" ")));
+            }
+            our_values(&query.body, &renderer, &mut facts);
+        }
+        Node::Select(select) => our_select(select, &renderer, &mut facts),
+        Node::From(FromItem::Table { name, .. }) => facts.tables.push(render::table(name)),
+        Node::From(FromItem::Join { on: JoinOn::Condition(on), .. }) => {
+            facts.expressions.push(renderer.expr(on));
+        }
+        Node::From(_) => {}
+        Node::Expr(Expr::Parameter(n)) => facts.parameters.push(u64::from(*n)),
+        Node::Expr(Expr::Literal(slot) | Expr::LiteralList(slot)) => facts.literals.push(*slot),
+        Node::Expr(_) => {}
+    });
+    facts
+}
+
+/// LIMIT ALL and FETCH FIRST ROW have a limit that stands nowhere in the text.
+fn not_implied(rendered: &String) -> bool {
+    rendered != "null" && rendered != "(? )"
+}
+
+/// VALUES inside set operations.
+fn our_values(body: &pgherd::sql::SetExpr, renderer: &Renderer, facts: &mut Facts) {
+    if let pgherd::sql::SetExpr::SetOperation { left, right, .. } = body {
+        for side in [left, right] {
+            if let pgherd::sql::SetExpr::Values(rows) = &**side {
+                facts.expressions.extend(rows.iter().map(|r| renderer.list(r).join(" ")));
+            }
+            our_values(side, renderer, facts);
+        }
+    }
+}
+
+fn our_select(select: &Select, renderer: &Renderer, facts: &mut Facts) {
+    facts.tables.extend(select.into.iter().map(render::table));
+    our_items(&select.items, renderer, facts);
+    let conditions = select.filter.iter().chain(&select.having);
+    facts.expressions.extend(conditions.map(|e| renderer.expr(e)));
+}
+
+fn our_items(items: &[SelectItem], renderer: &Renderer, facts: &mut Facts) {
+    facts.expressions.extend(items.iter().map(|item| match item {
+        SelectItem::Wildcard => "*".to_string(),
+        SelectItem::QualifiedWildcard(name) => format!("{}.*", render::table(name)),
+        SelectItem::Expr { expr, .. } => renderer.expr(expr),
+    }));
+}
+
+fn our_statement(statement: &Statement, renderer: &Renderer, facts: &mut Facts) {
+    let mut assigned = |assignments: &[pgherd::sql::Assignment], facts: &mut Facts| {
+        for a in assignments {
+            facts.expressions.push(format!("{}= {}", a.columns.len(), renderer.expr(&a.value)));
+        }
+    };
+    match statement {
+        Statement::Insert(insert) => {
+            facts.tables.extend(insert.table.iter().map(render::table));
+            our_items(&insert.returning, renderer, facts);
+            if let Some(conflict) = &insert.on_conflict {
+                if let pgherd::sql::ConflictTarget::Columns { filter, .. } = &conflict.target {
+                    facts.expressions.extend(filter.iter().map(|e| renderer.expr(e)));
+                }
+                if let Some(update) = &conflict.update {
+                    assigned(&update.assignments, facts);
+                    facts.expressions.extend(update.filter.iter().map(|e| renderer.expr(e)));
+                }
+            }
+            let _ = &InsertSource::DefaultValues;
+        }
+        Statement::Update(update) => {
+            facts.tables.extend(update.table.iter().map(render::table));
+            assigned(&update.assignments, facts);
+            facts.expressions.extend(update.filter.iter().map(|e| renderer.expr(e)));
+            our_items(&update.returning, renderer, facts);
+        }
+        Statement::Delete(delete) => {
+            facts.tables.extend(delete.table.iter().map(render::table));
+            facts.expressions.extend(delete.filter.iter().map(|e| renderer.expr(e)));
+            our_items(&delete.returning, renderer, facts);
+        }
+        Statement::Merge(merge) => {
+            facts.tables.push(render::table(&merge.table));
+            facts.expressions.push(renderer.expr(&merge.on));
+            our_items(&merge.returning, renderer, facts);
+            for clause in &merge.clauses {
+                facts.expressions.extend(clause.condition.iter().map(|e| renderer.expr(e)));
+                match &clause.action {
+                    MergeAction::Update(assignments) => assigned(assignments, facts),
+                    MergeAction::Insert { values, .. } if !values.is_empty() => {
+                        facts.expressions.push(renderer.list(values).join(" "));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Statement::Copy(copy) => {
+            if let CopyWhat::Table { name, .. } = &copy.what {
+                facts.tables.push(render::table(name));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A number without its sign, underscores and leading zeros, in decimal digits.
+fn number(written: &str) -> String {
+    let plain = written.trim_start_matches('-').replace('_', "").to_ascii_lowercase();
+    let radix = match plain.get(..2) {
+        Some("0x") => 16,
+        Some("0o") => 8,
+        Some("0b") => 2,
+        _ => 10,
+    };
+    match radix {
+        10 => plain.trim_start_matches('0').to_string(),
+        _ => u128::from_str_radix(&plain[2..], radix).expect("digits").to_string(),
+    }
+}
+
+/// Reads Postgres's raw parse tree, as JSON.
+struct Theirs<'a> {
+    text: &'a str,
+    scanned: &'a Scanned,
+}
+
+/// The one node inside a `Node`: its kind and its fields.
+fn node(value: &Value) -> Option<(&str, &Value)> {
+    let value = value.get("node").unwrap_or(value);
+    let (kind, fields) = value.as_object()?.iter().next()?;
+    Some((kind, fields))
+}
+
+fn items(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], |list| list.as_slice())
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or("")
+}
+
+/// The strings of a list of names.
+fn strings(value: &Value) -> Vec<&str> {
+    let string = |v| node(v).filter(|n| n.0 == "String").map(|n| text(&n.1["sval"]));
+    items(value).iter().filter_map(string).collect()
+}
+
+impl Theirs<'_> {
+    fn facts(&self, statement: &Value) -> Facts {
+        let mut facts = Facts::default();
+        facts.kind = node(statement).expect("a node").0.to_string();
+        self.walk(statement, &mut facts);
+        facts
+    }
+
+    /// Everything under a value, in any order.
+    fn walk(&self, value: &Value, facts: &mut Facts) {
+        match value {
+            Value::Array(list) => list.iter().for_each(|v| self.walk(v, facts)),
+            Value::Object(fields) => {
+                for (key, inner) in fields {
+                    if key == "TypeName" || key == "type_name" || key == "CollateClause" {
+                        // Modifiers of types and names of collations are not in our tree.
+                        if key == "CollateClause" {
+                            self.walk(&inner["arg"], facts);
+                        }
+                        continue;
+                    }
+                    // The source of `(a, b) = …` stands there once for each column.
+                    let again = key == "MultiAssignRef" && inner["colno"] != 1;
+                    // The columns of INSERT: their subscripts are not in our tree.
+                    if again || key == "cols" {
+                        continue;
+                    }
+                    if key == "LockingClause" || key == "RangeTableSample" || key == "cycle_clause"
+                    {
+                        self.walk(&inner["relation"], facts);
+                        continue;
+                    }
+                    self.note(key, inner, facts);
+                    self.walk(inner, facts);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What one field or node says.
+    fn note(&self, key: &str, value: &Value, facts: &mut Facts) {
+        match key {
+            "RangeVar" | "relation" | "rel" if value["relname"].is_string() => {
+                let schema = text(&value["schemaname"]);
+                let name = quote(text(&value["relname"]));
+                facts.tables.push(match schema {
+                    "" => name,
+                    schema => format!("{}.{name}", quote(schema)),
+                });
+            }
+            "ParamRef" => facts.parameters.extend(value["number"].as_u64()),
+            "AConst" => facts.literals.extend(self.slot(value)),
+            "where_clause" | "having_clause" | "quals" | "join_condition" | "condition"
+            | "limit_offset" | "limit_count"
+                if node(value).is_some_and(|n| n.0 != "CurrentOfExpr") =>
+            {
+                facts.expressions.extend(
+                    Some(self.expr(value)).filter(|e| key != "limit_count" || not_implied(e)),
+                );
+            }
+            "sort_clause" => {
+                let sorts = items(value).iter().filter_map(node);
+                facts.expressions.extend(sorts.map(|s| self.expr(&s.1["node"])));
+            }
+            "values_lists" | "values" => {
+                let rows = items(value);
+                let lists: Vec<&Value> = match key {
+                    "values" if rows.is_empty() => Vec::new(),
+                    "values" => vec![value],
+                    _ => rows.iter().filter_map(node).map(|n| &n.1["items"]).collect(),
+                };
+                facts.expressions.extend(lists.iter().map(|l| self.list(l).join(" ")));
+            }
+            "SelectStmt" | "larg" | "rarg" | "select_stmt" => {
+                self.targets(&value["target_list"], facts)
+            }
+            "InsertStmt" => self.targets(self.returning(value), facts),
+            "UpdateStmt" | "DeleteStmt" | "MergeStmt" => {
+                self.targets(self.returning(value), facts);
+                self.assignments(&value["target_list"], facts);
+            }
+            "on_conflict_clause" | "MergeWhenClause"
+                if key == "on_conflict_clause" || value["command_type"] == 3 =>
+            {
+                self.assignments(&value["target_list"], facts);
+            }
+            _ => {}
+        }
+    }
+
+    fn returning<'v>(&self, value: &'v Value) -> &'v Value {
+        match value.get("returning_clause") {
+            Some(clause) if clause.is_object() => &clause["exprs"],
+            _ => &value["returning_list"],
+        }
+    }
+
+    fn targets(&self, list: &Value, facts: &mut Facts) {
+        for target in items(list) {
+            if let Some(("ResTarget", target)) = node(target) {
+                facts.expressions.push(self.expr(&target["val"]));
+            }
+        }
+    }
+
+    fn assignments(&self, list: &Value, facts: &mut Facts) {
+        let mut targets = items(list).iter().filter_map(node).map(|n| n.1);
+        while let Some(target) = targets.next() {
+            let mut columns = 1;
+            let mut value = &target["val"];
+            let mut subscripts: Vec<&Value> = items(&target["indirection"]).iter().collect();
+            if let Some(("MultiAssignRef", multi)) = node(value) {
+                columns = multi["ncolumns"].as_u64().unwrap_or(1);
+                value = &multi["source"];
+                for _ in 1..columns {
+                    if let Some(more) = targets.next() {
+                        subscripts.extend(items(&more["indirection"]));
+                    }
+                }
+            }
+            let mut rendered = self.expr(value);
+            let parts: Vec<String> = subscripts.iter().flat_map(|s| self.subscript(s)).collect();
+            if !parts.is_empty() {
+                let mut operands = Vec::new();
+                std::iter::once(rendered).chain(parts).for_each(|p| unfold(&mut operands, p));
+                rendered = other(operands);
+            }
+            facts.expressions.push(format!("{columns}= {rendered}"));
+        }
+    }
+
+    /// The literal that stands where the constant says it is.
+    fn literal(&self, constant: &Value) -> Option<(u32, bool)> {
+        let mut at = u32::try_from(constant["location"].as_i64()?).ok()?;
+        let literals = &self.scanned.literals;
+        let slot_at = |at: u32| {
+            (0..literals.slots() as u32)
+                .find(|&s| literals.slot(s).iter().any(|l| l.range.start == at))
+        };
+        let minus = self.text.as_bytes().get(at as usize) == Some(&b'-');
+        if minus {
+            // The grammar folds the sign into the constant; ours is behind it.
+            let all = literals.all().iter().map(|l| l.range.start);
+            at = all.filter(|&s| s > at).min()?;
+        }
+        if at > 0 && self.text.as_bytes()[at as usize - 1].eq_ignore_ascii_case(&b'n') {
+            // N'…' is a keyword and a string to the grammar.
+            at = slot_at(at).map_or(at - 1, |_| at);
+        }
+        let slot = slot_at(at)?;
+        let literal = literals.slot(slot).iter().find(|l| l.range.start == at)?;
+        self.same_value(constant, literal);
+        Some((slot, minus && !literal.negative))
+    }
+
+    fn slot(&self, constant: &Value) -> Option<u32> {
+        self.literal(constant).map(|l| l.0)
+    }
+
+    fn same_value(&self, constant: &Value, literal: &pgherd::sql::Literal) {
+        let ours = literal.value(self.text.as_bytes()).map(|v| v.into_owned()).unwrap_or_default();
+        let ours = String::from_utf8_lossy(&ours).into_owned();
+        let Some((kind, value)) = node(&constant["val"]) else { return };
+        let theirs = match kind {
+            "Ival" => value["ival"].to_string(),
+            "Fval" => text(&value["fval"]).to_string(),
+            "Sval" => text(&value["sval"]).to_string(),
+            "Bsval" => text(&value["bsval"]).to_string(),
+            other => panic!("a constant of kind {other}"),
+        };
+        let same = match kind {
+            "Ival" | "Fval" => number(&ours) == number(&theirs),
+            _ => ours == theirs,
+        };
+        assert!(same, "{}: {ours:?} is {theirs:?}", self.text);
+    }
+
+    fn list(&self, value: &Value) -> Vec<String> {
+        items(value).iter().map(|v| self.expr(v)).collect()
+    }
+
+    fn others(&self, parts: Vec<String>) -> String {
+        let mut operands = Vec::new();
+        parts.into_iter().for_each(|part| unfold(&mut operands, part));
+        other(operands)
+    }
+
+    /// Everything under a construct that has no notation of its own.
+    fn any(&self, value: &Value) -> Vec<String> {
+        match value {
+            Value::Array(list) => list.iter().flat_map(|v| self.any(v)).collect(),
+            Value::Object(fields) if fields.contains_key("node") => {
+                if fields["node"].is_null() {
+                    Vec::new()
+                } else {
+                    vec![self.expr(value)]
+                }
+            }
+            Value::Object(fields) => {
+                let kept = fields.iter().filter(|f| f.0 != "type_name" && f.0 != "output");
+                kept.flat_map(|f| self.any(f.1)).filter(|word| !word.is_empty()).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn subscript(&self, value: &Value) -> Vec<String> {
+        match node(value) {
+            Some(("String", _)) => Vec::new(),
+            Some(("AStar", _)) => vec!["*".to_string()],
+            Some(("AIndices", indices)) => self.any(indices),
+            _ => vec![self.expr(value)],
+        }
+    }
+
+    fn expr(&self, value: &Value) -> String {
+        let Some((kind, v)) = node(value) else { return "nothing".into() };
+        match kind {
+            "ColumnRef" => {
+                let parts = items(&v["fields"]).iter().filter_map(node);
+                let words: Vec<String> = parts
+                    .map(|(k, s)| if k == "String" { quote(text(&s["sval"])) } else { "*".into() })
+                    .collect();
+                let star = words.last().is_some_and(|w| w == "*");
+                let skip = if star { words.len().saturating_sub(3) } else { 0 };
+                words[skip..].join(".")
+            }
+            "ParamRef" => format!("${}", v["number"]),
+            "AConst" => self.constant(v),
+            "TypeCast" => self.type_cast(v),
+            "BoolExpr" => self.bool_expr(v),
+            "AExpr" => self.operator(v),
+            "NullTest" => {
+                let word = if v["nulltesttype"] == 1 { "isnull" } else { "notnull" };
+                format!("({word} {})", self.expr(&v["arg"]))
+            }
+            "SubLink" => self.sub_link(v),
+            "FuncCall" => self.call(v),
+            "NamedArgExpr" => self.expr(&v["arg"]),
+            "SortBy" => self.expr(&v["node"]),
+            "AArrayExpr" => format!("[{}]", self.list(&v["elements"]).join(" ")),
+            "RowExpr" => format!("(row {})", self.list(&v["args"]).join(" ")),
+            "SetToDefault" => "default".into(),
+            "CaseExpr" => {
+                let mut words = vec!["case".to_string()];
+                words.extend(node(&v["arg"]).map(|_| self.expr(&v["arg"])));
+                for (_, when) in items(&v["args"]).iter().filter_map(node) {
+                    let (condition, result) =
+                        (self.expr(&when["expr"]), self.expr(&when["result"]));
+                    words.push(format!("(when {condition} {result})"));
+                }
+                if node(&v["defresult"]).is_some() {
+                    words.push(format!("(else {})", self.expr(&v["defresult"])));
+                }
+                format!("({})", words.join(" "))
+            }
+            "AIndirection" => {
+                let mut parts = vec![self.expr(&v["arg"])];
+                parts.extend(items(&v["indirection"]).iter().flat_map(|i| self.subscript(i)));
+                let plain = items(&v["indirection"]).is_empty();
+                if plain { parts.remove(0) } else { self.column_or_other(v, parts) }
+            }
+            "String" => String::new(),
+            // XMLPARSE's and XMLSERIALIZE's flags are constants to Postgres.
+            "XmlExpr" | "XmlSerialize" => {
+                let parts = self.any(v).into_iter().filter(|w| w != "true" && w != "false");
+                self.others(parts.collect())
+            }
+            "SelectStmt" => "(query)".into(),
+            "List" => format!("(row {})", self.list(&v["items"]).join(" ")),
+            _ => self.others(self.any(v)),
+        }
+    }
+
+    fn column_or_other(&self, _v: &Value, parts: Vec<String>) -> String {
+        self.others(parts)
+    }
+
+    fn constant(&self, v: &Value) -> String {
+        if v["isnull"] == true {
+            return "null".into();
+        }
+        if let Some(("Boolval", b)) = node(&v["val"]) {
+            return b["boolval"].as_bool().unwrap_or(false).to_string();
+        }
+        match self.literal(v) {
+            Some((slot, true)) => format!("(- #{slot})"),
+            Some((slot, false)) => format!("#{slot}"),
+            // Made by the grammar: it stands nowhere in the text.
+            None => "(? )".into(),
+        }
+    }
+
+    fn type_cast(&self, v: &Value) -> String {
+        let to = &v["type_name"];
+        let name = strings(&to["names"]).last().copied().unwrap_or("").to_string();
+        let float = self.text.to_ascii_lowercase().contains("float(");
+        let name = if float && name.starts_with("float") { "float".into() } else { name };
+        let dimensions = items(&to["array_bounds"]).len();
+        format!("(cast {} {}{})", self.expr(&v["arg"]), quote(&name), "[]".repeat(dimensions))
+    }
+
+    fn bool_expr(&self, v: &Value) -> String {
+        let args = self.list(&v["args"]);
+        match v["boolop"].as_u64() {
+            Some(1) => bool_list("and", args),
+            Some(2) => bool_list("or", args),
+            _ => format!("(not {})", args.join(" ")),
+        }
+    }
+
+    /// `A_Expr`, by its kind (`A_Expr_Kind` of pg_query.proto).
+    fn operator(&self, v: &Value) -> String {
+        let names = strings(&v["name"]);
+        let ours = match &names[..] {
+            [name] | ["pg_catalog", name] => *name,
+            _ => "",
+        };
+        let qualified = names.len() > 1;
+        let (left, right) = (&v["lexpr"], &v["rexpr"]);
+        let both = || format!("{} {}", self.expr(left), self.expr(right));
+        match (v["kind"].as_u64().unwrap_or(0), ours) {
+            (1, "=") if node(left).is_some() => format!("(= {})", both()),
+            (1, "<" | "<=" | ">" | ">=") if !qualified => format!("({ours} {})", both()),
+            (1, "-") if node(left).is_none() && !qualified => format!("(- {})", self.expr(right)),
+            (2, "=") => format!("(=any {})", both()),
+            (7, _) => {
+                let not = if ours == "=" { "" } else { "not" };
+                let list = node(right).map(|n| self.list(&n.1["items"])).unwrap_or_default();
+                format!("({not}in {} {})", self.expr(left), list.join(" "))
+            }
+            (11 | 12, _) => {
+                let not = if v["kind"] == 12 { "not" } else { "" };
+                let list = node(right).map(|n| self.list(&n.1["items"])).unwrap_or_default();
+                format!("({not}between {} {})", self.expr(left), list.join(" "))
+            }
+            _ => {
+                let sides = [left, right].into_iter().filter(|s| node(s).is_some());
+                self.others(sides.map(|s| self.expr(s)).collect())
+            }
+        }
+    }
+
+    fn sub_link(&self, v: &Value) -> String {
+        let test = &v["testexpr"];
+        let operator = strings(&v["oper_name"]);
+        let equal = operator.is_empty() || operator == ["="] || operator == ["pg_catalog", "="];
+        match v["sub_link_type"].as_u64() {
+            Some(1) => "(exists)".into(),
+            Some(3) if equal => format!("(inquery {})", self.expr(test)),
+            Some(2 | 3) => self.others(vec![self.expr(test), "(query)".into()]),
+            _ => "(query)".into(),
+        }
+    }
+
+    fn call(&self, v: &Value) -> String {
+        let name = strings(&v["funcname"]).last().copied().unwrap_or("").to_string();
+        let mut words: Vec<String> = self.list(&v["args"]);
+        words.extend(self.list(&v["agg_order"]));
+        if node(&v["agg_filter"]).is_some() {
+            words.push(self.expr(&v["agg_filter"]));
+        }
+        let over = &v["over"];
+        if over.is_object() {
+            words.extend(self.list(&over["partition_clause"]));
+            words.extend(self.list(&over["order_clause"]));
+            for offset in ["start_offset", "end_offset"] {
+                if node(&over[offset]).is_some() {
+                    words.push(self.expr(&over[offset]));
+                }
+            }
+        }
+        words.retain(|w| w != "(? )");
+        if name == "substring" {
+            // `substring(x for 3)`: the grammar casts the 3.
+            let implied = |w: String| {
+                let inside = w.strip_prefix("(cast #").and_then(|w| w.strip_suffix(" int4)"));
+                inside.map_or(w.clone(), |slot| format!("#{slot}"))
+            };
+            words = words.into_iter().map(implied).collect();
+        }
+        let of_grammar = v["funcformat"] == 4
+            || ["like_escape", "similar_to_escape"].contains(&name.as_str())
+                && strings(&v["funcname"]).len() == 2;
+        if of_grammar {
+            return self.others(words);
+        }
+        if v["agg_star"] == true {
+            words.insert(0, "*".into());
+        }
+        let distinct = if v["agg_distinct"] == true { "distinct " } else { "" };
+        let window = if over.is_object() { " over" } else { "" };
+        format!("({}: {distinct}{}{window})", quote(&name), words.join(" "))
+    }
+}
