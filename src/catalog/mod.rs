@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::config::rules::{KeyType, TableName};
+use crate::config::settings::{Database, Shard};
 use crate::placement::{Placement, ShardId};
 
 pub use error::Error;
@@ -103,6 +104,17 @@ impl Catalog {
     /// The name of a shard, also of a removed one.
     pub fn shard_name(&self, id: ShardId) -> Option<&str> {
         self.shards.get(usize::from(id.0)).map(|shard| &*shard.name)
+    }
+
+    /// The database of the settings with each shard at the index that is its [`ShardId`], as
+    /// `cluster` and routing count them; a removed shard keeps its place, without nodes.
+    pub fn arrange(&self, database: &Database) -> Database {
+        let shards = self.shards.iter().map(|record| {
+            let named = database.shards.iter().find(|shard| shard.name == record.name);
+            let removed = || Shard { name: record.name.clone(), nodes: Vec::new() };
+            named.filter(|_| !record.removed).cloned().unwrap_or_else(removed)
+        });
+        Database { shards: shards.collect(), ..database.clone() }
     }
 
     /// Where the keys of a keyspace lie.

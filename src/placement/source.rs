@@ -172,19 +172,32 @@ impl<'a> Scalar<'a> {
     }
 
     /// Reads a number of the statement's text: the narrowest of integer, bigint and numeric
-    /// that holds it, as the server's scanner and parser do. The sign is an operator on the
-    /// result, so `-2147483648` is a bigint; it makes no difference to a comparison.
+    /// that holds it, as the server's scanner and parser do. A minus sign before a number
+    /// is part of it there, and only the whole is measured.
     pub fn from_number(text: &str, negative: bool, major: u32) -> Result<Scalar<'a>, NotAKey> {
         if !text.starts_with(|first: char| first.is_ascii_digit() || first == '.') {
             return Err(NotAKey::Unsure("this isn't a number as the server's scanner has it"));
         }
-        let signed = |value: i64| if negative { -value } else { value };
-        if let Ok(value) = integer::parse(text.as_bytes(), integer::BIGINT, major) {
-            let type_oid = if integer::INTEGER.holds(value) { oid::INT4 } else { oid::INT8 };
-            return Ok(Scalar::Int { value: signed(value), type_oid });
+        let integer = integer::parse(text.as_bytes(), integer::BIGINT, major);
+        let number = match integer {
+            Ok(value) => {
+                let value = if negative { -value } else { value };
+                return Ok(Scalar::narrowest(value));
+            }
+            Err(_) => Numeric::parse(text.as_bytes(), major)?,
+        };
+        let number = if negative { number.negated() } else { number };
+        // Too large without its sign: the lowest bigint.
+        let digits_only = matches!(integer, Err(NotAKey::Invalid { sqlstate: "22003", .. }));
+        match number.to_integer() {
+            Some(value) if digits_only => Ok(Scalar::narrowest(value)),
+            _ => Ok(Scalar::Numeric(number)),
         }
-        let number = Numeric::parse(text.as_bytes(), major)?;
-        Ok(Scalar::Numeric(if negative { number.negated() } else { number }))
+    }
+
+    fn narrowest(value: i64) -> Scalar<'a> {
+        let fits = integer::INTEGER.holds(value);
+        Scalar::Int { value, type_oid: if fits { oid::INT4 } else { oid::INT8 } }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::server::{block_on, connect, shared};
 use crate::values::{self, SERVER_NAMES};
 
 /// A field as it came over the wire.
-struct Raw(Option<Vec<u8>>);
+pub struct Raw(pub Option<Vec<u8>>);
 
 impl<'a> FromSql<'a> for Raw {
     fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Raw, Box<dyn Error + Sync + Send>> {

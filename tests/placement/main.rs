@@ -4,6 +4,7 @@
 mod support;
 
 mod catalog;
+mod conversions;
 mod installed;
 mod live;
 mod ring;
