@@ -1,7 +1,5 @@
 //! Values of other types than the key's: what the server compares and assigns, we read so.
 
-use std::fmt::Write;
-
 use pgherd::config::rules::KeyType;
 use pgherd::placement::{KeyColumn, NotAKey, Purpose, Source};
 use tokio_postgres::{Client, Row};
@@ -220,12 +218,10 @@ async fn client() -> Client {
 fn comparisons_are_the_servers() {
     block_on(async {
         let client = client().await;
-        let mut summary = String::new();
         for &(key_type, key_name, keys) in KEYS {
             let column = KeyColumn { key_type, typmod: -1, server_major: 15 };
             let hashes: Vec<i64> = keys.iter().map(|key| hash_of(&column, key)).collect();
             for &(other, oid) in OTHERS {
-                let mut known = 0;
                 for text in texts(other) {
                     let value = expression(other, &text);
                     let outcome = column.read(source(oid, other, &text), Purpose::Compare);
@@ -242,14 +238,10 @@ fn comparisons_are_the_servers() {
                         continue;
                     }
                     let what = format!("{key_name} = {other} {text:?}: {outcome:?}");
-                    known += usize::from(!matches!(outcome, Err(NotAKey::Unsure(_))));
                     check_comparison(&what, &outcome.map(|key| key.hash()), &hashes, &rows);
                 }
-                write!(summary, "{key_name} = {other}: {known} of {}\n", texts(other).len())
-                    .unwrap();
             }
         }
-        println!("{summary}");
     });
 }
 

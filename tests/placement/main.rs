@@ -7,6 +7,7 @@ mod catalog;
 mod conversions;
 mod installed;
 mod live;
+mod properties;
 mod ring;
 mod server;
 mod values;
