@@ -30,10 +30,6 @@ const READ_ROOM: usize = 16 * 1024;
 const KEPT_ROOM: usize = 64 * 1024;
 /// Longest message that a server may send before it is ready.
 const STARTUP_MESSAGE: usize = 64 * 1024;
-/// How long an idle connection may be silent before the kernel asks whether the peer lives, and
-/// how long sent bytes may stay unconfirmed: a cut network is noticed in this time.
-const KEEPALIVE: Duration = Duration::from_secs(10);
-const UNCONFIRMED: Duration = Duration::from_secs(20);
 
 /// Where and as whom to connect.
 #[derive(Debug, Clone)]
@@ -46,6 +42,8 @@ pub struct Target {
     pub parameters: Vec<(Box<str>, Box<str>)>,
     /// How many prepared statements a connection may hold.
     pub prepared_statements: usize,
+    /// A server's machine that confirms nothing for this long is taken for gone.
+    pub silence_timeout: Duration,
 }
 
 /// One connection to one server.
@@ -97,12 +95,12 @@ impl Backend {
     }
 
     async fn open(target: &Target) -> Result<Backend, ConnectError> {
-        let stream = connect_stream(&target.address).await?;
+        let stream = connect_stream(&target.address, target.silence_timeout).await?;
         let mut backend = Backend {
             stream,
             input: BytesMut::new(),
             output: BytesMut::new(),
-            cancel: Arc::new(CancelToken::unknown(&target.address)),
+            cancel: Arc::new(CancelToken::unknown(target)),
             parameters: BTreeMap::new(),
             status: TransactionStatus::Idle,
             awaited: 0,
@@ -138,8 +136,9 @@ impl Backend {
                 tag::NOTICE_RESPONSE => {}
                 tag::BACKEND_KEY_DATA if let_in => {
                     let (pid, secret) = backend::read_backend_key(&body)?;
-                    let address = self.cancel.address.clone();
-                    self.cancel = Arc::new(CancelToken { address, pid, secret: secret.into() });
+                    let (address, silence) = (self.cancel.address.clone(), self.cancel.silence);
+                    let secret = secret.into();
+                    self.cancel = Arc::new(CancelToken { address, silence, pid, secret });
                 }
                 tag::PARAMETER_STATUS | tag::READY_FOR_QUERY if let_in => {
                     self.note(tag, &body)?;
@@ -350,20 +349,23 @@ fn poll_read_buf(
     read.as_mut().poll(cx)
 }
 
-async fn connect_stream(address: &NodeAddress) -> Result<Stream, ConnectError> {
+/// A stream that ends when the other side's machine confirms nothing for as long as `silence`,
+/// whether something was sent or not.
+async fn connect_stream(address: &NodeAddress, silence: Duration) -> Result<Stream, ConnectError> {
     let stream = TcpStream::connect((&*address.host, address.port)).await?;
     stream.set_nodelay(true)?;
     let socket = socket2::SockRef::from(&stream);
-    let keepalive = socket2::TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
+    let keepalive = socket2::TcpKeepalive::new().with_time(silence / 2).with_interval(silence / 4);
     socket.set_tcp_keepalive(&keepalive)?;
     #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(UNCONFIRMED))?;
+    socket.set_tcp_user_timeout(Some(silence))?;
     Ok(Stream::Tcp(stream))
 }
 
 /// What it takes to cancel the query that one connection runs. The secret isn't shown.
 pub struct CancelToken {
     address: NodeAddress,
+    silence: Duration,
     pid: i32,
     secret: Box<[u8]>,
 }
@@ -378,15 +380,16 @@ impl fmt::Debug for CancelToken {
 }
 
 impl CancelToken {
-    fn unknown(address: &NodeAddress) -> CancelToken {
-        CancelToken { address: address.clone(), pid: 0, secret: Box::new([]) }
+    fn unknown(target: &Target) -> CancelToken {
+        let (address, silence) = (target.address.clone(), target.silence_timeout);
+        CancelToken { address, silence, pid: 0, secret: Box::new([]) }
     }
 
     /// Asks the server, over a connection of its own, and waits until it has taken the request:
     /// after that it can't hit a query that is sent later than now.
     pub async fn cancel(&self, limit: Duration) -> Result<(), ConnectError> {
         let asked = async {
-            let mut stream = connect_stream(&self.address).await?;
+            let mut stream = connect_stream(&self.address, self.silence).await?;
             let mut request = BytesMut::new();
             startup::write_cancel(&mut request, self.pid, &self.secret);
             stream.write_all(&request).await?;

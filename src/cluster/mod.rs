@@ -28,19 +28,17 @@ pub use pool::{Lent, Pool, PoolError, PoolLimits, PoolStats};
 pub use schema::{SchemaLimits, SchemaWatch};
 pub use shard::{SearchLimits, Shard, View};
 
-use crate::config::settings::{Database, Settings, User};
+use crate::config::settings::{self, Database, NodeAddress, Settings, User};
 use crate::placement::ShardId;
 use crate::wire::auth::client::Login;
 
-/// Prepared statements that one server connection may hold.
-const PREPARED_STATEMENTS: usize = 200;
 /// How often one checkout follows a primary that moves under it.
 const ATTEMPTS: usize = 3;
 
 /// One database: its shards, and the pools of its users.
 pub struct Cluster {
     database: Database,
-    pool: crate::config::settings::Pool,
+    pool: settings::Pool,
     queue_timeout: Duration,
     shards: Vec<Arc<Shard>>,
     schema: Arc<SchemaWatch>,
@@ -68,7 +66,7 @@ impl Cluster {
         };
         let shards = database.shards.iter().enumerate().map(|(i, shard)| {
             let targets = match database.control_user() {
-                Some(user) => targets(database, i, user),
+                Some(user) => targets(&settings.pool, database, i, user),
                 None => Vec::new(),
             };
             Shard::start(&shard.name, targets, limits.clone(), runtime.clone())
@@ -161,7 +159,7 @@ impl Cluster {
             Pool::new(target, limits.clone(), self.runtime.clone(), Box::new(on_failure))
         };
         let shards = self.shards.iter().enumerate().map(|(i, shard)| {
-            let targets = targets(&self.database, i, user).into_iter().enumerate();
+            let targets = targets(&self.pool, &self.database, i, user).into_iter().enumerate();
             let nodes = targets.map(|(node, target)| pool(shard, node, target)).collect();
             ShardPools { shard: shard.clone(), nodes }
         });
@@ -211,9 +209,9 @@ async fn reap(cluster: Weak<Cluster>, interval: Duration) {
 }
 
 /// Where the nodes of a shard are, for a user.
-fn targets(database: &Database, shard: usize, user: &User) -> Vec<Target> {
+fn targets(pool: &settings::Pool, database: &Database, shard: usize, user: &User) -> Vec<Target> {
     let nodes = database.shards.get(shard).map_or(&[][..], |s| &s.nodes);
-    let target = |address: &crate::config::settings::NodeAddress| Target {
+    let target = |address: &NodeAddress| Target {
         address: address.clone(),
         database: database.server_name.clone(),
         login: Login {
@@ -224,7 +222,8 @@ fn targets(database: &Database, shard: usize, user: &User) -> Vec<Target> {
             ("application_name".into(), "pgherd".into()),
             ("client_encoding".into(), "UTF8".into()),
         ],
-        prepared_statements: PREPARED_STATEMENTS,
+        prepared_statements: pool.prepared_statements,
+        silence_timeout: pool.silence_timeout,
     };
     nodes.iter().map(target).collect()
 }

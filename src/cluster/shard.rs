@@ -181,9 +181,10 @@ impl Shard {
             match answer {
                 Ok((node, Ok(timeline))) => primaries.push((node, timeline)),
                 Ok((node, Err(e))) => {
-                    others.push(format!("node {}: {e}", self.targets[node].address));
+                    others.push((node, format!("node {}: {e}", self.targets[node].address)));
                 }
-                Err(_) => others.push("a probe was aborted".to_owned()),
+                // Only when the runtime is shutting down.
+                Err(_) => {}
             }
             let next = asked.join_next();
             answered = if primaries.is_empty() {
@@ -192,13 +193,16 @@ impl Shard {
                 timeout(OTHERS, next).await.unwrap_or(None)
             };
         }
-        self.elect(primaries).unwrap_or_else(|| Err(others.join("; ")))
+        self.elect(primaries).unwrap_or_else(|| {
+            others.sort();
+            Err(others.into_iter().map(|(_, why)| why).collect::<Vec<_>>().join("; "))
+        })
     }
 
     /// Of several primaries the one promoted last; two on one timeline can't be told apart, and
     /// a write to the wrong one would be lost.
     fn elect(&self, mut primaries: Vec<(usize, u32)>) -> Option<Result<(usize, u32), String>> {
-        primaries.sort_by_key(|(_, timeline)| std::cmp::Reverse(*timeline));
+        primaries.sort_by_key(|(node, timeline)| (std::cmp::Reverse(*timeline), *node));
         match *primaries.as_slice() {
             [] => None,
             [(a, first), (b, second), ..] if first == second => Some(Err(format!(

@@ -336,6 +336,8 @@ fn pool(section: &Section) -> Pool {
         ),
         idle_timeout: section.duration("idle_timeout", 10 * MINUTE, SECOND..=DAY),
         lifetime: section.duration("lifetime", HOUR, 10 * SECOND..=30 * DAY),
+        silence_timeout: section.duration("silence_timeout", 20 * SECOND, 4 * SECOND..=10 * MINUTE),
+        prepared_statements: section.number("prepared_statements", 200, 1..=10_000) as usize,
         retry_backoff_min: section.duration(
             "retry_backoff_min",
             100 * MILLISECOND,

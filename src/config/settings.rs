@@ -73,6 +73,10 @@ pub struct Pool {
     pub idle_timeout: Duration,
     /// A connection is closed after this, when it is not in use.
     pub lifetime: Duration,
+    /// A server's machine that confirms nothing for this long is taken for gone.
+    pub silence_timeout: Duration,
+    /// Statements that one connection keeps prepared; the least recently used makes room.
+    pub prepared_statements: usize,
     /// After a failed connect, the first wait before the next try; it doubles up to the next.
     pub retry_backoff_min: Duration,
     pub retry_backoff_max: Duration,

@@ -381,3 +381,95 @@ async fn a_closed_cluster_lends_nothing_and_leaves_nothing() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_primaries_of_one_timeline_are_no_shard() {
+    let mut settings = settings(shared());
+    let other = settings.databases[0].shards[1].nodes[0].clone();
+    let nodes = &mut settings.databases[0].shards[0].nodes;
+    let first = nodes[0].clone();
+    *nodes = vec![first.clone(), other.clone()];
+    let cluster = start(&settings);
+    let error = refused(cluster.user("pgherd").expect("configured").checkout(S1).await);
+    assert_eq!(error.sqlstate, "57P03");
+    let expected = format!(
+        "shard s1 unavailable: nodes {first} and {other} both are primary on timeline 1; \
+         stop the wrong one, waited "
+    );
+    assert!(error.message.starts_with(&expected), "{error}");
+}
+
+/// The server has fewer places than the pool: who finds none waits for one of ours.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_server_makes_clients_wait_not_fail() {
+    let primary = shared().primary("s2").expect("a primary");
+    let role = "CREATE ROLE pool_narrow LOGIN PASSWORD 'x' CONNECTION LIMIT 1";
+    primary.query(role, SOON).expect("made");
+    let mut settings = settings(shared());
+    settings.limits.queue_timeout = Duration::from_secs(2);
+    let mut narrow = settings.databases[0].users[0].clone();
+    narrow.name = "pool_narrow".into();
+    narrow.server_password = pgherd::config::Secret::new("x");
+    settings.databases[0].users.push(narrow);
+    let cluster = start(&settings);
+    let pools = cluster.user("pool_narrow").expect("configured");
+    let held = pools.checkout(S2).await.expect("lent");
+    let pid = held.pid();
+    let second = tokio::spawn({
+        let pools = pools.clone();
+        async move { pools.checkout(S2).await.map(|lent| lent.pid()) }
+    });
+    until("it was refused and waits", || stats(&cluster, "s2").waiting == 1).await;
+    sleep(Duration::from_millis(300)).await;
+    drop(held);
+    assert_eq!(second.await.expect("ran"), Ok(pid));
+
+    let held = pools.checkout(S2).await.expect("lent");
+    let error = refused(pools.checkout(S2).await);
+    assert_eq!(error.sqlstate, "57P03");
+    let expected = "Connecting one more failed: too many connections for role \"pool_narrow\".";
+    assert_eq!(error.detail.as_deref(), Some(expected));
+    drop(held);
+}
+
+/// What answers need not be a server, nor mean well: an error, in bounded time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_is_no_postgres_is_an_error() {
+    let endless = b"N\0\0\0\x05\0".repeat(100_000);
+    let cases: Vec<(&str, Vec<u8>)> = vec![
+        ("nothing", vec![]),
+        ("another protocol", b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),
+        ("a length below four", b"R\0\0\0\x03\0".to_vec()),
+        ("a length of 2 GB", b"R\x7f\xff\xff\xff\0\0\0\0".to_vec()),
+        ("a short authentication", b"R\0\0\0\x05\0".to_vec()),
+        ("ready before anything", b"Z\0\0\0\x05I".to_vec()),
+        ("let in, then nonsense", b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05?".to_vec()),
+        ("rows at startup", b"R\0\0\0\x08\0\0\0\0D\0\0\0\x06\0\0".to_vec()),
+        ("proof out of order", b"R\0\0\0\x0c\0\0\0\x0cv=AA".to_vec()),
+        ("a mechanism without end", b"R\0\0\0\x0c\0\0\0\x0aSCRA".to_vec()),
+        ("notices without end", endless),
+        ("an error without end", b"E\0\0\0\x08SERR".to_vec()),
+    ];
+    for (what, bytes) in cases {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("bound").port();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("accepted");
+            // The peer may hang up in the middle.
+            let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, &bytes).await;
+            sleep(Duration::from_millis(300)).await;
+        });
+        let address = pgherd::config::settings::NodeAddress { host: "127.0.0.1".into(), port };
+        let target = pgherd::cluster::Target {
+            address,
+            database: "d".into(),
+            login: pgherd::wire::auth::client::Login { user: "u".into(), password: None },
+            parameters: vec![],
+            prepared_statements: 1,
+            silence_timeout: SOON,
+        };
+        let connecting = Backend::connect(&target, Duration::from_secs(1));
+        let error = timeout(Duration::from_secs(5), connecting).await.expect("in time");
+        assert!(error.is_err(), "{what}");
+    }
+}
