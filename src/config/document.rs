@@ -374,7 +374,8 @@ impl<'a> Section<'a> {
         parsed
     }
 
-    /// A list of texts; one text stands for a list of one. The index is for [`Section::wrong_item`].
+    /// A list of texts; one text stands for a list of one. The indexes are for
+    /// [`Section::wrong_item`].
     pub fn texts(&self, key: &'static str, expected: &str) -> Vec<(usize, String)> {
         self.describe(key, None, expected);
         let Some(value) = self.value(key) else { return Vec::new() };

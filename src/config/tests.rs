@@ -185,7 +185,10 @@ proptest::proptest! {
     fn no_text_panics(
         key in "(proxy|pool|limits|log|database|database\\.app|database\\.app\\.shard|x)",
         name in "(listen|size|lifetime|format|level|nodes|rules|user|shard|\"a b\"|y)",
-        value in "(1|-1|1e9|\"5s\"|\"\"|true|\\[\\]|\\[1, \"x\"\\]|\\{\\}|\\{ a = 1 \\}|1979-05-27|\"é:1\")",
+        value in proptest::sample::select(&[
+            "1", "-1", "1e9", "\"5s\"", "\"\"", "true", "[]", "[1, \"x\"]", "{}", "{ a = 1 }",
+            "1979-05-27", "\"é:1\"",
+        ][..]),
         list in proptest::bool::ANY,
     ) {
         let header = if list { format!("[[{key}]]") } else { format!("[{key}]") };

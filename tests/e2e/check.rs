@@ -333,6 +333,13 @@ fn faults_of_nodes_are_found() {
     assert!(!found.iter().any(|f| f.contains("\"no\"")), "a password is shown: {found:?}");
     assert_eq!(code, Some(1));
 
+    let one = "password = \"pgherd\"\n";
+    let two = format!("{one}[[database.app.user]]\nname = \"nobody\"\npassword = \"p\"\n");
+    let (found, code) = changed("e.toml", one, &two);
+    assert!(has(&found, &format!("error user-refused s1/{}", address(&s1))), "{found:?}");
+    assert!(!has(&found, "error refused"), "{found:?}");
+    assert_eq!(code, Some(1));
+
     let (s1_address, replica_address) = (address(&s1), address(&replica));
     let nodes = format!("\"{s1_address}\", \"{replica_address}\"");
     let turned = format!("\"{replica_address}\", \"{s1_address}\"");

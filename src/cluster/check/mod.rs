@@ -17,7 +17,7 @@ use tokio_postgres::error::SqlState;
 pub use finding::{Finding, Severity, Where};
 
 use self::finding::{error, warning};
-use self::node::{Node, described, look};
+use self::node::{Node, Trouble, described, knock, look};
 use self::nodes::Looks;
 use super::schema;
 use crate::config::rules::{PlacementRule, Rules, TableName};
@@ -94,9 +94,9 @@ async fn check_database(settings: &Settings, database: &Database, report: &mut R
 
     let (looks, mut primaries) = look_at_all(settings, database).await;
     report.findings.extend(nodes::check(settings, database, &looks));
+    let mut findings = users(settings, &place, database, &looks).await;
     drop(looks);
 
-    let mut findings = Vec::new();
     let shapes = shapes(settings, &place, &mut primaries, &mut findings).await;
     findings.extend(shape::compare(&place, &database.rules, &shapes));
     let home = &*database.shards[database.home_shard()].name;
@@ -150,6 +150,33 @@ async fn look_at_all<'a>(
         primaries.extend(primary.map(|client| (&*shard.name, client)));
     }
     (looks, primaries)
+}
+
+/// Each user has pools of its own; the control user has been let in by each server looked at.
+async fn users(
+    settings: &Settings,
+    place: &Where,
+    database: &Database,
+    looks: &Looks<'_>,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let others = database.users.iter().enumerate().filter(|(i, _)| *i != database.control_user);
+    for (_, user) in others {
+        let answering = looks.iter().flat_map(|(shard, nodes)| {
+            let answering = nodes.iter().filter(|(_, look)| look.is_ok());
+            answering.map(move |(node, _)| (*shard, *node))
+        });
+        let knocking = answering.map(async |(shard, node)| {
+            (shard, node, knock(node, database, user, settings.pool.connect_timeout).await)
+        });
+        for (shard, node, answer) in join_all(knocking).await {
+            if let Err(Trouble::Refused { sqlstate, message }) = answer {
+                let at = place.shard(shard).node(node);
+                findings.push(nodes::user_refused(at, &user.name, &sqlstate, &message));
+            }
+        }
+    }
+    findings
 }
 
 async fn shapes<'a>(

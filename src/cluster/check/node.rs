@@ -6,7 +6,7 @@ use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, NoTls, Row};
 
-use crate::config::settings::{Database, NodeAddress};
+use crate::config::settings::{Database, NodeAddress, User};
 
 /// What a server says of itself.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -99,9 +99,22 @@ pub async fn look(
     connect: Duration,
     query: Duration,
 ) -> Result<Node, Trouble> {
-    let client = within(connect, log_in(address, database, connect, query)).await?;
+    let Some(user) = database.control_user() else {
+        return Err(Trouble::Unreachable("the database has no user".to_owned()));
+    };
+    let client = within(connect, log_in(address, database, user, connect, query)).await?;
     let facts = within(query, facts(&client)).await?;
     Ok(Node { client, facts })
+}
+
+/// Whether a user of the database can log in.
+pub async fn knock(
+    address: &NodeAddress,
+    database: &Database,
+    user: &User,
+    connect: Duration,
+) -> Result<(), Trouble> {
+    within(connect, log_in(address, database, user, connect, connect)).await.map(drop)
 }
 
 async fn within<T>(
@@ -142,6 +155,7 @@ pub(super) fn described(error: &dyn std::error::Error) -> String {
 async fn log_in(
     address: &NodeAddress,
     database: &Database,
+    user: &User,
     connect: Duration,
     query: Duration,
 ) -> Result<Client, tokio_postgres::Error> {
@@ -150,12 +164,11 @@ async fn log_in(
         .host(&*address.host)
         .port(address.port)
         .dbname(&*database.server_name)
+        .user(&*user.name)
+        .password(user.server_password.reveal())
         .application_name("pgherd check")
         .connect_timeout(connect)
         .options(format!("-c statement_timeout={}", query.as_millis()));
-    if let Some(user) = database.control_user() {
-        config.user(&*user.name).password(user.server_password.reveal());
-    }
     let (client, connection) = config.connect(NoTls).await?;
     // Ends when the client is dropped; what goes wrong shows in the client's own answers.
     tokio::spawn(connection);

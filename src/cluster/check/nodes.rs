@@ -61,25 +61,37 @@ fn unreachable(at: Where, trouble: &Trouble, nodes: &Nodes) -> Finding {
         Trouble::Unreachable(why) => (
             "unreachable",
             format!("the server can't be reached: {why}"),
-            "start it, or mend its address in the settings or the way to it".to_owned(),
+            "start it, or mend its address in the settings or the way to it",
         ),
         Trouble::Refused { sqlstate, message } => (
             "refused",
             format!("the server refuses us: {message} ({sqlstate})"),
-            match sqlstate.as_str() {
-                "28P01" | "28000" => {
-                    "check the control user's name and server_password, and the server's \
-                     pg_hba.conf"
-                }
-                "3D000" => "create the database there, or set server_name to its name",
-                "53300" => "raise max_connections there, or lower pool.size",
-                _ => "see the server's log",
-            }
-            .to_owned(),
+            mend_refusal(sqlstate),
         ),
     };
     // A shard without a replica still answers; one without a primary doesn't.
     if has_primary { warning(code, at, message, mend) } else { error(code, at, message, mend) }
+}
+
+fn mend_refusal(sqlstate: &str) -> &'static str {
+    match sqlstate {
+        "28P01" | "28000" => {
+            "check the user's name and server_password, and the server's pg_hba.conf"
+        }
+        "3D000" => "create the database there, or set server_name to its name",
+        "53300" => "raise max_connections there, or lower pool.size",
+        _ => "see the server's log",
+    }
+}
+
+/// A server that lets pgherd's own queries in, but not a user.
+pub fn user_refused(at: Where, user: &str, sqlstate: &str, message: &str) -> Finding {
+    error(
+        "user-refused",
+        at,
+        format!("the server refuses user {user}: {message} ({sqlstate})"),
+        mend_refusal(sqlstate),
+    )
 }
 
 fn one_node(at: &Where, facts: &NodeFacts, needed: usize, found: &mut Vec<Finding>) {
@@ -284,7 +296,7 @@ fn answers(place: &Where, looks: &Looks, found: &mut Vec<Finding>) {
             found.push(error(
                 "standard-conforming-strings",
                 place.clone(),
-                "standard_conforming_strings is off; pgherd reads text in quotes as the standard does",
+                "standard_conforming_strings is off; pgherd reads quotes as the standard does",
                 "set standard_conforming_strings = on",
             ));
         }

@@ -60,18 +60,20 @@ pub const SCHEMA: &[&str] = &[
 
 const USERS: &str = "INSERT INTO users (id, name, country, joined, following, followed_by) \
                      VALUES ($1, $2, $3, $4, $5, $6)";
-const POSTS: &str = "INSERT INTO posts (user_id, id, body, written, likes) SELECT $1, p.id, p.body, p.written, \
-     p.likes FROM unnest($2::bigint[], $3::text[], $4::timestamptz[], $5::int[]) \
-     AS p (id, body, written, likes)";
+const POSTS: &str = "INSERT INTO posts (user_id, id, body, written, likes) \
+                     SELECT $1, p.id, p.body, p.written, p.likes \
+                     FROM unnest($2::bigint[], $3::text[], $4::timestamptz[], $5::int[]) \
+                     AS p (id, body, written, likes)";
 const FOLLOWS: &str = "INSERT INTO follows (user_id, followed_id) SELECT $1, f.id \
                        FROM unnest($2::bigint[]) AS f (id)";
 const FOLLOWERS: &str = "INSERT INTO followers (user_id, follower_id) SELECT $1, f.id \
                          FROM unnest($2::bigint[]) AS f (id)";
 const LIKES: &str = "INSERT INTO likes (user_id, author_id, post_id) SELECT $1, l.author, l.post \
                      FROM unnest($2::bigint[], $3::bigint[]) AS l (author, post)";
-const TIMELINES: &str = "INSERT INTO timelines (user_id, written, author_id, post_id) SELECT $1, t.written, t.author, \
-     t.post FROM unnest($2::timestamptz[], $3::bigint[], $4::bigint[]) \
-     AS t (written, author, post)";
+const TIMELINES: &str = "INSERT INTO timelines (user_id, written, author_id, post_id) \
+                         SELECT $1, t.written, t.author, t.post \
+                         FROM unnest($2::timestamptz[], $3::bigint[], $4::bigint[]) \
+                         AS t (written, author, post)";
 
 /// Makes the tables and loads the network with `connections` clients at once. `done` is told
 /// of each user's rows as they are committed. Gives the number of rows.

@@ -71,7 +71,8 @@ fn reads(visited: &Person, celebrity: &Person) -> Vec<Stop> {
         Stop {
             title: "A join of two tables that are split by the same key",
             text: format!(
-                "SELECT u.name, p.id, p.body, p.likes FROM users u JOIN posts p ON p.user_id = u.id \
+                "SELECT u.name, p.id, p.body, p.likes \
+                 FROM users u JOIN posts p ON p.user_id = u.id \
                  WHERE u.id = {VISITED} ORDER BY p.likes DESC, p.id LIMIT 3;"
             ),
             expected: rows(posts.map(|post| {
