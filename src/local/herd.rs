@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,6 +36,7 @@ impl Herd {
     /// The herd that lies in `dir`, whether it runs or not.
     pub fn open(dir: &Path) -> Result<Herd, Error> {
         let dir = absolute(dir)?;
+        must_be_ours(&dir)?;
         let state = State::load(&dir)?.ok_or_else(|| no_herd(&dir))?;
         let postgres = Postgres::find(Some(&state.postgres_bin))?;
         Ok(Herd::new(dir, state, postgres))
@@ -158,10 +159,7 @@ impl Inner {
         let away = away.at("make a directory in", parent)?.keep();
         self.postgres.own(&away)?;
         // A link whose target was cleaned away is made anew.
-        match fs::remove_file(&path) {
-            Err(e) if e.kind() != ErrorKind::NotFound => return Err(e).at("remove", &path),
-            _ => {}
-        }
+        remove_file(&path)?;
         symlink(&away, &path).at("link", &path)
     }
 }
@@ -170,6 +168,7 @@ impl Inner {
 /// and however that ended. Returns how many nodes ran. A directory without a herd has none.
 pub fn down(dir: &Path, how: Stop) -> Result<usize, Error> {
     let dir = absolute(dir)?;
+    must_be_ours(&dir)?;
     // Held by a starting process until it has become a server that can be found.
     let _lock = if dir.is_dir() { Some(lock(&dir)?) } else { None };
     process::stop(&dir.join("nodes"), how)
@@ -178,13 +177,16 @@ pub fn down(dir: &Path, how: Stop) -> Result<usize, Error> {
 /// Stops every server at once and removes all that `up` and the servers wrote. What else lies
 /// in the directory stays. Returns how many nodes ran.
 pub fn remove(dir: &Path) -> Result<usize, Error> {
+    // The shape and the lock last: until then, what is left can be told to be a herd's.
     const MADE: [&str; 5] =
         ["pgherd.toml", "rules.yaml", "catalog.json", "local.json", "local.lock"];
-    let stopped = down(dir, Stop::Immediate)?;
     let dir = absolute(dir)?;
+    must_be_ours(&dir)?;
     if !dir.join("local.json").exists() {
-        return if stopped > 0 { Ok(stopped) } else { Err(no_herd(&dir)) };
+        return Err(no_herd(&dir));
     }
+    let _lock = lock(&dir)?;
+    let stopped = process::stop(&dir.join("nodes"), Stop::Immediate)?;
     for name in ["nodes", "run", "log"] {
         let path = dir.join(name);
         if let Ok(away) = fs::read_link(&path) {
@@ -195,11 +197,7 @@ pub fn remove(dir: &Path) -> Result<usize, Error> {
         }
     }
     for name in MADE {
-        let path = dir.join(name);
-        match fs::remove_file(&path) {
-            Err(e) if e.kind() != ErrorKind::NotFound => return Err(e).at("remove", &path),
-            _ => {}
-        }
+        remove_file(&dir.join(name))?;
     }
     match fs::remove_dir(&dir) {
         Err(e) if e.kind() != ErrorKind::DirectoryNotEmpty => Err(e).at("remove", &dir),
@@ -213,11 +211,13 @@ pub fn remove(dir: &Path) -> Result<usize, Error> {
 /// whoever holds it sees every server of the directory, also when their starter was killed.
 pub(super) fn lock(dir: &Path) -> Result<File, Error> {
     let path = dir.join("local.lock");
-    let file = File::options().create(true).append(true).open(&path).at("open", &path)?;
     let until = Instant::now() + LOCK_TAKES;
     loop {
+        let file = File::options().create(true).append(true).open(&path).at("open", &path)?;
         match file.try_lock() {
-            Ok(()) => return Ok(file),
+            // It may have been removed, with the herd, while we waited for it.
+            Ok(()) if is_at(&file, &path) => return Ok(file),
+            Ok(()) => {}
             Err(TryLockError::WouldBlock) if Instant::now() < until => {
                 std::thread::sleep(Duration::from_millis(20));
             }
@@ -229,6 +229,39 @@ pub(super) fn lock(dir: &Path) -> Result<File, Error> {
             }
             Err(TryLockError::Error(e)) => return Err(e).at("lock", &path),
         }
+    }
+}
+
+fn is_at(file: &File, path: &Path) -> bool {
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(open), Ok(there)) => (open.dev(), open.ino()) == (there.dev(), there.ino()),
+        _ => false,
+    }
+}
+
+/// Refuses another user's herd, whose processes we can't see: it would look as if none ran.
+pub(super) fn must_be_ours(dir: &Path) -> Result<(), Error> {
+    let path = dir.join("local.json");
+    let owner = match fs::metadata(&path) {
+        Ok(meta) => meta.uid(),
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(e).at("look at", &path),
+    };
+    // SAFETY: takes nothing and can't fail.
+    let we = unsafe { libc::geteuid() };
+    if we == 0 || we == owner {
+        return Ok(());
+    }
+    Err(Error::Asked(format!(
+        "the herd in {} is of the user with id {owner}: run this as that user, or as root",
+        dir.display()
+    )))
+}
+
+fn remove_file(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(e).at("remove", path),
+        _ => Ok(()),
     }
 }
 

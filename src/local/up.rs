@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::error::{At, Error};
 use super::files;
-use super::herd::{Herd, absolute, lock};
+use super::herd::{Herd, absolute, lock, must_be_ours};
 use super::postgres::Postgres;
 use super::process::Stop;
 use super::raise::Raise;
@@ -69,6 +69,7 @@ pub fn up(options: &Options, tell: &(dyn Fn(Event) + Sync)) -> Result<Herd, Erro
     };
     fs::create_dir_all(&options.dir).at("make", &options.dir)?;
     let dir = absolute(&options.dir)?;
+    must_be_ours(&dir)?;
     let _lock = lock(&dir)?;
     let herd = open_or_begin(options, dir)?;
     let raise = Raise::new(&herd, options, tell);

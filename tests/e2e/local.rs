@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -318,6 +319,49 @@ fn another_herd_costs_no_initdb() {
         herd.node("s1-1").and_then(|node| node.system_identifier()).expect("read")
     };
     assert!(id("one") != id("two") && id("two") != id("three"));
+}
+
+#[test]
+fn removing_a_herd_while_it_starts_waits_and_removes_it_all() {
+    let keeper = Keeper::new();
+    let dir = keeper.dir.join("herd");
+    let port = free_ports(3).to_string();
+    let mut starting = Command::new(PGHERD)
+        .args(["local", "up", "--no-fsync", "--unsharded", "--base-port", &port, "--dir"])
+        .arg(&dir)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("pgherd runs");
+    while !dir.join("local.json").exists() {
+        thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(
+        succeeds(pgherd("down", &dir, &["--remove"])),
+        "stopped 2 nodes, removed the herd's files\n"
+    );
+    assert!(starting.wait().expect("our child").success());
+    assert_eq!(processes_of(&dir), [""; 0]);
+    assert!(!dir.exists());
+}
+
+#[test]
+fn another_users_herd_is_not_said_to_be_stopped() {
+    // SAFETY: takes nothing and can't fail.
+    if unsafe { libc::geteuid() } != 0 {
+        println!("skipped: only root can become another user");
+        return;
+    }
+    let keeper = Keeper::new();
+    let dir = keeper.dir.join("herd");
+    succeeds(up(&dir, free_ports(2), &["--unsharded", "--replicas", "0"]));
+    // The program itself may lie where another user can't go.
+    let program = keeper.dir.join("pgherd");
+    fs::copy(PGHERD, &program).expect("copied");
+    for verb in ["status", "down", "up"] {
+        let mut command = Command::new(&program);
+        command.args(["local", verb, "--dir"]).arg(&dir).uid(65534).gid(65534);
+        refused(command.output().expect("it runs"), 2, &["as root"]);
+    }
 }
 
 #[test]
