@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::Failure;
-use crate::cluster::check::{Finding, Report, Severity, check, check_placements};
+use crate::cluster::check::{Finding, Report, Severity, check, check_files};
 use crate::config::{self, Mistakes, Overrides, Place, Settings};
 
 /// Check the configuration, then the live servers, and say how to mend each finding.
@@ -71,7 +71,7 @@ impl Check {
 
     fn settings(&self) -> Result<Settings, Mistakes> {
         let settings = config::load(&self.config, &Overrides::of_process(self.set.clone()))?;
-        Mistakes::none_or(check_placements(&settings))?;
+        Mistakes::none_or(check_files(&settings))?;
         Ok(settings)
     }
 }

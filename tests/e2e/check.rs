@@ -357,6 +357,19 @@ fn faults_of_nodes_are_found() {
     let (found, _) = findings(&file);
     assert!(has(&found, &format!("error foreign-replica s1/{s2_replica}")), "{found:?}");
 
+    let catalog = herd.dir().join("catalog.json");
+    let installed = Command::new(PGHERD).args(["install", "-c"]).arg(&config).output();
+    assert!(installed.expect("pgherd runs").status.success());
+    assert_eq!(findings(&config).1, Some(0));
+    let kept = fs::read(&catalog).expect("a catalog");
+    fs::remove_file(&catalog).expect("it is removed");
+    assert!(has(&findings(&config).0, "error misplaced s1/-"), "{:?}", findings(&config));
+    fs::write(&catalog, &kept[..kept.len() / 2]).expect("it is cut");
+    let output = check(&config, &[]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("catalog.json") && output.status.code() == Some(2), "{said}");
+    fs::write(&catalog, &kept).expect("it is restored");
+
     replica.promote().expect("it is promoted");
     let (found, code) = findings(&config);
     assert!(has(&found, "error two-primaries s1/-"), "{found:?}");

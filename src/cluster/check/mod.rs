@@ -6,6 +6,7 @@
 mod finding;
 mod node;
 mod nodes;
+mod placement;
 mod rules;
 mod shape;
 
@@ -15,15 +16,14 @@ use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 pub use finding::{Finding, Severity, Where};
+pub use placement::check_files;
 
 use self::finding::{error, warning};
 use self::node::{Node, Trouble, described, knock, look};
 use self::nodes::Looks;
 use super::schema;
-use crate::config::rules::{PlacementRule, Rules, TableName};
+use crate::config::rules::{Rules, TableName};
 use crate::config::settings::{Database, Settings};
-use crate::config::{Mistake, Place};
-use crate::placement::{RangeTable, ShardId};
 use crate::routing::schema::{Table, TableKind};
 
 /// Findings that are reported at most; a schema that is missing on one shard would fill pages.
@@ -51,29 +51,6 @@ impl Report {
     }
 }
 
-/// What the rules alone can't say without the order of the key types: ranges that leave a gap,
-/// overlap, or have a bound that is no value of the key's type.
-pub fn check_placements(settings: &Settings) -> Vec<Mistake> {
-    let mut mistakes = Vec::new();
-    for database in &settings.databases {
-        let shard = |name: &str| {
-            let position = database.shard_names().position(|shard| shard == name)?;
-            u16::try_from(position).ok().map(ShardId)
-        };
-        for keyspace in &database.rules.keyspaces {
-            let (PlacementRule::Ranges(ranges), [key_type]) =
-                (&keyspace.placement, keyspace.key.as_slice())
-            else {
-                continue;
-            };
-            let Err(wrong) = RangeTable::from_rules(*key_type, ranges, shard) else { continue };
-            let file = database.rules_file.clone().unwrap_or_default();
-            mistakes.push(Mistake { place: Place::Line(file, wrong.line), message: wrong.message });
-        }
-    }
-    mistakes
-}
-
 /// Looks at every server of every database. Takes as long as the slowest server that answers,
 /// and `pool.connect_timeout` plus a few `cluster.query_timeout` at most for one that doesn't.
 pub async fn check(settings: &Settings) -> Report {
@@ -97,6 +74,13 @@ async fn check_database(settings: &Settings, database: &Database, report: &mut R
     let mut findings = users(settings, &place, database, &looks).await;
     drop(looks);
 
+    let catalog = placement::recorded(database);
+    let limit = settings.cluster.query_timeout;
+    for (shard, client) in &primaries {
+        let place = place.shard(shard);
+        findings
+            .extend(placement::check_node(&place, client, catalog.as_ref(), shard, limit).await);
+    }
     let shapes = shapes(settings, &place, &mut primaries, &mut findings).await;
     findings.extend(shape::compare(&place, &database.rules, &shapes));
     let home = &*database.shards[database.home_shard()].name;
