@@ -129,16 +129,18 @@ pub(super) fn comparable(a: ColumnType, b: ColumnType) -> bool {
     a.key_type == b.key_type || is_integer(a.key_type) && is_integer(b.key_type)
 }
 
-/// What a pool says of the key columns of one occurrence of a table.
-pub(super) fn tree(pool: &Pool, keys: &[Option<(ColId, ColumnType)>]) -> Tree {
+/// What a pool says of the key columns of one occurrence of a table. `stored`: the columns'
+/// values are keys of new rows, which may be NULL where a constant is.
+pub(super) fn tree(pool: &Pool, keys: &[Option<(ColId, ColumnType)>], stored: bool) -> Tree {
     let facts: Vec<&Fact> = pool.iter().map(|fact| &**fact).collect();
     let mut classes = Classes::default();
     classes.learn(&facts);
-    Derivation { keys }.tree(&classes, &facts, &[])
+    Derivation { keys, stored }.tree(&classes, &facts, &[])
 }
 
 struct Derivation<'a> {
     keys: &'a [Option<(ColId, ColumnType)>],
+    stored: bool,
 }
 
 impl Derivation<'_> {
@@ -200,16 +202,16 @@ impl Derivation<'_> {
     }
 
     fn is(&self, classes: &Classes, column: ColId, values: &[(Origin, ColumnType)]) -> Vec<Tree> {
-        let meetings = |_| {
-            let meet = |(origin, column): &(Origin, ColumnType)| Meeting {
-                origin: origin.clone(),
-                column: *column,
-                assign: false,
-            };
-            values.iter().map(meet).collect()
+        let meet = |(origin, column): &(Origin, ColumnType)| Meeting {
+            origin: origin.clone(),
+            column: *column,
+            assign: false,
         };
         self.equal(classes, column)
-            .map(|(number, key)| Tree::Is { column: number, values: meetings(key) })
+            .map(|(number, _)| Tree::Is {
+                column: number,
+                values: values.iter().map(meet).collect(),
+            })
             .collect()
     }
 
@@ -218,7 +220,7 @@ impl Derivation<'_> {
         self.equal(classes, column)
             .map(|(number, key)| Tree::Is {
                 column: number,
-                values: vec![Meeting { origin: origin.clone(), column: key, assign: false }],
+                values: vec![Meeting { origin: origin.clone(), column: key, assign: self.stored }],
             })
             .collect()
     }

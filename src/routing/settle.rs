@@ -78,7 +78,7 @@ impl Analysis<'_> {
         let tree = match &rows.keys {
             RowKeys::Tree(tree) => tree.clone(),
             RowKeys::Derived { keys, constants, pool } => {
-                let known = facts::tree(pool.as_ref().unwrap_or(around), keys);
+                let known = facts::tree(pool.as_ref().unwrap_or(around), keys, true);
                 Tree::and(std::iter::once(known).chain(constants.iter().cloned()).collect())
             }
         };
@@ -164,7 +164,7 @@ impl Analysis<'_> {
     fn settle_table(&mut self, node: &TableNode, pool: &Pool) {
         let place = match &node.target {
             Target::Sharded { keyspace, keys } => {
-                Place::Keys { keyspace: *keyspace, tree: facts::tree(pool, keys) }
+                Place::Keys { keyspace: *keyspace, tree: facts::tree(pool, keys, false) }
             }
             Target::Reference => Place::Anywhere,
             Target::Home => Place::Home,

@@ -1,4 +1,8 @@
-//! Routing by data: a statement a line, and where it goes or why it is refused.
+//! Routing by data: a statement a line, and where it goes or why it is refused; and by
+//! random statements on a real server.
 
 mod data;
 mod fixture;
+mod sound;
+#[path = "../support/mod.rs"]
+mod support;
