@@ -105,6 +105,12 @@ impl<'a> Analysis<'a> {
         sharded: &Sharded,
         source: Option<&QueryNode>,
     ) -> Result<Vec<NewRows>, Refusal> {
+        if insert.overriding_user
+            && let Err(refusal) = self.no_identity(sharded)
+        {
+            self.refusals.push(refusal);
+            return Ok(Vec::new());
+        }
         let mut places = Vec::with_capacity(sharded.columns.len());
         for column in &sharded.columns {
             match self.insert_position(insert, &sharded.table, column) {
@@ -238,6 +244,18 @@ impl<'a> Analysis<'a> {
             Some(_) => Err(Refusal::key_default(&sharded.table, name)),
             None => Err(self.key_unknown(sharded, key)),
         }
+    }
+
+    /// Under OVERRIDING USER VALUE an identity's value is the sequence's, whatever is given.
+    fn no_identity(&self, sharded: &Sharded) -> Result<(), Refusal> {
+        let facts = self.router.schema.tables.get(&sharded.table);
+        for name in &sharded.columns {
+            let column = facts.and_then(|f| f.columns.iter().find(|column| column.name == *name));
+            if column.is_none_or(|column| column.from_sequence) {
+                return Err(Refusal::key_default(&sharded.table, name));
+            }
+        }
+        Ok(())
     }
 
     fn assigned(&self, sharded: &Sharded, key: usize, origin: Origin) -> Result<Tree, Refusal> {
@@ -516,6 +534,11 @@ impl<'a> Analysis<'a> {
                     for value in values {
                         operands.push(self.operand(value, &source_scope, &mut subs)?);
                     }
+                    if let Some(sharded) = &sharded
+                        && clause.overriding_user
+                    {
+                        self.refusals.extend(self.no_identity(sharded).err());
+                    }
                     if let Some(sharded) = &sharded {
                         let made = Made { columns, values, operands };
                         rows.extend(self.merged_rows(sharded, &made, &source_pool));
@@ -525,8 +548,14 @@ impl<'a> Analysis<'a> {
         }
         let (outputs, complete) = self.items(&merge.returning, &both, &mut subs)?;
         self.unnamed(block)?;
-        // A row of the source without a match does nothing unless it is inserted.
-        let kind = if inserts { JoinKind::Left } else { JoinKind::Inner };
+        // A row of the source without a match does nothing unless it is inserted; one of the
+        // target, unless a clause says BY SOURCE.
+        let by_source = merge.clauses.iter().any(|clause| clause.by_source);
+        let kind = match (inserts, by_source) {
+            (_, true) => JoinKind::Full,
+            (true, false) => JoinKind::Left,
+            (false, false) => JoinKind::Inner,
+        };
         let join = JoinNode {
             kind,
             left: source,

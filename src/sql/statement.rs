@@ -341,6 +341,8 @@ pub struct Insert {
     pub alias: Option<Ident>,
     /// Empty when no column list was written.
     pub columns: Vec<Ident>,
+    /// OVERRIDING USER VALUE: values given for identity columns don't count.
+    pub overriding_user: bool,
     pub source: InsertSource,
     pub on_conflict: Option<OnConflict>,
     pub returning: Vec<SelectItem>,
@@ -428,6 +430,10 @@ pub struct Merge {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct MergeClause {
+    /// WHEN NOT MATCHED BY SOURCE: about each row of the target that no row of the source matches.
+    pub by_source: bool,
+    /// OVERRIDING USER VALUE in its INSERT.
+    pub overriding_user: bool,
     pub condition: Option<Expr>,
     pub action: MergeAction,
 }

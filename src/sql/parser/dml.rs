@@ -56,12 +56,7 @@ impl Parser<'_> {
                 Ok(column)
             })?;
         }
-        if self.eat(K::Overriding) {
-            if !self.eat_any(&[K::User, K::System]) {
-                return Err(self.unexpected());
-            }
-            self.expect(K::Value)?;
-        }
+        insert.overriding_user = self.overriding()?;
         if !self.eat_all(&[K::Default, K::Values]) {
             insert.source = InsertSource::Query(Box::new(self.query()?));
         }
@@ -237,11 +232,16 @@ impl Parser<'_> {
         self.expect(K::When)?;
         self.eat(K::Not);
         self.expect(K::Matched)?;
-        if self.eat(K::By) && !self.eat_any(&[K::Source, K::Target]) {
-            return Err(self.unexpected());
+        let mut by_source = false;
+        if self.eat(K::By) {
+            by_source = self.eat(K::Source);
+            if !by_source {
+                self.expect(K::Target)?;
+            }
         }
         let condition = if self.eat(K::And) { Some(self.expr()?) } else { None };
         self.expect(K::Then)?;
+        let mut overriding_user = false;
         let action = if self.eat_all(&[K::Do, K::Nothing]) {
             MergeAction::Nothing
         } else if self.eat(K::Delete) {
@@ -249,12 +249,14 @@ impl Parser<'_> {
         } else if self.eat_all(&[K::Update, K::Set]) {
             MergeAction::Update(self.comma_list(Self::assignment)?)
         } else {
-            self.merge_insert()?
+            let (action, overriding) = self.merge_insert()?;
+            overriding_user = overriding;
+            action
         };
-        Ok(MergeClause { condition, action })
+        Ok(MergeClause { by_source, overriding_user, condition, action })
     }
 
-    fn merge_insert(&mut self) -> Result<MergeAction> {
+    fn merge_insert(&mut self) -> Result<(MergeAction, bool)> {
         self.expect(K::Insert)?;
         let columns = if self.is_punctuation(b'(') {
             self.parenthesised(|p| {
@@ -265,18 +267,26 @@ impl Parser<'_> {
         } else {
             Vec::new()
         };
-        if self.eat(K::Overriding) {
-            if !self.eat_any(&[K::User, K::System]) {
-                return Err(self.unexpected());
-            }
-            self.expect(K::Value)?;
-        }
+        let overriding_user = self.overriding()?;
         if self.eat_all(&[K::Default, K::Values]) {
-            return Ok(MergeAction::Insert { columns, values: Vec::new() });
+            return Ok((MergeAction::Insert { columns, values: Vec::new() }, overriding_user));
         }
         self.expect(K::Values)?;
         let values = self.parenthesised(Self::expr)?;
-        Ok(MergeAction::Insert { columns, values })
+        Ok((MergeAction::Insert { columns, values }, overriding_user))
+    }
+
+    /// OVERRIDING {USER | SYSTEM} VALUE: whether it is USER.
+    fn overriding(&mut self) -> Result<bool> {
+        if !self.eat(K::Overriding) {
+            return Ok(false);
+        }
+        let user = self.eat(K::User);
+        if !user {
+            self.expect(K::System)?;
+        }
+        self.expect(K::Value)?;
+        Ok(user)
     }
 }
 
