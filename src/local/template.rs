@@ -40,6 +40,9 @@ password_encryption = scram-sha-256
 max_slot_wal_keep_size = 4GB
 # A replica finds a new or restarted primary quickly.
 wal_retrieve_retry_interval = 200ms
+# The superuser is called as the schema that pgherd keeps on each node: without this, what it
+# creates would lie there.
+search_path = 'public'
 timezone = UTC
 log_timezone = UTC
 log_line_prefix = '%m [%p] %q%u@%d '
