@@ -12,6 +12,7 @@ mod demo;
 mod install;
 mod local;
 pub mod logging;
+mod proxy;
 mod route;
 
 use std::fmt;
@@ -33,6 +34,7 @@ enum Command {
     Demo(demo::Demo),
     Install(install::Install),
     Local(local::Local),
+    Proxy(proxy::Proxy),
     Route(route::Route),
 }
 
@@ -43,6 +45,7 @@ impl Command {
             Command::Demo(demo) => demo.run(),
             Command::Install(install) => install.run(),
             Command::Local(local) => local.run(),
+            Command::Proxy(proxy) => proxy.run(),
             Command::Route(route) => route.run(),
         }
     }

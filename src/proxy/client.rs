@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
+use super::failure::Failure;
 use crate::wire::frame::{self, Header};
 use crate::wire::stream::Stream;
 use crate::wire::{ProtocolError, frontend};
@@ -34,6 +35,8 @@ pub enum Gone {
     Closed,
     /// It broke the protocol; it is told, and the connection ends.
     Protocol(ProtocolError),
+    /// It is told this, and the connection ends.
+    Sent(Box<Failure>),
 }
 
 impl From<ProtocolError> for Gone {

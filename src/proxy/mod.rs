@@ -1,11 +1,35 @@
 //! A client's session: read → route → run → reply.
+//!
+//! The way of a client through the files: `listener` → `startup` → `session`, which reads
+//! messages. A text goes through `query`, messages of the extended protocol through `extended`
+//! and `leg`; `planner` says what each statement is and where it goes, `control` what of it the
+//! session answers by itself, `ddl` what goes to all shards. `held` is the connection that
+//! serves a transaction, `relay` carries bytes to it and back, and `replies` knows which reply
+//! belongs to which message. What a session is, apart from connections, is in `state`,
+//! `settings`, `statements` and `unsent`.
 
+pub mod cancel;
 pub mod client;
+mod control;
+pub mod database;
+mod ddl;
 pub mod explain;
+mod extended;
 pub mod failure;
-pub mod relay;
+mod held;
+mod leg;
+pub mod listener;
+mod planner;
+mod query;
+mod relay;
 pub mod replies;
+pub mod session;
 pub mod settings;
+pub mod startup;
 pub mod state;
 pub mod statements;
 pub mod unsent;
+
+pub use database::Database;
+pub use listener::{Listener, Stop};
+pub use startup::Served;

@@ -66,6 +66,7 @@ pub struct Conversation<'a> {
     explained: bool,
     hidden: Option<HiddenError>,
     failed: bool,
+    copied: bool,
 }
 
 /// Whether the client's COPY data go to the server.
@@ -82,6 +83,8 @@ pub struct Ended {
     pub hidden: Option<HiddenError>,
     /// The client has seen an error.
     pub failed: bool,
+    /// The client's COPY data were asked for.
+    pub copied: bool,
 }
 
 impl<'a> Conversation<'a> {
@@ -101,6 +104,7 @@ impl<'a> Conversation<'a> {
             explained: false,
             hidden: None,
             failed: false,
+            copied: false,
         }
     }
 
@@ -111,7 +115,8 @@ impl<'a> Conversation<'a> {
             self.digest()?;
             self.copy_in()?;
             if self.is_over() {
-                return Ok(Ended { hidden: self.hidden, failed: self.failed });
+                let Conversation { hidden, failed, copied, .. } = self;
+                return Ok(Ended { hidden, failed, copied });
             }
             poll_fn(|cx| self.poll_progress(cx)).await?;
         }
@@ -212,6 +217,7 @@ impl<'a> Conversation<'a> {
         }
         if frame_tag == tag::COPY_IN_RESPONSE {
             self.copy.on = true;
+            self.copied = true;
         }
         match self.replies.see(frame_tag) {
             Seen::Part { shown } => Ok(shown),
@@ -241,7 +247,7 @@ impl<'a> Conversation<'a> {
                 if client_sees && self.backend.status() == TransactionStatus::Idle {
                     self.state.settle(failed);
                 }
-                if awaited.ready {
+                if client_sees {
                     self.state.status = self.backend.status();
                 }
                 self.copy.on = false;
@@ -259,7 +265,8 @@ impl<'a> Conversation<'a> {
         self.backend.note(tag::PARAMETER_STATUS, body).map_err(from_server)?;
         let (name, value) = backend::read_parameter_status(body).map_err(from_server)?;
         let told = self.replies.front().is_none_or(|front| {
-            front.shown || matches!(front.note.purpose, Purpose::Settings | Purpose::EarlySync)
+            let ours = [Purpose::Settings, Purpose::EarlySync, Purpose::AfterReset];
+            front.shown || ours.contains(&front.note.purpose)
         });
         let (name, value) = (String::from_utf8_lossy(name), String::from_utf8_lossy(value));
         Ok(told && self.state.tell(&name, &value))
@@ -296,7 +303,7 @@ impl<'a> Conversation<'a> {
             self.take_back(note);
         }
         // A message that the client's own one needs fails in its place.
-        if shown || purpose == Purpose::Client {
+        if (shown && purpose != Purpose::Define) || purpose == Purpose::Client {
             self.failed = true;
             self.client.output.extend_from_slice(&frame);
         } else if self.hidden.is_none() {

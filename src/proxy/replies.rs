@@ -81,9 +81,18 @@ impl<N> Replies<N> {
         self.queue.push_back(Awaited { request, shown, ready: shown, note });
     }
 
-    /// A Query whose results the client gets, but not the ReadyForQuery: more is to come.
-    pub fn push_unfinished_query(&mut self, note: N) {
-        self.queue.push_back(Awaited { request: Request::Query, shown: true, ready: false, note });
+    /// The client gets the last message's results, but not its ReadyForQuery: more is to come.
+    pub fn last_is_unfinished(&mut self) {
+        if let Some(last) = self.queue.back_mut() {
+            last.ready = false;
+        }
+    }
+
+    /// The client gets nothing of the last message but its ReadyForQuery.
+    pub fn last_is_end(&mut self) {
+        if let Some(last) = self.queue.back_mut() {
+            last.ready = true;
+        }
     }
 
     /// Everything sent has its replies.
@@ -99,6 +108,18 @@ impl<N> Replies<N> {
     /// The message at the front.
     pub fn front(&self) -> Option<&Awaited<N>> {
         self.queue.front()
+    }
+
+    /// The notes of messages that are not all answered.
+    pub fn iter(&self) -> impl Iterator<Item = &N> {
+        self.queue.iter().map(|awaited| &awaited.note)
+    }
+
+    /// Nothing more will come: the notes of what was not all answered, the first one first.
+    pub fn take_all(&mut self) -> Vec<N> {
+        let mut notes = self.take_skipped();
+        notes.extend(self.queue.drain(..).map(|awaited| awaited.note));
+        notes
     }
 
     /// The notes of messages that an error skipped, the first one first.

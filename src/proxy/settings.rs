@@ -207,14 +207,22 @@ pub fn is_safe(applied: &SettingSet, wanted: &SettingSet) -> bool {
     applied.keys().chain(wanted.keys()).filter(differs).all(|name| NEVER_REFUSED.contains(&&**name))
 }
 
-/// The SQL that brings about the startup settings that RESET of `name`, or RESET ALL, goes back
-/// to. A connection is shared, so what *it* resets to is not what its client started with.
+/// The one statement that brings about the startup settings that RESET of `name`, or RESET ALL,
+/// goes back to. A connection is shared, so what *it* resets to is not what its client started
+/// with.
 pub fn after_reset(startup: &SettingSet, name: Option<&str>) -> Option<Vec<u8>> {
     let mut sql = Vec::new();
     for (key, setting) in startup {
         let named = name.is_none_or(|name| name == &**key);
         if named && !(name.is_none() && survives_reset_all(key)) {
-            write_set(&mut sql, setting);
+            // Each is a `SELECT set_config(…)`: together they are one SELECT.
+            match (sql.is_empty(), setting.strip_prefix(b"SELECT ".as_slice())) {
+                (false, Some(call)) => {
+                    sql.extend_from_slice(b", ");
+                    sql.extend_from_slice(call);
+                }
+                _ => sql.extend_from_slice(setting),
+            }
         }
     }
     (!sql.is_empty()).then_some(sql)
@@ -335,7 +343,7 @@ mod tests {
         s.reset("work_mem");
         assert_eq!(s.current(), s.startup());
         let text = after_reset(s.startup(), Some("timezone")).unwrap();
-        assert_eq!(text, b"SELECT pg_catalog.set_config('timezone', 'UTC', false)\n;");
+        assert_eq!(text, b"SELECT pg_catalog.set_config('timezone', 'UTC', false)");
         assert_eq!(after_reset(s.startup(), Some("work_mem")), None);
     }
 

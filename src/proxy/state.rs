@@ -15,7 +15,7 @@ pub type Told = BTreeMap<Box<str>, Box<str>>;
 #[derive(Debug)]
 pub struct ClientState {
     pub settings: ClientSettings,
-    /// `pgherd.shard` and `pgherd.key`: never sent to a server.
+    /// What routing needs to know of the settings.
     pub hints: RouteHints,
     pub statements: ClientStatements,
     /// What the client knows of its session; shared while it is what all are told.
@@ -35,9 +35,23 @@ impl ClientState {
             Effect::Savepoint(name) => self.savepoint(name),
             Effect::Release(name) => self.release(name),
             Effect::RollbackTo(name) => self.rollback_to(name),
-            Effect::Set { name, sql } => self.settings.set(name, sql.clone()),
-            Effect::Reset(name) => self.settings.reset(name),
-            Effect::ResetAll => self.settings.reset_all(),
+            Effect::Change(change) => self.change(change),
+        }
+    }
+
+    fn change(&mut self, change: &Change) {
+        if change.all {
+            self.settings.reset_all();
+            self.hints.reset_all();
+        }
+        if let Some(name) = &change.reset {
+            self.settings.reset(name);
+        }
+        for (name, sql) in &change.set {
+            self.settings.set(name, sql.clone());
+        }
+        if let Some(seen) = &change.seen {
+            self.hints.set(&seen.name, seen.value.as_deref(), seen.local);
         }
     }
 
@@ -93,16 +107,36 @@ pub enum Effect {
     Savepoint(Box<str>),
     Release(Box<str>),
     RollbackTo(Box<str>),
-    /// SET for the session; the statement's own text.
-    Set {
-        name: Box<str>,
-        sql: Setting,
-    },
-    Reset(Box<str>),
-    ResetAll,
+    /// SET or RESET.
+    Change(Box<Change>),
 }
 
-/// `SET pgherd.shard` and `SET pgherd.key`, with the transaction semantics of any setting.
+/// What SET or RESET changes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Change {
+    /// RESET ALL.
+    pub all: bool,
+    pub reset: Option<Box<str>>,
+    /// Names, and the SQL that sets each.
+    pub set: Vec<(Box<str>, Setting)>,
+    /// A setting whose value routing needs.
+    pub seen: Option<Seen>,
+}
+
+/// The value of a setting that routing needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    pub name: Box<str>,
+    pub value: Option<Box<str>>,
+    /// SET LOCAL.
+    pub local: bool,
+}
+
+/// Settings whose values routing needs, beside pgherd's own.
+pub const SEEN: &[&str] = &["search_path", "role", "session_authorization"];
+
+/// The values of settings that routing needs, with the transaction semantics of any setting:
+/// `pgherd.shard`, `pgherd.key`, and [`SEEN`].
 #[derive(Debug)]
 pub struct RouteHints(ClientSettings);
 
@@ -142,8 +176,13 @@ impl RouteHints {
         self.0.current().is_empty()
     }
 
-    /// RESET ALL, DISCARD ALL.
+    /// DISCARD ALL.
     pub fn clear(&mut self) {
+        self.0.discard_all();
+    }
+
+    /// RESET ALL.
+    pub fn reset_all(&mut self) {
         self.0.reset_all();
     }
 
@@ -190,8 +229,13 @@ pub enum Purpose {
     Settings,
     /// What the client said before its transaction had a shard.
     Unsent,
+    /// Sets again what RESET took away and the client started with; its reports are for the
+    /// client.
+    AfterReset,
     /// Ends a trial run, or a transaction that pgherd has refused to go on with.
     Undo,
+    /// One shard's part of a statement that defines: its error is told with how far it came.
+    Define,
     /// The client's transaction has ended before its Sync: settle.
     EarlySync,
 }
@@ -229,8 +273,9 @@ mod tests {
             told: Arc::default(),
             status: TransactionStatus::Idle,
         };
-        let set =
-            Effect::Set { name: "work_mem".into(), sql: b"SET work_mem = 1".as_slice().into() };
+        let sql: Setting = b"SET work_mem = 1".as_slice().into();
+        let set = vec![("work_mem".into(), sql)];
+        let set = Effect::Change(Box::new(Change { set, ..Change::default() }));
         state.apply(&set, b"SET");
         state.apply(&Effect::Commit, b"ROLLBACK");
         assert!(state.settings.current().is_empty());

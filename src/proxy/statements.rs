@@ -10,6 +10,8 @@ use std::sync::{Arc, OnceLock, Weak};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+use super::planner::Part;
+
 /// A statement as a Parse message gives it.
 #[derive(Debug)]
 pub struct Statement {
@@ -20,7 +22,12 @@ pub struct Statement {
     pub types: Box<[u32]>,
     /// What a server said that the types are.
     learned: OnceLock<Box<[u32]>>,
+    /// What it is, and the world (router, search path) in which it is that.
+    planned: Mutex<Option<(World, Option<Arc<Part>>)>>,
 }
+
+/// What a plan depends on beside the text, as two hashes.
+pub type World = (u64, u64);
 
 impl Statement {
     /// Its name on the servers.
@@ -38,6 +45,18 @@ impl Statement {
     pub fn learn(&self, types: Box<[u32]>) {
         // Types learned twice are the same: the text and the given types decide them.
         let _ = self.learned.set(types);
+    }
+
+    /// What it was found to be in this world, if it was looked at there last; `None` in it is
+    /// an empty statement.
+    pub fn part(&self, world: World) -> Option<Option<Arc<Part>>> {
+        let planned = self.planned.lock();
+        planned.as_ref().filter(|(known, _)| *known == world).map(|(_, part)| part.clone())
+    }
+
+    /// It has been looked at.
+    pub fn remember(&self, world: World, part: Option<Arc<Part>>) {
+        *self.planned.lock() = Some((world, part));
     }
 
     /// Whether a server has described it.
@@ -144,6 +163,7 @@ impl Registry {
             text: key.text.clone(),
             types: key.types.clone(),
             learned: OnceLock::new(),
+            planned: Mutex::new(None),
         });
         if known.statements.len() >= known.sweep_at {
             known.statements.retain(|_, statement| statement.strong_count() > 0);

@@ -1,0 +1,165 @@
+//! Cancel requests: a client's key leads to the connection that runs its statement now, and
+//! only to that.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rand::Rng;
+use tokio::sync::Notify;
+
+use crate::cluster::CancelToken;
+use crate::wire::startup::CancelRequest;
+
+/// The clients of one proxy by the process id that they were told.
+#[derive(Debug, Default)]
+pub struct CancelKeys {
+    clients: Mutex<HashMap<i32, Arc<Target>>>,
+}
+
+/// What a client's key leads to.
+#[derive(Debug)]
+struct Target {
+    secret: [u8; 4],
+    /// Held while a request is on its way to a server, so that the connection isn't lent to
+    /// another client before the request has arrived.
+    running: tokio::sync::Mutex<Option<Arc<CancelToken>>>,
+    /// A statement that still waits for a connection hears of it here.
+    waiting: Notify,
+}
+
+/// One client's key, for as long as it is connected.
+#[derive(Debug)]
+pub struct CancelKey {
+    keys: Weak<CancelKeys>,
+    target: Arc<Target>,
+    pid: i32,
+}
+
+impl CancelKeys {
+    /// A key for a new client.
+    pub fn register(self: &Arc<Self>) -> CancelKey {
+        let mut random = rand::rng();
+        let target = Arc::new(Target {
+            secret: random.random(),
+            running: tokio::sync::Mutex::new(None),
+            waiting: Notify::new(),
+        });
+        let mut clients = self.clients.lock();
+        loop {
+            let pid = random.random_range(1..=i32::MAX);
+            if let Slot::Vacant(slot) = clients.entry(pid) {
+                slot.insert(Arc::clone(&target));
+                return CancelKey { keys: Arc::downgrade(self), target, pid };
+            }
+        }
+    }
+
+    /// Acts on a request: does nothing when its key is wrong or nothing runs, as Postgres does.
+    pub async fn cancel(&self, request: &CancelRequest, limit: Duration) {
+        let target = self.clients.lock().get(&request.pid).cloned();
+        let Some(target) = target else { return };
+        if !same(&target.secret, &request.secret) {
+            tracing::warn!("a cancel request with a wrong key");
+            return;
+        }
+        target.waiting.notify_waiters();
+        let running = target.running.lock().await;
+        if let Some(token) = &*running
+            && let Err(error) = token.cancel(limit).await
+        {
+            tracing::warn!(%error, "a cancel request did not reach its server");
+        }
+    }
+}
+
+/// Without telling by its time how much of it was right.
+fn same(secret: &[u8], given: &[u8]) -> bool {
+    secret.len() == given.len()
+        && secret.iter().zip(given).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
+}
+
+impl CancelKey {
+    /// As the client is told.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// As the client is told.
+    pub fn secret(&self) -> [u8; 4] {
+        self.target.secret
+    }
+
+    /// From now on requests go to this connection.
+    pub async fn attach(&self, token: Arc<CancelToken>) {
+        *self.target.running.lock().await = Some(token);
+    }
+
+    /// From now on requests go nowhere. Waits for one that is on its way.
+    pub async fn detach(&self) {
+        *self.target.running.lock().await = None;
+    }
+
+    /// Waits for a request while nothing runs yet.
+    pub async fn requested(&self) {
+        self.target.waiting.notified().await;
+    }
+}
+
+impl Drop for CancelKey {
+    fn drop(&mut self) {
+        if let Some(keys) = self.keys.upgrade() {
+            keys.clients.lock().remove(&self.pid);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_key_is_good_while_its_client_is_there() {
+        let keys = Arc::new(CancelKeys::default());
+        let (one, two) = (keys.register(), keys.register());
+        assert_ne!(one.pid(), two.pid());
+        let request = |key: &CancelKey, secret: &[u8]| CancelRequest {
+            pid: key.pid(),
+            secret: secret.into(),
+        };
+        let wrong = request(&one, &[one.secret()[0] ^ 1, 0, 0, 0]);
+        let heard = one.requested();
+        tokio::pin!(heard);
+        let other = request(&two, &two.secret());
+        let limit = Duration::from_secs(1);
+        tokio::select! {
+            biased;
+            () = &mut heard => panic!("nothing was asked"),
+            () = keys.cancel(&wrong, limit) => {}
+        }
+        tokio::select! {
+            biased;
+            () = &mut heard => panic!("the other was asked"),
+            () = keys.cancel(&other, limit) => {}
+        }
+        let right = request(&one, &one.secret());
+        tokio::select! {
+            biased;
+            () = &mut heard => panic!("it was not asked yet"),
+            () = async {} => {}
+        }
+        keys.cancel(&right, limit).await;
+        heard.await;
+        let pid = one.pid();
+        assert!(keys.clients.lock().contains_key(&pid));
+    }
+
+    #[tokio::test]
+    async fn a_key_goes_with_its_client() {
+        let keys = Arc::new(CancelKeys::default());
+        drop(keys.register());
+        assert!(keys.clients.lock().is_empty());
+    }
+}

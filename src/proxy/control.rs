@@ -1,0 +1,546 @@
+//! Statements that are about the session or the transaction: what of them the session answers
+//! by itself, and how.
+
+use std::sync::Arc;
+
+use super::extended::Portal;
+use super::failure::Failure;
+use super::planner::Part;
+use super::session::{Session, Stop};
+use super::settings::Setting;
+use super::state::{Change, Effect, SEEN, Seen};
+use super::statements::Statement;
+use crate::routing::{Action, ShardId};
+use crate::sql::{self, Discard, SetScope, SetValue, Transaction};
+use crate::wire::backend::{self, Field, TransactionStatus};
+
+/// How a statement is answered, where the session stands now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Where {
+    /// By the session.
+    Local,
+    /// By any server, or the one that the transaction is on.
+    Anywhere,
+    /// Where its route says.
+    Routed,
+    /// By all servers, one after the other.
+    Everywhere,
+    /// By any server in a transaction that is rolled back again: the client's has no shard yet.
+    Trial,
+}
+
+/// Settings that last as long as a transaction, whatever the scope they are set with.
+const OF_TRANSACTION: &[&str] =
+    &["transaction_isolation", "transaction_read_only", "transaction_deferrable"];
+
+impl Session {
+    /// How a statement is answered. `joined`: it follows others, in one batch or text, that go
+    /// to a server.
+    pub(super) fn place(&self, part: &Part, text: &[u8], joined: bool) -> Result<Where, Failure> {
+        let on_server = self.held.is_some() || joined;
+        let unsent = !on_server && self.unsent.is_open();
+        let failed = !on_server && self.state.status == TransactionStatus::Failed;
+        let place = match part.action() {
+            Action::Empty | Action::Discard(_) | Action::Deallocate(_) => Where::Local,
+            Action::Set(set) if is_ours(&set.name) => Where::Local,
+            Action::Show(name) if is_ours(name) => Where::Local,
+            Action::Prepare { .. } | Action::Execute { .. } => return Err(no_sql_prepare()),
+            Action::Transaction(t) => {
+                let place = place_transaction(t, on_server, unsent, failed)?;
+                return Ok(self.refined(t, place, failed));
+            }
+            Action::Set(set) => {
+                check_set(set, part, text)?;
+                if unsent { Where::Trial } else { Where::Anywhere }
+            }
+            Action::Show(_) if unsent => Where::Trial,
+            Action::Show(_) => Where::Anywhere,
+            Action::Ddl { .. } if self.db.is_one_shard() || self.hint(part).is_some() => {
+                Where::Routed
+            }
+            Action::Ddl { .. } => Where::Everywhere,
+            Action::Run | Action::Explain { .. } => Where::Routed,
+        };
+        if failed && *part.action() != Action::Empty {
+            return Err(Failure::in_failed_transaction());
+        }
+        Ok(place)
+    }
+
+    /// What only settings make more than a matter of the session: a server says what they are
+    /// after COMMIT or ROLLBACK.
+    fn refined(&self, transaction: &Transaction, place: Where, failed: bool) -> Where {
+        let plain = self.unsent.is_plain();
+        match transaction {
+            Transaction::RollbackTo(_) if place == Where::Local && !plain => Where::Trial,
+            Transaction::Commit { .. } | Transaction::Rollback { .. }
+                if place == Where::Local && !plain && !failed =>
+            {
+                Where::Anywhere
+            }
+            _ => place,
+        }
+    }
+
+    /// Answers a statement of [`Where::Local`], without ReadyForQuery.
+    pub(super) async fn answer_local(&mut self, part: &Part, text: &[u8]) -> Result<(), Stop> {
+        let tag = match part.action() {
+            Action::Empty => {
+                backend::empty(&mut self.client.output, backend::tag::EMPTY_QUERY_RESPONSE);
+                return Ok(());
+            }
+            Action::Transaction(t) => self.answer_transaction(t, part.text(text))?,
+            Action::Set(set) => self.set_hint(set, part, text)?,
+            Action::Show(name) => {
+                let value = self.show(name)?;
+                backend::data_row(&mut self.client.output, [Some(value.as_bytes())]);
+                "SHOW"
+            }
+            Action::Discard(what) => self.discard(*what)?,
+            Action::Deallocate(name) => self.deallocate(name.as_deref())?,
+            _ => return Err(Failure::new("XX000", "not a statement of the session").into()),
+        };
+        backend::command_complete(&mut self.client.output, tag);
+        Ok(())
+    }
+
+    fn answer_transaction(&mut self, t: &Transaction, text: &[u8]) -> Result<&'static str, Stop> {
+        let failed = self.state.status == TransactionStatus::Failed;
+        let none =
+            |name: &str| Failure::new("3B001", format!("savepoint \"{name}\" does not exist"));
+        Ok(match t {
+            Transaction::Begin { .. } => {
+                self.unsent.characteristics(text);
+                self.state.status = TransactionStatus::InTransaction;
+                if starts_with_word(text, b"START") { "START TRANSACTION" } else { "BEGIN" }
+            }
+            Transaction::Commit { chain } => {
+                let tag = if failed { "ROLLBACK" } else { "COMMIT" };
+                self.end_unsent(*chain, failed);
+                tag
+            }
+            Transaction::Rollback { chain } => {
+                self.end_unsent(*chain, true);
+                "ROLLBACK"
+            }
+            Transaction::Savepoint(name) => {
+                self.unsent.savepoint(name, text);
+                self.bound_unsent()?;
+                self.state.savepoint(name);
+                "SAVEPOINT"
+            }
+            Transaction::Release(name) => {
+                if !self.unsent.release(name) {
+                    return Err(none(name).into());
+                }
+                self.state.release(name);
+                "RELEASE"
+            }
+            Transaction::RollbackTo(name) => {
+                if !self.unsent.rollback_to(name) {
+                    return Err(none(name).into());
+                }
+                self.state.rollback_to(name);
+                self.state.status = TransactionStatus::InTransaction;
+                "ROLLBACK"
+            }
+            _ => return Err(Failure::new("XX000", "not a statement of the session").into()),
+        })
+    }
+
+    fn end_unsent(&mut self, chain: bool, rolled_back: bool) {
+        if rolled_back {
+            self.state.rollback()
+        } else {
+            self.state.commit()
+        }
+        if chain && self.unsent.is_open() {
+            self.unsent.chain();
+            self.state.status = TransactionStatus::InTransaction;
+        } else {
+            self.unsent.clear();
+            self.state.status = TransactionStatus::Idle;
+        }
+    }
+
+    /// What is remembered of a transaction without a shard has a bound.
+    fn bound_unsent(&self) -> Result<(), Failure> {
+        let max = self.db.limits.message_size;
+        if self.unsent.bytes() <= max {
+            return Ok(());
+        }
+        Err(Failure::new("54000", "too much was said in a transaction before its first statement")
+            .with_hint(format!("At most limits.message_size = {max} bytes are remembered.")))
+    }
+
+    /// A server has found a statement right that was only tried.
+    pub(super) fn remember_tried(&mut self, part: &Part, text: &[u8]) -> Result<(), Stop> {
+        let text = part.text(text);
+        match part.action() {
+            Action::Set(_) | Action::Transaction(Transaction::Constraints) => {
+                self.unsent.setting(text);
+            }
+            Action::Transaction(Transaction::Characteristics) => self.unsent.characteristics(text),
+            Action::Transaction(Transaction::RollbackTo(name)) => {
+                self.unsent.rollback_to(name);
+                self.state.status = TransactionStatus::InTransaction;
+            }
+            _ => {}
+        }
+        Ok(self.bound_unsent()?)
+    }
+
+    /// `SET pgherd.shard`, `SET pgherd.key`.
+    fn set_hint(
+        &mut self,
+        set: &sql::Set,
+        part: &Part,
+        text: &[u8],
+    ) -> Result<&'static str, Failure> {
+        if !matches!(&*set.name, "pgherd.shard" | "pgherd.key") {
+            return Err(Failure::new(
+                "42704",
+                format!("unrecognized configuration parameter \"{}\"", set.name),
+            )
+            .with_hint("pgherd has pgherd.shard and pgherd.key."));
+        }
+        let value = match &set.value {
+            SetValue::Default => None,
+            SetValue::Values(items) => match items.as_slice() {
+                [item] => part.item_text(item, text),
+                _ => return Err(one_value(&set.name)),
+            },
+            SetValue::Opaque => return Err(one_value(&set.name)),
+        };
+        if let (Some(value), "pgherd.shard") = (&value, &*set.name)
+            && !value.is_empty()
+            && self.db.shard_id(value).is_none()
+        {
+            return Err(self.db.no_such_shard(value));
+        }
+        let local = set.scope == SetScope::Transaction;
+        self.state.hints.set(&set.name, value.as_deref(), local);
+        if self.state.status == TransactionStatus::Idle && self.batch.is_empty() && !local {
+            self.state.hints.commit();
+        }
+        Ok(if part.is_reset(text) { "RESET" } else { "SET" })
+    }
+
+    /// `SHOW pgherd.…`
+    fn show(&self, name: &str) -> Result<String, Failure> {
+        Ok(match name {
+            "pgherd.shard" | "pgherd.key" => {
+                self.state.hints.get(name).unwrap_or_default().to_owned()
+            }
+            "pgherd.version" => env!("CARGO_PKG_VERSION").to_owned(),
+            "pgherd.epoch" => self.db.epoch().to_string(),
+            _ => {
+                let message = format!("unrecognized configuration parameter \"{name}\"");
+                return Err(Failure::new("42704", message).with_hint(
+                    "pgherd has pgherd.shard, pgherd.key, pgherd.version and pgherd.epoch.",
+                ));
+            }
+        })
+    }
+
+    /// DISCARD: connections are shared, so there is nothing on a server that is this client's.
+    fn discard(&mut self, what: Discard) -> Result<&'static str, Failure> {
+        if what != Discard::All {
+            return Ok(match what {
+                Discard::Plans => "DISCARD PLANS",
+                Discard::Sequences => "DISCARD SEQUENCES",
+                _ => "DISCARD TEMP",
+            });
+        }
+        if self.state.status != TransactionStatus::Idle || self.held.is_some() {
+            let message = "DISCARD ALL cannot run inside a transaction block";
+            return Err(Failure::new("25001", message));
+        }
+        self.state.settings.discard_all();
+        self.state.hints.clear();
+        self.state.hints.commit();
+        self.state.statements.clear_named();
+        let startup = self.db.told_at_startup(&self.user, self.state.settings.startup());
+        for (name, value) in startup.iter() {
+            if self.state.tell(name, value) {
+                backend::parameter_status(
+                    &mut self.client.output,
+                    name.as_bytes(),
+                    value.as_bytes(),
+                );
+            }
+        }
+        Ok("DISCARD ALL")
+    }
+
+    /// DEALLOCATE of what the protocol prepared: SQL's PREPARE is refused.
+    fn deallocate(&mut self, name: Option<&str>) -> Result<&'static str, Failure> {
+        let Some(name) = name else {
+            self.state.statements.clear_named();
+            return Ok("DEALLOCATE ALL");
+        };
+        let key = bytes::Bytes::copy_from_slice(name.as_bytes());
+        if key.is_empty() || self.state.statements.get(&key).is_none() {
+            let message = format!("prepared statement \"{name}\" does not exist");
+            return Err(Failure::new("26000", message));
+        }
+        self.state.statements.put(key, None);
+        Ok("DEALLOCATE")
+    }
+
+    /// Execute of a portal that the session answers.
+    pub(super) async fn execute_local(&mut self, portal: &Portal) -> Result<(), Stop> {
+        let text = portal.statement.text.clone();
+        let Some(part) = &portal.part else {
+            backend::empty(&mut self.client.output, backend::tag::EMPTY_QUERY_RESPONSE);
+            return Ok(());
+        };
+        match self.place(part, &text, false)? {
+            Where::Local => self.answer_local(part, &text).await,
+            Where::Everywhere => self.everywhere(std::slice::from_ref(&**part), &text).await,
+            _ => Err(Failure::unsupported(
+                "the statement was bound when the session stood elsewhere",
+                "Bind it again before executing it.",
+            )
+            .into()),
+        }
+    }
+
+    /// Where a statement goes that is parsed or described but not bound.
+    pub(super) fn place_of_soft(&self, statement: &Arc<Statement>) -> Option<ShardId> {
+        let part = self.planned(statement).ok().flatten()?;
+        self.db.fixed_route(&part, &statement.text)
+    }
+}
+
+/// The simple protocol's answer to SHOW has its column's description first.
+pub fn describe_show(out: &mut bytes::BytesMut, part: &Part) {
+    if let Some(column) = part.local_column() {
+        backend::row_description(out, &[Field::text(column)]);
+    }
+}
+
+fn place_transaction(
+    transaction: &Transaction,
+    on_server: bool,
+    unsent: bool,
+    failed: bool,
+) -> Result<Where, Failure> {
+    use Transaction as T;
+    Ok(match transaction {
+        T::PrepareTransaction | T::CommitPrepared | T::RollbackPrepared => {
+            return Err(Failure::unsupported(
+                "two-phase transactions of a client's own are not supported",
+                "Use COMMIT: pgherd does what has to be done on several shards.",
+            ));
+        }
+        _ if on_server => Where::Anywhere,
+        T::Commit { .. } | T::Rollback { .. } if unsent || failed => Where::Local,
+        T::RollbackTo(_) if unsent || failed => Where::Local,
+        _ if failed => return Err(Failure::in_failed_transaction()),
+        T::Begin { .. } => {
+            if unsent {
+                Where::Trial
+            } else {
+                Where::Local
+            }
+        }
+        T::Savepoint(_) | T::Release(_) if unsent => Where::Local,
+        T::Characteristics | T::Constraints if unsent => Where::Trial,
+        _ => Where::Anywhere,
+    })
+}
+
+/// What the statement does to its session when it succeeds.
+pub fn effect_of(part: &Part, text: &[u8]) -> Effect {
+    match part.action() {
+        Action::Transaction(t) => match t {
+            Transaction::Commit { .. } => Effect::Commit,
+            Transaction::Rollback { .. } => Effect::Rollback,
+            Transaction::Savepoint(name) => Effect::Savepoint(name.clone()),
+            Transaction::Release(name) => Effect::Release(name.clone()),
+            Transaction::RollbackTo(name) => Effect::RollbackTo(name.clone()),
+            _ => Effect::Nothing,
+        },
+        Action::Set(set) => effect_of_set(set, part, text),
+        _ => Effect::Nothing,
+    }
+}
+
+fn effect_of_set(set: &sql::Set, part: &Part, text: &[u8]) -> Effect {
+    let name = &*set.name;
+    if OF_TRANSACTION.contains(&name) || is_ours(name) {
+        return Effect::Nothing;
+    }
+    let local = set.scope == SetScope::Transaction;
+    let seen = SEEN.contains(&name).then(|| {
+        let value = part.set_values(set, text).map(|values| values.join(PATH_SEPARATOR).into());
+        Seen { name: name.into(), value, local }
+    });
+    let mut change = Change { seen, ..Change::default() };
+    match &set.value {
+        _ if local => {}
+        SetValue::Default if name == "all" => change.all = true,
+        SetValue::Default => change.reset = Some(name.into()),
+        SetValue::Opaque if name == "session characteristics" => {
+            change.set = characteristics(part.text(text));
+        }
+        _ => change.set = vec![(name.into(), part.text(text).into())],
+    }
+    Effect::Change(Box::new(change))
+}
+
+/// `SET SESSION CHARACTERISTICS AS TRANSACTION …` by the names of the settings that it sets.
+fn characteristics(text: &[u8]) -> Vec<(Box<str>, Setting)> {
+    let text = String::from_utf8_lossy(text).to_ascii_uppercase();
+    let words: Vec<&str> =
+        text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let mut settings: Vec<(Box<str>, Setting)> = Vec::new();
+    let mut set = |name: &str, value: &str| {
+        let sql = format!("SET {name} = '{value}'");
+        settings.push((name.into(), sql.into_bytes().into()));
+    };
+    for (i, word) in words.iter().enumerate() {
+        let next = words.get(i + 1).copied().unwrap_or_default();
+        match (*word, next) {
+            ("READ", "ONLY") => set("default_transaction_read_only", "on"),
+            ("READ", "WRITE") => set("default_transaction_read_only", "off"),
+            ("LEVEL", "READ") => {
+                let which = words.get(i + 2).copied().unwrap_or_default();
+                let level = format!("read {}", which.to_ascii_lowercase());
+                set("default_transaction_isolation", &level);
+            }
+            ("LEVEL", "REPEATABLE") => set("default_transaction_isolation", "repeatable read"),
+            ("LEVEL", "SERIALIZABLE") => set("default_transaction_isolation", "serializable"),
+            ("NOT", "DEFERRABLE") => set("default_transaction_deferrable", "off"),
+            ("DEFERRABLE", _) if i == 0 || words[i - 1] != "NOT" => {
+                set("default_transaction_deferrable", "on");
+            }
+            _ => {}
+        }
+    }
+    settings
+}
+
+/// Settings that pgherd must understand, or that no connection can be given back without.
+fn check_set(set: &sql::Set, part: &Part, text: &[u8]) -> Result<(), Failure> {
+    let name = &*set.name;
+    let reset = set.value == SetValue::Default;
+    if reset {
+        return Ok(());
+    }
+    let refused = |hint: &str| {
+        Err(Failure::unsupported(format!("SET {name} to this value is not supported"), hint))
+    };
+    match name {
+        "client_encoding" if !part.set_values(set, text).is_some_and(|v| is_safe(&v)) => {
+            refused("Speak UTF-8 to pgherd, or an encoding of single bytes.")
+        }
+        "seed" => refused("Call setseed() in the transaction that calls random()."),
+        "session characteristics" if part.has_comment(text) => refused("Leave the comment out."),
+        _ if matches!(set.value, SetValue::Opaque)
+            && !matches!(name, "timezone" | "session characteristics") =>
+        {
+            refused("Write the value.")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_safe(values: &[String]) -> bool {
+    matches!(values, [value] if is_safe_encoding(value))
+}
+
+/// Encodings in which a byte below 128 is always the ASCII character: texts can be read without
+/// conversion. (The others can only be client encodings.)
+pub fn is_safe_encoding(name: &str) -> bool {
+    const UNSAFE: &[&str] = &[
+        "sjis",
+        "shiftjis",
+        "mskanji",
+        "win932",
+        "windows932",
+        "big5",
+        "win950",
+        "windows950",
+        "gbk",
+        "win936",
+        "windows936",
+        "uhc",
+        "win949",
+        "windows949",
+        "gb18030",
+        "johab",
+        "shiftjis2004",
+    ];
+    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+    !UNSAFE.contains(&&*plain.to_ascii_lowercase())
+}
+
+/// Between the schemas of a search path that is kept as one text.
+pub const PATH_SEPARATOR: &str = "\u{1f}";
+
+fn is_ours(name: &str) -> bool {
+    name.starts_with("pgherd.")
+}
+
+fn one_value(name: &str) -> Failure {
+    Failure::new("22023", format!("SET {name} takes one value"))
+}
+
+fn no_sql_prepare() -> Failure {
+    Failure::unsupported(
+        "PREPARE and EXECUTE as SQL are not supported",
+        "Use your driver's prepared statements: pgherd keeps those of the protocol.",
+    )
+}
+
+fn starts_with_word(text: &[u8], word: &[u8]) -> bool {
+    text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn session_characteristics_are_three_settings() {
+        let shown = |text: &str| {
+            let list = characteristics(text.as_bytes());
+            let shown = |(_, sql): &(Box<str>, Setting)| String::from_utf8(sql.to_vec()).unwrap();
+            list.iter().map(shown).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            shown(
+                "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL read  committed, \
+                   READ ONLY, NOT DEFERRABLE"
+            ),
+            [
+                "SET default_transaction_isolation = 'read committed'",
+                "SET default_transaction_read_only = 'on'",
+                "SET default_transaction_deferrable = 'off'",
+            ]
+        );
+        assert_eq!(
+            shown(
+                "set session characteristics as transaction deferrable isolation level \
+                   serializable read write"
+            ),
+            [
+                "SET default_transaction_deferrable = 'on'",
+                "SET default_transaction_isolation = 'serializable'",
+                "SET default_transaction_read_only = 'off'",
+            ]
+        );
+    }
+
+    #[test]
+    fn encodings_that_hide_ascii_are_known() {
+        for good in ["UTF8", "utf-8", "Unicode", "SQL_ASCII", "LATIN1", "EUC_JP"] {
+            assert!(is_safe_encoding(good), "{good}");
+        }
+        for bad in ["SJIS", "Shift_JIS", "BIG5", "gb18030", "WIN936"] {
+            assert!(!is_safe_encoding(bad), "{bad}");
+        }
+    }
+}

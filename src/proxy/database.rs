@@ -1,0 +1,299 @@
+//! One database as its sessions share it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::failure::Failure;
+use super::settings::{SettingSet, difference};
+use super::state::Told;
+use super::statements::Registry;
+use crate::catalog::Catalog;
+use crate::cluster::ask::ask;
+use crate::cluster::schema::SchemaWatch;
+use crate::cluster::{Cluster, ClusterError, UserPools};
+use crate::config::settings::Limits;
+use crate::routing::{Bounds, Parts, PlanCache, Router, ShardId};
+
+/// How many different startup packets are remembered with what servers said to them.
+const WELCOMES: usize = 1000;
+
+/// A database: its servers, its rules, and what its sessions share.
+pub struct Database {
+    pub cluster: Arc<Cluster>,
+    pub plans: PlanCache,
+    pub registry: Registry,
+    pub limits: Limits,
+    schema: Arc<SchemaWatch>,
+    catalog: Catalog,
+    router: ArcSwap<Router>,
+    /// What servers said to a user with certain settings.
+    welcomes: Mutex<HashMap<(Box<str>, Arc<SettingSet>), Arc<Welcome>>>,
+    query_timeout: Duration,
+}
+
+/// What a server says to a session that begins with certain settings.
+#[derive(Debug, Default)]
+pub struct Welcome {
+    pub told: Arc<Told>,
+    /// The schemas of `search_path`.
+    pub search_path: Arc<[Box<str>]>,
+}
+
+impl Database {
+    /// Fails when rules, catalog and settings don't fit each other.
+    pub fn new(
+        cluster: Arc<Cluster>,
+        schema: Arc<SchemaWatch>,
+        catalog: Catalog,
+        limits: Limits,
+        query_timeout: Duration,
+    ) -> Result<Database, String> {
+        let names: Vec<&str> = cluster.shards().iter().map(|shard| shard.name()).collect();
+        let recorded: Vec<&str> = catalog.shards.iter().map(|shard| &*shard.name).collect();
+        if names != recorded {
+            return Err(format!(
+                "the settings list the shards {}, the catalog {}: list them in its order",
+                names.join(", "),
+                recorded.join(", ")
+            ));
+        }
+        let router = make_router(&cluster, &catalog, &schema)?;
+        Ok(Database {
+            plans: PlanCache::new(limits.plan_cache as u64),
+            registry: Registry::default(),
+            limits,
+            router: ArcSwap::from_pointee(router),
+            cluster,
+            schema,
+            catalog,
+            welcomes: Mutex::default(),
+            query_timeout,
+        })
+    }
+
+    /// What statements are routed by, of the newest schema.
+    pub fn router(&self) -> Arc<Router> {
+        let router = self.router.load_full();
+        if router.schema().version == self.schema.version() {
+            return router;
+        }
+        match make_router(&self.cluster, &self.catalog, &self.schema) {
+            Ok(router) => {
+                let router = Arc::new(router);
+                self.router.store(Arc::clone(&router));
+                router
+            }
+            Err(error) => {
+                tracing::error!(%error, "the new schema is not used");
+                router
+            }
+        }
+    }
+
+    pub fn schema_version(&self) -> u64 {
+        self.schema.version()
+    }
+
+    /// After DDL: the next statement is planned by what it has made.
+    pub async fn refresh_schema(&self) {
+        if let Err(error) = self.schema.refresh().await {
+            tracing::warn!(%error, "the schema was not read again after DDL");
+        }
+    }
+
+    /// Waits for the first look at the servers' tables.
+    pub async fn loaded(&self, limit: Duration) -> Result<(), ClusterError> {
+        self.schema.loaded(Instant::now() + limit).await.map(|_| ())
+    }
+
+    pub fn epoch(&self) -> u64 {
+        self.catalog.epoch
+    }
+
+    pub fn home(&self) -> ShardId {
+        self.router.load().home()
+    }
+
+    pub fn is_one_shard(&self) -> bool {
+        self.cluster.shards().len() == 1
+    }
+
+    pub fn shard_ids(&self) -> Vec<ShardId> {
+        (0..self.cluster.shards().len()).map(|i| ShardId(i as u16)).collect()
+    }
+
+    pub fn shard_name(&self, shard: ShardId) -> &str {
+        self.cluster.shards().get(usize::from(shard.0)).map_or("?", |shard| shard.name())
+    }
+
+    pub fn shard_id(&self, name: &str) -> Option<ShardId> {
+        self.shard_ids().into_iter().find(|id| self.shard_name(*id) == name)
+    }
+
+    pub fn no_such_shard(&self, name: &str) -> Failure {
+        let names: Vec<&str> = self.cluster.shards().iter().map(|shard| shard.name()).collect();
+        Failure::new("42704", format!("shard \"{name}\" does not exist"))
+            .with_hint(format!("the shards are {}", names.join(", ")))
+    }
+
+    /// Whether the shard has a primary now.
+    pub fn reachable(&self, shard: ShardId) -> Result<(), Failure> {
+        let state = self.cluster.shard(shard)?;
+        if state.primary().is_some() {
+            return Ok(());
+        }
+        Err(state.unavailable("it has no primary now", Duration::ZERO).into())
+    }
+
+    /// A statement for another shard than its transaction's.
+    pub fn another_shard(&self, here: ShardId, there: ShardId) -> Failure {
+        let (here, there) = (self.shard_name(here), self.shard_name(there));
+        Failure::unsupported(
+            format!("the statement is for shard {there}, its transaction is on shard {here}"),
+            "A transaction works on one shard: begin with a statement that names its key, or \
+             SET LOCAL pgherd.shard; and use a transaction of its own for each shard.",
+        )
+    }
+
+    /// Statements of one text for different shards.
+    pub fn several_places(&self, here: ShardId, there: ShardId) -> Failure {
+        let (here, there) = (self.shard_name(here), self.shard_name(there));
+        Failure::unsupported(
+            "the statements of the text belong to different shards",
+            "Send them one by one.",
+        )
+        .with_detail(format!("One goes to {here}, another to {there}."))
+    }
+
+    /// What a session of this user with these settings is told at its beginning: by a server,
+    /// or as a server said it before.
+    pub async fn welcome(
+        &self,
+        user: &str,
+        pools: &UserPools,
+        startup: &Arc<SettingSet>,
+    ) -> Result<Arc<Welcome>, Failure> {
+        let key = (Box::from(user), Arc::clone(startup));
+        if let Some(welcome) = self.welcomes.lock().get(&key) {
+            return Ok(Arc::clone(welcome));
+        }
+        let welcome = Arc::new(self.ask_welcome(pools, startup).await?);
+        let mut welcomes = self.welcomes.lock();
+        if welcomes.len() >= WELCOMES {
+            welcomes.clear();
+        }
+        welcomes.insert(key, Arc::clone(&welcome));
+        Ok(welcome)
+    }
+
+    async fn ask_welcome(
+        &self,
+        pools: &UserPools,
+        startup: &Arc<SettingSet>,
+    ) -> Result<Welcome, Failure> {
+        let there = |id: &ShardId| self.cluster.shard(*id).is_ok_and(|s| s.primary().is_some());
+        let home = self.home();
+        let shard = std::iter::once(home).chain(self.shard_ids()).find(there).unwrap_or(home);
+        let mut backend = pools.checkout(shard).await?;
+        let mut sql = difference(&backend.settings, startup).unwrap_or_default();
+        sql.extend_from_slice(b"SHOW search_path");
+        let question = String::from_utf8_lossy(&sql).into_owned();
+        match ask(&mut backend, &question, self.query_timeout).await {
+            Ok(rows) => {
+                backend.settings = Arc::clone(startup);
+                let path = rows.last().and_then(|row| row.first().cloned().flatten());
+                Ok(Welcome {
+                    told: Arc::new(backend.parameters().clone()),
+                    search_path: split_path(&path.unwrap_or_default()).into(),
+                })
+            }
+            Err(crate::cluster::ConnectError::Refused { sqlstate, message }) => {
+                Err(Failure { sqlstate: sqlstate.into(), ..Failure::new("22023", message) })
+            }
+            Err(other) => {
+                backend.mark_broken();
+                Err(Failure::new("08006", other.to_string()))
+            }
+        }
+    }
+
+    /// What a session that began with these settings was told.
+    pub fn told_at_startup(&self, user: &str, startup: &Arc<SettingSet>) -> Arc<Told> {
+        let key = (Box::from(user), Arc::clone(startup));
+        self.welcomes.lock().get(&key).map(|w| Arc::clone(&w.told)).unwrap_or_default()
+    }
+}
+
+fn make_router(
+    cluster: &Cluster,
+    catalog: &Catalog,
+    schema: &SchemaWatch,
+) -> Result<Router, String> {
+    let rules = Arc::clone(&cluster.database().rules);
+    let mut placements = Vec::with_capacity(rules.keyspaces.len());
+    for keyspace in &rules.keyspaces {
+        let placement = catalog.placement(&keyspace.name);
+        let missing = || format!("the catalog has no placement of keyspace {}", keyspace.name);
+        placements.push(placement.ok_or_else(missing)?.clone());
+    }
+    let parts = Parts {
+        rules,
+        placements,
+        epoch: catalog.epoch,
+        shards: catalog.shards.iter().map(|shard| shard.name.clone()).collect(),
+        schema: schema.current(),
+        bounds: Bounds::default(),
+    };
+    Router::new(parts).map_err(|error| error.to_string())
+}
+
+/// The names in a `search_path` as SHOW gives it: apart by commas, quoted where they must be.
+fn split_path(path: &str) -> Vec<Box<str>> {
+    let mut names = Vec::new();
+    let mut name = String::new();
+    let (mut quoted, mut any) = (false, false);
+    let mut chars = path.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' if quoted && chars.peek() == Some(&'"') => {
+                chars.next();
+                name.push('"');
+            }
+            '"' => {
+                quoted = !quoted;
+                any = true;
+            }
+            ',' if !quoted => names.push(std::mem::take(&mut name).into_boxed_str()),
+            c if !quoted && c.is_whitespace() => {}
+            c if quoted => name.push(c),
+            c => {
+                any = true;
+                name.extend(c.to_lowercase());
+            }
+        }
+    }
+    if any || !name.is_empty() {
+        names.push(name.into_boxed_str());
+    }
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split_path;
+
+    #[test]
+    fn search_paths_are_split_as_the_server_splits_them() {
+        let split = |path| split_path(path).iter().map(|n| n.to_string()).collect::<Vec<_>>();
+        assert_eq!(split("\"$user\", public"), ["$user", "public"]);
+        assert_eq!(split("A,\"B, \"\"c\"\"\""), ["a", "B, \"c\""]);
+        assert_eq!(split("\"\""), [""; 0]);
+        assert_eq!(split(""), [""; 0]);
+    }
+}

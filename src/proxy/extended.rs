@@ -1,0 +1,376 @@
+//! The extended protocol: messages are gathered until Sync or Flush, because the Bind that says
+//! where they go comes after the Parse that must go there, too.
+//!
+//! A batch is cut into legs: runs of messages that go to one place. Mostly there is one. What
+//! the session answers by itself (BEGIN, `SET pgherd.shard`) goes nowhere.
+
+use bytes::{Bytes, BytesMut};
+
+use super::client::Gone;
+use super::control::Where;
+use super::failure::Failure;
+use super::leg::{Leg, Op, Target};
+use super::planner::Part;
+use super::session::{Session, Stop};
+use super::state::{Effect, Purpose};
+use super::statements::Statement;
+use crate::routing::Route;
+use crate::wire::backend::{self, TransactionStatus, tag as answer};
+use crate::wire::frontend::{self, Bind, Execute, Parse, Target as Named, tag};
+
+use std::sync::Arc;
+
+/// One message of the extended protocol, as it came.
+#[derive(Debug)]
+pub struct Message {
+    pub tag: u8,
+    pub body: Bytes,
+}
+
+/// What a client has bound.
+#[derive(Debug, Clone)]
+pub struct Portal {
+    pub statement: Arc<Statement>,
+    pub part: Option<Arc<Part>>,
+    /// The session answers it by itself.
+    pub local: bool,
+    /// EXPLAIN: what stands before the server's plan.
+    pub explain: Option<Arc<super::explain::Shown>>,
+}
+
+/// How a batch ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    Sync,
+    Flush,
+}
+
+/// Messages that pile up to so many bytes without Sync or Flush are sent on.
+const GATHERED: usize = 1024 * 1024;
+
+impl Session {
+    /// Keeps a message until it is known where it goes.
+    pub(super) async fn gather(&mut self, tag: u8, body: BytesMut) -> Result<(), Gone> {
+        self.batch_bytes += body.len();
+        self.batch.push(Message { tag, body: body.freeze() });
+        if self.batch_bytes >= GATHERED { self.flush().await } else { Ok(()) }
+    }
+
+    /// Flush: what was gathered runs, and its replies go out.
+    pub(super) async fn flush(&mut self) -> Result<(), Gone> {
+        self.run_gathered(End::Flush).await
+    }
+
+    /// A Query that follows messages without Sync.
+    pub(super) async fn flush_before_query(&mut self) -> Result<(), Gone> {
+        if self.batch.is_empty() { Ok(()) } else { self.flush().await }
+    }
+
+    /// Sync: what was gathered runs, and the implicit transaction ends.
+    pub(super) async fn sync(&mut self) -> Result<(), Gone> {
+        self.run_gathered(End::Sync).await?;
+        if std::mem::take(&mut self.copied) {
+            // It came before the data of a COPY, where Postgres takes no notice of it; the
+            // client sends another one behind them.
+            return Ok(());
+        }
+        self.skipping = false;
+        if std::mem::take(&mut self.synced) {
+            return Ok(());
+        }
+        match &mut self.held {
+            Some(held) if held.unsynced => held.sync(true, Purpose::Client),
+            Some(_) => {
+                self.ready();
+                return Ok(());
+            }
+            None => {
+                if self.state.status == TransactionStatus::Idle {
+                    self.state.settle(false);
+                }
+                self.ready();
+                return Ok(());
+            }
+        }
+        match self.converse().await {
+            Ok(_) => {}
+            Err(Stop::Gone(gone)) => return Err(gone),
+            Err(Stop::Told) => self.ready(),
+            Err(Stop::Failed(failure)) => {
+                failure.write(&mut self.client.output);
+                self.ready();
+            }
+        }
+        self.release_if_idle().await;
+        Ok(())
+    }
+
+    async fn run_gathered(&mut self, end: End) -> Result<(), Gone> {
+        self.synced = false;
+        self.copied = false;
+        self.batch_bytes = 0;
+        let messages = std::mem::take(&mut self.batch);
+        if messages.is_empty() || self.skipping {
+            return Ok(());
+        }
+        match self.run_batch(messages, end).await {
+            Ok(()) => Ok(()),
+            Err(Stop::Gone(gone)) => Err(gone),
+            Err(Stop::Told) => {
+                self.skipping = true;
+                Ok(())
+            }
+            Err(Stop::Failed(failure)) => {
+                self.skipping = true;
+                self.fail(&failure, false).await
+            }
+        }
+    }
+
+    async fn run_batch(&mut self, messages: Vec<Message>, end: End) -> Result<(), Stop> {
+        let mut leg = Leg::default();
+        for message in messages {
+            let taken = self.take_message(&message, &mut leg).await;
+            if self.skipping {
+                return Ok(());
+            }
+            if let Err(stop) = taken {
+                // What stands before the message that is refused is answered first.
+                self.run_leg(&mut leg, End::Flush).await?;
+                return if self.skipping { Ok(()) } else { Err(stop) };
+            }
+        }
+        self.run_leg(&mut leg, end).await
+    }
+
+    async fn take_message(&mut self, message: &Message, leg: &mut Leg) -> Result<(), Stop> {
+        let body = &message.body;
+        match message.tag {
+            tag::PARSE => self.take_parse(body, leg),
+            tag::BIND => self.take_bind(body, leg).await,
+            tag::DESCRIBE => self.take_describe(body, leg),
+            tag::EXECUTE => self.take_execute(body, leg).await,
+            tag::CLOSE => self.take_close(body, leg),
+            _ => Ok(()),
+        }
+    }
+
+    fn take_parse(&mut self, body: &Bytes, leg: &mut Leg) -> Result<(), Stop> {
+        let parse = Parse::read(body)?;
+        if !parse.name.is_empty() && self.state.statements.get(parse.name).is_some() {
+            let name = String::from_utf8_lossy(parse.name);
+            let message = format!("prepared statement \"{name}\" already exists");
+            return Err(Failure::new("42P05", message).into());
+        }
+        let statement = self.db.registry.statement(parse.query, parse.types.iter());
+        self.bound_statements(parse.name.len() + statement.text.len())?;
+        let failed = self.state.status == TransactionStatus::Failed;
+        let local = match self.planned(&statement) {
+            Ok(part) => part.is_none_or(|part| part.never_parsed()),
+            // In a failed transaction the server says so; what can't be planned is refused
+            // before any of it is sent.
+            Err(_) if failed && self.held.is_some() => false,
+            Err(failure) => return Err(failure.into()),
+        };
+        let name = Bytes::copy_from_slice(parse.name);
+        let unnamed = name.is_empty();
+        let before = self.state.statements.put(name, Some(Arc::clone(&statement)));
+        if local {
+            leg.answer(answer::PARSE_COMPLETE, Some(before));
+        } else {
+            leg.soft = Some(Arc::clone(&statement));
+            leg.ops.push(Op::Parse { statement, unnamed, before });
+        }
+        Ok(())
+    }
+
+    /// Bounds what one client keeps prepared.
+    fn bound_statements(&self, more: usize) -> Result<(), Failure> {
+        let max = self.db.limits.prepared_statements;
+        if self.state.statements.bytes().saturating_add(more) <= max {
+            return Ok(());
+        }
+        Err(Failure::new("54000", "too many prepared statements").with_hint(format!(
+            "A client may keep {max} bytes of them: close some, or raise \
+             limits.prepared_statements."
+        )))
+    }
+
+    fn statement(&self, name: &[u8]) -> Result<Arc<Statement>, Failure> {
+        self.state.statements.get(name).cloned().ok_or_else(|| {
+            let name = String::from_utf8_lossy(name);
+            let message = if name.is_empty() {
+                "unnamed prepared statement does not exist".to_owned()
+            } else {
+                format!("prepared statement \"{name}\" does not exist")
+            };
+            Failure::new("26000", message)
+        })
+    }
+
+    async fn take_bind(&mut self, body: &Bytes, leg: &mut Leg) -> Result<(), Stop> {
+        let bind = Bind::read(body)?;
+        let statement = self.statement(bind.statement)?;
+        let unnamed = bind.statement.is_empty();
+        let part = match self.planned(&statement) {
+            Ok(part) => part,
+            Err(_) if self.server_refuses() => None,
+            Err(failure) => return Err(failure.into()),
+        };
+        let mut explain = None;
+        let mut local = false;
+        let target = match &part {
+            // Sent on where the transaction is: it fails there.
+            _ if self.server_refuses() => Target::Any,
+            None => {
+                local = true;
+                Target::Nowhere
+            }
+            Some(part) => match self.place(part, &statement.text, leg.goes_somewhere())? {
+                Where::Local | Where::Everywhere => {
+                    local = true;
+                    Target::Nowhere
+                }
+                Where::Trial => Target::Trial,
+                Where::Anywhere => Target::Any,
+                Where::Routed => {
+                    let (route, shown) = self.route_bind(part, &statement, &bind).await?;
+                    explain = shown;
+                    match route {
+                        Route::One(shard) => Target::Shard(shard),
+                        Route::Any | Route::All => Target::Any,
+                    }
+                }
+            },
+        };
+        if !leg.admits(target, self.held.as_ref().map(|held| held.shard)) {
+            self.run_leg_before(leg, target).await?;
+            if self.skipping {
+                return Ok(());
+            }
+            // The session may stand elsewhere now.
+            return Box::pin(self.take_bind(body, leg)).await;
+        }
+        let portal = Portal { statement: Arc::clone(&statement), part, local, explain };
+        self.portals.insert(Bytes::copy_from_slice(bind.portal), portal);
+        if local {
+            leg.answer(answer::BIND_COMPLETE, None);
+        } else {
+            leg.join(target);
+            leg.ops.push(Op::Bind { statement, unnamed, body: body.clone() });
+        }
+        Ok(())
+    }
+
+    /// The server's transaction has failed: whatever it gets, it refuses.
+    fn server_refuses(&self) -> bool {
+        self.held.is_some() && self.state.status == TransactionStatus::Failed
+    }
+
+    fn take_describe(&mut self, body: &Bytes, leg: &mut Leg) -> Result<(), Stop> {
+        match frontend::read_describe(body)? {
+            Named::Prepared(name) => {
+                let statement = self.statement(name)?;
+                let part = self.planned(&statement).ok().flatten();
+                if part.as_ref().is_none_or(|part| part.never_parsed()) && !self.server_refuses() {
+                    let mut out = BytesMut::new();
+                    backend::parameter_description(&mut out, &[]);
+                    describe_local(&mut out, part.as_deref());
+                    leg.ops.push(Op::Answer { bytes: out.freeze(), before: None });
+                } else {
+                    leg.soft = Some(Arc::clone(&statement));
+                    leg.ops.push(Op::DescribeStatement { statement, unnamed: name.is_empty() });
+                }
+            }
+            Named::Portal(name) => match self.portals.get(name) {
+                Some(portal) if portal.local => {
+                    let mut out = BytesMut::new();
+                    describe_local(&mut out, portal.part.as_deref());
+                    leg.ops.push(Op::Answer { bytes: out.freeze(), before: None });
+                }
+                _ => {
+                    self.require_portal(name)?;
+                    leg.ops.push(Op::DescribePortal { name: Bytes::copy_from_slice(name) });
+                }
+            },
+        }
+        Ok(())
+    }
+
+    /// A portal that isn't known here may still be a cursor of the server's transaction.
+    fn require_portal(&self, name: &[u8]) -> Result<(), Failure> {
+        if self.portals.contains_key(name) || self.held.is_some() {
+            return Ok(());
+        }
+        let name = String::from_utf8_lossy(name);
+        Err(Failure::new("34000", format!("portal \"{name}\" does not exist")))
+    }
+
+    async fn take_execute(&mut self, body: &Bytes, leg: &mut Leg) -> Result<(), Stop> {
+        let execute = Execute::read(body)?;
+        let Some(portal) = self.portals.get(execute.portal).cloned() else {
+            self.require_portal(execute.portal)?;
+            let note = Default::default();
+            leg.ops.push(Op::Execute { body: body.clone(), note, statement: None });
+            return Ok(());
+        };
+        if portal.local {
+            self.run_leg(leg, End::Flush).await?;
+            if self.skipping {
+                return Ok(());
+            }
+            return self.execute_local(&portal).await;
+        }
+        let copies_in =
+            portal.part.as_ref().is_some_and(|part| part.copies_in(&portal.statement.text));
+        let ends = portal.part.as_ref().is_some_and(|part| part.ends_transaction());
+        let note = self.execute_note(&portal);
+        let statement = Some(portal.statement);
+        leg.ops.push(Op::Execute { body: body.clone(), note, statement });
+        leg.ended = ends;
+        if copies_in {
+            // Its data come next; a Sync sent with it would be taken for part of them.
+            return self.run_leg(leg, End::Flush).await;
+        }
+        Ok(())
+    }
+
+    fn execute_note(&self, portal: &Portal) -> super::state::Note {
+        let text = &portal.statement.text;
+        let effect = portal.part.as_ref().map_or(Effect::Nothing, |part| part.effect(text));
+        super::state::Note {
+            effects: vec![effect],
+            explain: portal.explain.clone(),
+            commits: portal.part.as_ref().is_none_or(|part| part.may_write()),
+            ..Default::default()
+        }
+    }
+
+    fn take_close(&mut self, body: &Bytes, leg: &mut Leg) -> Result<(), Stop> {
+        match frontend::read_close(body)? {
+            Named::Prepared(name) => {
+                // Connections keep it, for others and for the next time.
+                let before = self.state.statements.put(Bytes::copy_from_slice(name), None);
+                leg.answer(answer::CLOSE_COMPLETE, Some(before));
+            }
+            Named::Portal(name) => {
+                let known = self.portals.remove(name);
+                let on_server = known.is_some_and(|portal| !portal.local) || self.held.is_some();
+                if on_server && (leg.goes_somewhere() || self.held.is_some()) {
+                    leg.ops.push(Op::ClosePortal { name: Bytes::copy_from_slice(name) });
+                } else {
+                    leg.answer(answer::CLOSE_COMPLETE, None);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What Describe says of a statement that the session answers by itself.
+fn describe_local(out: &mut BytesMut, part: Option<&Part>) {
+    match part.and_then(Part::local_column) {
+        Some(column) => backend::row_description(out, &[backend::Field::text(column)]),
+        None => backend::empty(out, answer::NO_DATA),
+    }
+}

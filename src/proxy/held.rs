@@ -1,0 +1,303 @@
+//! The connection that serves a client's transaction: taken when the first statement for a
+//! shard comes, given back when the server is ready outside a transaction.
+
+use std::sync::Arc;
+
+use super::client::Gone;
+use super::failure::Failure;
+use super::relay::{Broken, Conversation, Ended};
+use super::replies::{Replies, Request};
+use super::session::{Session, Stop};
+use super::settings;
+use super::state::{Effect, Note, Purpose};
+use crate::cluster::Lent;
+use crate::routing::ShardId;
+use crate::wire::backend::{ErrorFields, TransactionStatus};
+use crate::wire::frame::HEADER_LEN;
+use crate::wire::frontend;
+
+/// How long a request to cancel a lost client's statement may take.
+const CANCEL_LIMIT: std::time::Duration = std::time::Duration::from_secs(5);
+/// A portal that nobody has: executing it is an error, which fails a transaction.
+const NO_PORTAL: &[u8] = b"pgherd_refused";
+
+/// A connection on loan to this session.
+#[derive(Debug)]
+pub struct Held {
+    pub backend: Lent,
+    pub shard: ShardId,
+    /// What the server still owes.
+    pub replies: Replies<Note>,
+    /// Messages of the extended protocol were sent that no Sync has followed.
+    pub unsynced: bool,
+}
+
+impl Held {
+    /// Puts a Query into what is to be sent.
+    pub fn query(&mut self, text: &[u8], shown: bool, note: Note) {
+        frontend::write_query(&mut self.backend.output, text);
+        self.backend.expect_ready(1);
+        // A simple query takes the unnamed statement's place.
+        self.backend.unnamed = None;
+        self.replies.push(Request::Query, shown, note);
+    }
+
+    /// Puts a Query into what is to be sent whose ReadyForQuery isn't the client's.
+    pub fn unfinished_query(&mut self, text: &[u8], note: Note) {
+        self.query(text, true, note);
+        self.replies.last_is_unfinished();
+    }
+
+    /// Puts a Sync into what is to be sent.
+    pub fn sync(&mut self, shown: bool, purpose: Purpose) {
+        frontend::sync(&mut self.backend.output);
+        self.backend.expect_ready(1);
+        self.unsynced = false;
+        self.replies.push(Request::Sync, shown, Note { purpose, ..Note::default() });
+    }
+}
+
+impl Session {
+    /// Has a connection to this shard, or to any, with the client's settings. An open
+    /// transaction that no server knew of is begun on it, at the latest with what is sent next.
+    pub(super) async fn hold(&mut self, shard: Option<ShardId>) -> Result<(), Stop> {
+        self.take(shard).await?;
+        self.begin_unsent().await
+    }
+
+    /// As [`hold`](Self::hold), without beginning the transaction.
+    pub(super) async fn take(&mut self, shard: Option<ShardId>) -> Result<(), Stop> {
+        if let Some(held) = &self.held {
+            return match shard {
+                Some(shard) if shard != held.shard => {
+                    Err(self.db.another_shard(held.shard, shard).into())
+                }
+                _ => Ok(()),
+            };
+        }
+        let shard = shard.unwrap_or_else(|| self.any_shard());
+        let backend = self.checkout(shard).await?;
+        self.cancel.attach(backend.cancel_token()).await;
+        self.last_shard = shard;
+        self.held = Some(Held { backend, shard, replies: Replies::default(), unsynced: false });
+        self.apply_settings().await
+    }
+
+    /// The shard that served this client last, if it is there, else one that is.
+    fn any_shard(&self) -> ShardId {
+        let cluster = &self.db.cluster;
+        let there = |id: &ShardId| cluster.shard(*id).is_ok_and(|s| s.primary().is_some());
+        let all = (0..cluster.shards().len()).map(|i| ShardId(i as u16));
+        std::iter::once(self.last_shard).chain(all).find(there).unwrap_or(self.last_shard)
+    }
+
+    /// Waits for a connection, for a cancel request, or for the client to go.
+    async fn checkout(&mut self, shard: ShardId) -> Result<Lent, Stop> {
+        /// Bytes that a client may send ahead while it waits.
+        const READ_AHEAD: usize = 64 * 1024;
+        let checkout = self.pools.checkout(shard);
+        tokio::pin!(checkout);
+        let cancelled = self.cancel.requested();
+        tokio::pin!(cancelled);
+        loop {
+            let may_read = self.client.input.len() < READ_AHEAD;
+            tokio::select! {
+                biased;
+                lent = &mut checkout => return Ok(lent?),
+                () = &mut cancelled => return Err(Failure::new(
+                    "57014", "canceling statement due to user request").into()),
+                read = self.client.fill(), if may_read => { read.map_err(Gone::from)?; }
+            }
+        }
+    }
+
+    /// Brings the connection's settings in line with the client's.
+    async fn apply_settings(&mut self) -> Result<(), Stop> {
+        let Some(held) = &mut self.held else { return Ok(()) };
+        let schema = self.db.schema_version();
+        if held.backend.prepared_schema != schema {
+            if !held.backend.prepared.is_empty() {
+                held.query(b"DEALLOCATE ALL", false, purpose(Purpose::Settings));
+                held.backend.prepared.clear();
+            }
+            held.backend.prepared_schema = schema;
+        }
+        let wanted = self.state.settings.committed();
+        let applied = Arc::clone(&held.backend.settings);
+        let Some(sql) = settings::difference(&applied, wanted) else { return Ok(()) };
+        held.query(&sql, false, purpose(Purpose::Settings));
+        held.backend.settings = Arc::clone(wanted);
+        if settings::is_safe(&applied, wanted) {
+            return Ok(());
+        }
+        self.converse().await.map(|_| ())
+    }
+
+    /// Begins the transaction that no server knew of.
+    async fn begin_unsent(&mut self) -> Result<(), Stop> {
+        let Some(held) = &mut self.held else { return Ok(()) };
+        if !self.unsent.is_open() {
+            return Ok(());
+        }
+        held.query(&self.unsent.text(), false, purpose(Purpose::Unsent));
+        let plain = self.unsent.is_plain();
+        self.unsent.clear();
+        if plain {
+            return Ok(());
+        }
+        self.converse().await.map(|_| ())
+    }
+
+    /// Sends what is in the connection's output and relays until all is answered; then gives
+    /// the connection back, unless a transaction goes on.
+    pub(super) async fn converse(&mut self) -> Result<Ended, Stop> {
+        let Some(held) = &mut self.held else { return Ok(Ended::default()) };
+        let conversation = Conversation::new(
+            &mut self.client,
+            &mut self.state,
+            &mut held.backend,
+            &mut held.replies,
+        );
+        match conversation.run().await {
+            Ok(ended) => self.heard(ended).await,
+            Err(Broken::Client(gone)) => {
+                self.abandon().await;
+                Err(gone.into())
+            }
+            Err(Broken::Server(why)) => Err(self.lost(why).await.into()),
+        }
+    }
+
+    /// An error of a message of ours is the client's when its statement needed it.
+    async fn heard(&mut self, mut ended: Ended) -> Result<Ended, Stop> {
+        let Some(hidden) = ended.hidden.take() else { return Ok(ended) };
+        match hidden.purpose {
+            Purpose::Undo | Purpose::AfterReset => return Ok(ended),
+            Purpose::Define => {
+                ended.hidden = Some(hidden);
+                return Ok(ended);
+            }
+            _ => {}
+        }
+        let failure = ErrorFields::read(&hidden.frame[HEADER_LEN..])
+            .map(|fields| Failure::from_server(&fields))?;
+        // Nobody knows what this connection's settings are now.
+        self.drop_broken().await;
+        self.state.rollback();
+        if self.state.status != TransactionStatus::Idle {
+            self.state.status = TransactionStatus::Failed;
+        }
+        Err(failure.into())
+    }
+
+    /// Gives the connection back when the server is ready outside a transaction.
+    pub(super) async fn release_if_idle(&mut self) {
+        let over = self.held.as_ref().is_some_and(|held| {
+            !held.unsynced
+                && held.replies.is_empty()
+                && held.backend.status() == TransactionStatus::Idle
+        });
+        if over && let Some(mut held) = self.held.take() {
+            held.backend.settings = Arc::clone(self.state.settings.committed());
+            self.portals.clear();
+            self.cancel.detach().await;
+        }
+    }
+
+    /// The client vanished while its statement ran: the statement is cancelled.
+    async fn abandon(&mut self) {
+        if let Some(held) = &self.held
+            && !held.replies.is_empty()
+            && let Err(error) = held.backend.cancel_token().cancel(CANCEL_LIMIT).await
+        {
+            tracing::warn!(%error, "the statement of a lost client was not cancelled");
+        }
+        self.drop_broken().await;
+    }
+
+    pub(super) async fn drop_broken(&mut self) {
+        if let Some(mut held) = self.held.take() {
+            held.backend.mark_broken();
+            for note in held.replies.take_all().into_iter().rev() {
+                if let Some(before) = note.before {
+                    self.state.statements.take_back(before);
+                }
+            }
+            self.portals.clear();
+            self.cancel.detach().await;
+        }
+    }
+
+    /// The connection to the server broke: what the client is told.
+    async fn lost(&mut self, why: String) -> Failure {
+        let Some(held) = &self.held else {
+            return Failure::new("08006", why);
+        };
+        let name = self.db.shard_name(held.shard).to_owned();
+        let address = held.backend.address().to_string();
+        let unknown = held.replies.iter().any(|note| {
+            let commits = note.effects.contains(&Effect::Commit);
+            commits || (note.commits && self.state.status == TransactionStatus::Idle)
+        });
+        self.pools_suspect(held.shard);
+        tracing::warn!(shard = %name, node = %address, %why, "a connection was lost");
+        self.drop_broken().await;
+        self.unsent.clear();
+        self.state.rollback();
+        if self.state.status != TransactionStatus::Idle {
+            self.state.status = TransactionStatus::Failed;
+        }
+        let lost = format!("the connection to shard {name}, node {address}, was lost: {why}");
+        if unknown {
+            Failure::new("08007", lost).with_hint(
+                "Whether the statement took effect is not known. Look before you repeat it.",
+            )
+        } else {
+            Failure::new("08006", lost).with_hint("The transaction was rolled back. Run it again.")
+        }
+    }
+
+    fn pools_suspect(&self, shard: ShardId) {
+        if let Some(held) = &self.held {
+            self.pools.suspect(shard, &held.backend);
+        }
+    }
+
+    /// Makes the server's transaction fail, after an error of ours. `sync`: no Sync of the
+    /// client's is to come.
+    pub(super) async fn poison(&mut self, sync: bool) -> Result<(), Gone> {
+        let Some(held) = &mut self.held else { return Ok(()) };
+        if held.replies.failed() {
+            return Ok(());
+        }
+        let open = held.unsynced || held.backend.status() == TransactionStatus::InTransaction;
+        if open {
+            frontend::execute(&mut held.backend.output, NO_PORTAL, 0);
+            held.replies.push(Request::Execute, false, purpose(Purpose::Undo));
+            held.unsynced = true;
+        }
+        if sync {
+            held.sync(false, Purpose::EarlySync);
+        } else if open {
+            frontend::flush(&mut held.backend.output);
+        }
+        match self.converse().await {
+            Ok(_) => {}
+            Err(Stop::Gone(gone)) => return Err(gone),
+            // The connection was lost, and with it the transaction.
+            Err(Stop::Failed(_) | Stop::Told) => return Ok(()),
+        }
+        if sync {
+            if let Some(held) = &self.held {
+                self.state.status = held.backend.status();
+            }
+            self.release_if_idle().await;
+        }
+        Ok(())
+    }
+}
+
+/// The note of a message of ours.
+pub fn purpose(purpose: Purpose) -> Note {
+    Note { purpose, ..Note::default() }
+}

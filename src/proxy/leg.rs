@@ -1,0 +1,319 @@
+//! A run of extended-protocol messages that go to one place.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+
+use super::extended::End;
+use super::held::{Held, purpose};
+use super::replies::Request;
+use super::session::{Session, Stop};
+use super::state::{Note, Purpose};
+use super::statements::{Before, Statement, server_name};
+use crate::cluster::Backend;
+use crate::routing::ShardId;
+use crate::wire::backend::{self, TransactionStatus, tag as answer};
+use crate::wire::frontend::{self, Bind, Execute, Target as Named};
+
+/// Where a leg goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Target {
+    /// It isn't known yet, or nothing of it needs a server.
+    #[default]
+    Nowhere,
+    Any,
+    Shard(ShardId),
+    /// Tried on any server and rolled back: the transaction has no shard yet.
+    Trial,
+}
+
+/// What is done with one message.
+#[derive(Debug)]
+pub enum Op {
+    Answer { bytes: Bytes, before: Option<Before> },
+    Parse { statement: Arc<Statement>, unnamed: bool, before: Before },
+    Bind { statement: Arc<Statement>, unnamed: bool, body: Bytes },
+    DescribeStatement { statement: Arc<Statement>, unnamed: bool },
+    DescribePortal { name: Bytes },
+    Execute { body: Bytes, note: Note, statement: Option<Arc<Statement>> },
+    ClosePortal { name: Bytes },
+}
+
+/// Messages that go to one place.
+#[derive(Debug, Default)]
+pub struct Leg {
+    pub target: Target,
+    pub ops: Vec<Op>,
+    /// A statement that is parsed or described but not bound: it decides where a leg goes that
+    /// binds none.
+    pub soft: Option<Arc<Statement>>,
+    /// The last thing executed ended the transaction.
+    pub ended: bool,
+}
+
+impl Leg {
+    /// The session answers a message by one without a body.
+    pub fn answer(&mut self, tag: u8, before: Option<Before>) {
+        let mut out = BytesMut::new();
+        backend::empty(&mut out, tag);
+        self.ops.push(Op::Answer { bytes: out.freeze(), before });
+    }
+
+    /// Whether a server gets any of it.
+    pub fn goes_somewhere(&self) -> bool {
+        matches!(self.target, Target::Any | Target::Shard(_))
+    }
+
+    /// Whether a message with this target may join, given the shard of the running transaction.
+    pub fn admits(&self, target: Target, held: Option<ShardId>) -> bool {
+        let here = match (self.target, held) {
+            (Target::Shard(shard), _) | (Target::Any, Some(shard)) => Some(shard),
+            _ => None,
+        };
+        match (self.target, target) {
+            (_, Target::Nowhere) | (Target::Nowhere, _) => true,
+            (Target::Trial, _) | (_, Target::Trial) => false,
+            (_, Target::Any) => true,
+            (Target::Any, Target::Shard(shard)) => here.is_none_or(|here| here == shard),
+            (Target::Shard(one), Target::Shard(other)) => one == other,
+        }
+    }
+
+    pub fn join(&mut self, target: Target) {
+        self.ended = false;
+        if matches!(self.target, Target::Nowhere | Target::Any) && target != Target::Nowhere {
+            self.target = target;
+        }
+    }
+}
+
+impl Session {
+    /// Runs what stands before a message that goes elsewhere. A leg that ended its transaction
+    /// ends altogether, so that the next may go to another shard.
+    pub(super) async fn run_leg_before(&mut self, leg: &mut Leg, next: Target) -> Result<(), Stop> {
+        if leg.ended && leg.goes_somewhere() {
+            return self.run_leg_with(leg, LegEnd::EarlySync).await;
+        }
+        if let (Target::Shard(here), Target::Shard(there)) = (leg.target, next) {
+            return Err(self.db.another_shard(here, there).into());
+        }
+        self.run_leg(leg, End::Flush).await
+    }
+
+    /// Sends a leg and relays its replies. Afterwards it is empty.
+    pub(super) async fn run_leg(&mut self, leg: &mut Leg, end: End) -> Result<(), Stop> {
+        let end = match end {
+            End::Sync => LegEnd::Sync,
+            End::Flush => LegEnd::Flush,
+        };
+        self.run_leg_with(leg, end).await
+    }
+
+    async fn run_leg_with(&mut self, leg: &mut Leg, end: LegEnd) -> Result<(), Stop> {
+        let Leg { target, ops, soft, .. } = std::mem::take(leg);
+        let only_sync = end == LegEnd::Sync && self.held.is_some() && !self.copied;
+        if ops.is_empty() && !only_sync {
+            return Ok(());
+        }
+        let needs_server = ops.iter().any(|op| !matches!(op, Op::Answer { .. }));
+        if !needs_server && self.held.is_none() {
+            self.answer_all(ops);
+            return Ok(());
+        }
+        if target == Target::Trial {
+            return self.run_trial(ops).await;
+        }
+        // To parse or describe is no reason to begin a transaction somewhere, or to stay there.
+        let passing = target == Target::Nowhere && self.held.is_none();
+        let end = if passing && (end == LegEnd::Flush || self.unsent.is_open()) {
+            LegEnd::HiddenSync
+        } else {
+            end
+        };
+        match target {
+            Target::Shard(shard) => self.hold(Some(shard)).await?,
+            Target::Nowhere if passing => {
+                let shard = soft.and_then(|statement| self.place_of_soft(&statement));
+                self.take(shard).await?;
+            }
+            _ => self.hold(None).await?,
+        }
+        self.send_ops(ops)?;
+        let Some(held) = &mut self.held else { return Ok(()) };
+        match end {
+            LegEnd::Sync => held.sync(true, Purpose::Client),
+            LegEnd::EarlySync => held.sync(false, Purpose::EarlySync),
+            LegEnd::HiddenSync => held.sync(false, Purpose::Undo),
+            LegEnd::Flush => {
+                frontend::flush(&mut held.backend.output);
+                held.unsynced = true;
+            }
+        }
+        self.converse_leg(end).await
+    }
+
+    async fn converse_leg(&mut self, end: LegEnd) -> Result<(), Stop> {
+        let ended = self.converse().await?;
+        self.skipping = ended.failed;
+        self.copied |= ended.copied;
+        self.synced = end == LegEnd::Sync;
+        if ended.failed && self.unsent.is_open() {
+            self.state.status = TransactionStatus::Failed;
+        }
+        self.release_if_idle().await;
+        Ok(())
+    }
+
+    /// No server is needed.
+    fn answer_all(&mut self, ops: Vec<Op>) {
+        for op in ops {
+            if let Op::Answer { bytes, .. } = op {
+                self.client.output.extend_from_slice(&bytes);
+            }
+        }
+    }
+
+    /// Puts the messages into what is to be sent.
+    fn send_ops(&mut self, ops: Vec<Op>) -> Result<(), Stop> {
+        let Some(held) = &mut self.held else { return Ok(()) };
+        for op in ops {
+            held.send(op)?;
+        }
+        Ok(())
+    }
+
+    /// Settings and the like in a transaction that has no shard yet: a server says whether they
+    /// are right, and then forgets them.
+    async fn run_trial(&mut self, ops: Vec<Op>) -> Result<(), Stop> {
+        let tried: Vec<Arc<Statement>> = ops
+            .iter()
+            .filter_map(|op| match op {
+                Op::Execute { statement, .. } => statement.clone(),
+                _ => None,
+            })
+            .collect();
+        self.take(None).await?;
+        let Some(held) = &mut self.held else { return Ok(()) };
+        held.query(&self.unsent.text(), false, purpose(Purpose::Unsent));
+        for op in ops {
+            held.send(op)?;
+        }
+        held.sync(false, Purpose::Undo);
+        held.query(b"ROLLBACK", false, purpose(Purpose::Undo));
+        let ended = self.converse().await?;
+        self.release_if_idle().await;
+        self.skipping = ended.failed;
+        if ended.failed {
+            self.state.status = TransactionStatus::Failed;
+            return Ok(());
+        }
+        for statement in tried {
+            if let Some(part) = self.planned(&statement)? {
+                self.remember_tried(&part, &statement.text)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How a leg ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LegEnd {
+    Sync,
+    Flush,
+    /// The transaction is over, and the client's Sync is yet to come.
+    EarlySync,
+    /// Nothing was executed: the connection is not needed any longer.
+    HiddenSync,
+}
+
+impl Held {
+    fn send(&mut self, op: Op) -> Result<(), Stop> {
+        match op {
+            Op::Answer { bytes, before } => self.answer(bytes, before),
+            Op::Parse { statement, unnamed, before } => {
+                if !unnamed && self.backend.prepared.touch(statement.number) {
+                    let mut out = BytesMut::new();
+                    backend::empty(&mut out, answer::PARSE_COMPLETE);
+                    self.answer(out.freeze(), Some(before));
+                } else {
+                    self.prepare(&statement, unnamed, Some(before))?;
+                }
+            }
+            Op::Bind { statement, unnamed, body } => {
+                let name = self.have(&statement, unnamed)?;
+                let bind = Bind::read(&body)?;
+                bind.write_as(&mut self.backend.output, bind.portal, &name);
+                self.replies.push(Request::Bind, true, Note::default());
+            }
+            Op::DescribeStatement { statement, unnamed } => {
+                let name = self.have(&statement, unnamed)?;
+                frontend::describe(&mut self.backend.output, Named::Prepared(&name));
+                let note = Note { learn: Some(statement), ..Note::default() };
+                self.replies.push(Request::DescribeStatement, true, note);
+            }
+            Op::DescribePortal { name } => {
+                frontend::describe(&mut self.backend.output, Named::Portal(&name));
+                self.replies.push(Request::DescribePortal, true, Note::default());
+            }
+            Op::Execute { body, note, .. } => {
+                let execute = Execute::read(&body)?;
+                frontend::execute(&mut self.backend.output, execute.portal, execute.max_rows);
+                self.replies.push(Request::Execute, true, note);
+            }
+            Op::ClosePortal { name } => {
+                frontend::close(&mut self.backend.output, Named::Portal(&name));
+                self.replies.push(Request::Close, true, Note::default());
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, bytes: Bytes, before: Option<Before>) {
+        self.replies.push(Request::Answer(bytes), true, Note { before, ..Note::default() });
+    }
+
+    /// The statement's name on this connection, where it is prepared first if it isn't.
+    pub(super) fn have(&mut self, statement: &Statement, unnamed: bool) -> Result<Bytes, Stop> {
+        let there = if unnamed {
+            self.backend.unnamed == Some(statement.number)
+        } else {
+            self.backend.prepared.touch(statement.number)
+        };
+        if !there {
+            self.prepare(statement, unnamed, None)?;
+        }
+        Ok(name_on(statement, unnamed))
+    }
+
+    /// Parse, for the client when there is something of the client's to take back if it fails.
+    fn prepare(
+        &mut self,
+        statement: &Statement,
+        unnamed: bool,
+        before: Option<Before>,
+    ) -> Result<(), Stop> {
+        let backend: &mut Backend = &mut self.backend;
+        let mut note = Note::default();
+        if unnamed {
+            backend.unnamed = Some(statement.number);
+            note.unnamed = true;
+        } else {
+            if let Some(evicted) = backend.prepared.insert(statement.number) {
+                let name = server_name(evicted);
+                frontend::close(&mut backend.output, Named::Prepared(&name));
+                self.replies.push(Request::Close, false, purpose(Purpose::Undo));
+            }
+            note.prepared = Some(statement.number);
+        }
+        let name = name_on(statement, unnamed);
+        frontend::parse(&mut backend.output, &name, &statement.text, &statement.types)?;
+        let shown = before.is_some();
+        self.replies.push(Request::Parse, shown, Note { before, ..note });
+        Ok(())
+    }
+}
+
+fn name_on(statement: &Statement, unnamed: bool) -> Bytes {
+    if unnamed { Bytes::new() } else { statement.server_name() }
+}

@@ -1,0 +1,239 @@
+//! Where clients come in: accept, limits, and the end of it all.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::RngCore;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::cancel::CancelKeys;
+use super::client::Client;
+use super::failure::Failure;
+use super::session::{Stopping, shutting_down};
+use super::startup::{Began, Served, Shared, begin, tell, welcome};
+use crate::config::settings::{Limits, Proxy as ProxySettings};
+use crate::wire::stream::Stream;
+
+/// Pause after an accept that failed, such as for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Connections that are told that they are too many, at once; more are closed without a word.
+const REFUSED_AT_ONCE: usize = 100;
+/// How long a client has to take its last message.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// A proxy that listens and doesn't serve yet.
+pub struct Listener {
+    sockets: Vec<TcpListener>,
+    shared: Arc<Shared>,
+    stopping: watch::Sender<Stopping>,
+    settings: ProxySettings,
+}
+
+/// Tells a running proxy to stop.
+#[derive(Debug, Clone)]
+pub struct Stop(watch::Sender<Stopping>);
+
+impl Stop {
+    /// Nobody new comes in; transactions may end, within `proxy.drain_timeout`.
+    pub fn drain(&self) {
+        self.0.send_if_modified(|now| {
+            let drains = *now == Stopping::No;
+            if drains {
+                *now = Stopping::Drain;
+            }
+            drains
+        });
+    }
+
+    /// Everybody is sent away.
+    pub fn now(&self) {
+        self.0.send_replace(Stopping::Now);
+    }
+}
+
+impl Listener {
+    /// Binds the addresses of the settings.
+    pub fn bind(
+        settings: &ProxySettings,
+        limits: &Limits,
+        databases: BTreeMap<Box<str>, Served>,
+    ) -> io::Result<Listener> {
+        let sockets = settings
+            .listen
+            .iter()
+            .map(|address| {
+                listen(*address, settings.backlog)
+                    .map_err(|e| io::Error::new(e.kind(), format!("{address}: {e}")))
+            })
+            .collect::<io::Result<_>>()?;
+        let (stopping, stop) = watch::channel(Stopping::No);
+        let mut mock = [0; 32];
+        rand::rng().fill_bytes(&mut mock);
+        let shared = Shared {
+            databases,
+            limits: limits.clone(),
+            cancel: Arc::new(CancelKeys::default()),
+            mock,
+            stopping: stop,
+        };
+        Ok(Listener { sockets, shared: Arc::new(shared), stopping, settings: settings.clone() })
+    }
+
+    /// Where it listens; port 0 has been replaced by the one that was found.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect()
+    }
+
+    /// What stops it.
+    pub fn stop(&self) -> Stop {
+        Stop(self.stopping.clone())
+    }
+
+    /// Serves until it is stopped, and everybody is gone.
+    pub async fn serve(self) {
+        let Listener { sockets, shared, stopping, settings } = self;
+        let mut accepting = JoinSet::new();
+        let clients = Arc::new(Semaphore::new(shared.limits.clients.min(Semaphore::MAX_PERMITS)));
+        let refused = Arc::new(Semaphore::new(REFUSED_AT_ONCE));
+        for socket in sockets {
+            let gate = Gate {
+                shared: Arc::clone(&shared),
+                clients: Arc::clone(&clients),
+                refused: Arc::clone(&refused),
+            };
+            accepting.spawn(gate.accept(socket));
+        }
+        let mut stop = stopping.subscribe();
+        let _ = stop.wait_for(|s| *s != Stopping::No).await;
+        accepting.shutdown().await;
+        let all =
+            u32::try_from(shared.limits.clients.min(Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
+        let gone = clients.acquire_many(all);
+        tokio::pin!(gone);
+        let deadline = Instant::now() + settings.drain_timeout;
+        tokio::select! {
+            _ = &mut gone => return,
+            _ = stop.wait_for(|s| *s == Stopping::Now) => {}
+            () = tokio::time::sleep_until(deadline) => {}
+        }
+        stopping.send_replace(Stopping::Now);
+        let _ = timeout_at(Instant::now() + 2 * FAREWELL, gone).await;
+    }
+}
+
+fn listen(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(backlog)
+}
+
+/// One listening socket's door.
+struct Gate {
+    shared: Arc<Shared>,
+    clients: Arc<Semaphore>,
+    refused: Arc<Semaphore>,
+}
+
+impl Gate {
+    async fn accept(self, socket: TcpListener) {
+        loop {
+            match socket.accept().await {
+                Ok((stream, peer)) => self.admit(stream, peer),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection was not accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn admit(&self, stream: TcpStream, peer: SocketAddr) {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, %peer, "a connection was lost at once");
+            return;
+        }
+        let client = Client::new(Stream::Tcp(stream), self.shared.limits.message_size);
+        let shared = Arc::clone(&self.shared);
+        match Arc::clone(&self.clients).try_acquire_owned() {
+            Ok(permit) => {
+                tokio::spawn(serve_one(client, shared, permit));
+            }
+            Err(_) => {
+                if let Ok(permit) = Arc::clone(&self.refused).try_acquire_owned() {
+                    tokio::spawn(turn_away(client, shared, permit));
+                }
+            }
+        }
+    }
+}
+
+/// One connection, from its first byte to its end.
+async fn serve_one(mut client: Client, shared: Arc<Shared>, _permit: OwnedSemaphorePermit) {
+    let limit = shared.limits.startup_timeout;
+    let mut stopping = shared.stopping.clone();
+    let stopped = async { stopping.wait_for(|s| *s != Stopping::No).await.is_ok() };
+    let began = tokio::select! {
+        began = timeout(limit, begin(&mut client, &shared)) => Some(began),
+        _ = stopped => None,
+    };
+    let Some(began) = began else {
+        shutting_down().write(&mut client.output);
+        return farewell(client).await;
+    };
+    match began {
+        Err(_) => {
+            let failure = Failure::new("08006", "timed out before it was known who connects")
+                .with_hint("The bound is limits.startup_timeout.")
+                .and_fatal();
+            failure.write(&mut client.output);
+            farewell(client).await;
+        }
+        Ok(Err(gone)) => {
+            tell(&gone, &mut client.output);
+            farewell(client).await;
+        }
+        Ok(Ok(Began::Cancel(request))) => {
+            shared.cancel.cancel(&request, limit).await;
+            farewell(client).await;
+        }
+        Ok(Ok(Began::Session { db, user, settings })) => {
+            match welcome(client, &shared, db, user, settings).await {
+                Ok(session) => session.run().await,
+                Err((mut client, gone)) => {
+                    tell(&gone, &mut client.output);
+                    farewell(client).await;
+                }
+            }
+        }
+    }
+}
+
+/// Answers a client for whom there is no room as soon as it has said that it is one; a cancel
+/// request is acted on.
+async fn turn_away(mut client: Client, shared: Arc<Shared>, _permit: OwnedSemaphorePermit) {
+    match timeout(FAREWELL, super::startup::first_packet(&mut client)).await {
+        Ok(Ok(Some(request))) => {
+            shared.cancel.cancel(&request, shared.limits.startup_timeout).await;
+        }
+        Ok(Ok(None)) => {
+            let max = shared.limits.clients;
+            Failure::new("53300", "sorry, too many clients already")
+                .with_hint(format!("limits.clients is {max}."))
+                .and_fatal()
+                .write(&mut client.output);
+        }
+        _ => {}
+    }
+    farewell(client).await;
+}
+
+async fn farewell(client: Client) {
+    let _ = timeout(FAREWELL, client.close()).await;
+}

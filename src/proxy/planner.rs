@@ -1,0 +1,351 @@
+//! From a client's text to what is done with each of its statements.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::control::{PATH_SEPARATOR, effect_of};
+use super::explain::Shown;
+use super::failure::Failure;
+use super::session::{Session, Stop};
+use super::state::Effect;
+use super::statements::Statement;
+use crate::routing::{
+    self, Action, Parameter, ParameterValue, Plan, PlanContext, Refusal, Route, RouteError, Router,
+    RoutingHint, Values,
+};
+use crate::sql::{self, ExplainFormat, LexOptions, Scanned, SetItem, SetValue};
+use crate::wire::frontend::{Bind, Format};
+
+/// One statement of a text.
+#[derive(Debug)]
+pub struct Part {
+    range: Range<usize>,
+    /// `None` where there is one shard and the text isn't understood: it goes there as it is.
+    known: Option<Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    scanned: Scanned,
+    plan: Arc<Plan>,
+    hint: Option<RoutingHint>,
+}
+
+impl Part {
+    /// What it is.
+    pub fn action(&self) -> &Action {
+        self.known.as_ref().map_or(&Action::Run, |known| &known.plan.action)
+    }
+
+    /// Its own text, without what stands around it.
+    pub fn text<'t>(&self, text: &'t [u8]) -> &'t [u8] {
+        text.get(self.range.clone()).unwrap_or_default()
+    }
+
+    /// What it does to its session when it succeeds. `text` is the text that it is part of.
+    pub fn effect(&self, text: &[u8]) -> Effect {
+        effect_of(self, text)
+    }
+
+    /// It may change something.
+    pub fn may_write(&self) -> bool {
+        self.known.as_ref().is_none_or(|known| known.plan.writes)
+    }
+
+    /// The client sends data after it.
+    pub fn copies_in(&self, text: &[u8]) -> bool {
+        let text = self.text(text);
+        let word = b"COPY";
+        *self.action() == Action::Run
+            && text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
+    }
+
+    /// COMMIT or ROLLBACK.
+    pub fn ends_transaction(&self) -> bool {
+        use sql::Transaction as T;
+        matches!(self.action(), Action::Transaction(T::Commit { .. } | T::Rollback { .. }))
+    }
+
+    /// ROLLBACK or the like: what is answered in a failed transaction.
+    pub fn may_end_failure(&self) -> bool {
+        use sql::Transaction as T;
+        matches!(
+            self.action(),
+            Action::Transaction(T::Commit { .. } | T::Rollback { .. } | T::RollbackTo(_))
+        )
+    }
+
+    /// The session may answer it without a server, so that it isn't parsed on one before it is
+    /// known that one is needed.
+    pub fn never_parsed(&self) -> bool {
+        match self.action() {
+            Action::Empty
+            | Action::Discard(_)
+            | Action::Deallocate(_)
+            | Action::Ddl { .. }
+            | Action::Transaction(_) => true,
+            Action::Set(set) => set.name.starts_with("pgherd."),
+            Action::Show(name) => name.starts_with("pgherd."),
+            _ => false,
+        }
+    }
+
+    /// The one column of what the session answers with a row.
+    pub fn local_column(&self) -> Option<&str> {
+        match self.action() {
+            Action::Show(name) if name.starts_with("pgherd.") => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Whether it was written as RESET.
+    pub fn is_reset(&self, text: &[u8]) -> bool {
+        self.text(text).get(..5).is_some_and(|word| word.eq_ignore_ascii_case(b"RESET"))
+    }
+
+    pub fn has_comment(&self, text: &[u8]) -> bool {
+        let text = self.text(text);
+        text.windows(2).any(|pair| pair == b"--" || pair == b"/*")
+    }
+
+    /// The values that SET gives; `None` for DEFAULT, and where a value isn't read.
+    pub fn set_values(&self, set: &sql::Set, text: &[u8]) -> Option<Vec<String>> {
+        match &set.value {
+            SetValue::Values(items) => {
+                items.iter().map(|item| self.item_text(item, text)).collect()
+            }
+            SetValue::Default | SetValue::Opaque => None,
+        }
+    }
+
+    /// One value of SET.
+    pub fn item_text(&self, item: &SetItem, text: &[u8]) -> Option<String> {
+        let literal = |slot: &sql::LiteralSlot| {
+            let literals = &self.known.as_ref()?.scanned.literals;
+            let value = literals.slot(*slot).first()?.value(text).ok()?;
+            String::from_utf8(value.into_owned()).ok()
+        };
+        match item {
+            SetItem::Word(word) => Some(word.to_string()),
+            SetItem::Literal(slot) => literal(slot),
+            SetItem::NegativeLiteral(slot) => literal(slot).map(|text| format!("-{text}")),
+        }
+    }
+}
+
+/// Where one execution goes, and what EXPLAIN says of it.
+pub type Routed = (Route, Option<Arc<Shown>>);
+
+impl Session {
+    /// The statements of a text; none where it is empty.
+    pub(super) fn parts(&mut self, text: &[u8]) -> Result<Vec<Part>, Failure> {
+        let max = self.db.limits.statement_size;
+        if text.len() > max && !self.db.is_one_shard() {
+            return Err(Failure::new("54000", "statement text is too long to be analysed")
+                .with_hint(format!(
+                    "It has {} bytes, limits.statement_size is {max}.",
+                    text.len()
+                )));
+        }
+        let router = self.db.router();
+        let scanned = match sql::scan(text, self.lex_options()) {
+            Ok(scanned) => scanned,
+            Err(_) if self.db.is_one_shard() => return Ok(vec![whole(text)]),
+            Err(error) => return Err(of_sql(error)),
+        };
+        scanned.into_iter().map(|scanned| self.part(text, scanned, &router)).collect()
+    }
+
+    fn part(&self, text: &[u8], scanned: Scanned, router: &Router) -> Result<Part, Failure> {
+        let path = self.search_path();
+        let context = PlanContext { search_path: &path };
+        let range = scanned.range.clone();
+        match self.db.plans.get_or_plan(text, &scanned, router, &context) {
+            Ok(plan) => {
+                let hint = RoutingHint::of(&scanned.hints)?;
+                Ok(Part { range, known: Some(Known { scanned, plan, hint }) })
+            }
+            Err(_) if self.db.is_one_shard() => Ok(Part { range, known: None }),
+            Err(refusal) => Err(refusal.into()),
+        }
+    }
+
+    /// The one statement of a prepared text; `None` where it is empty.
+    pub(super) fn planned(&self, statement: &Statement) -> Result<Option<Arc<Part>>, Failure> {
+        let router = self.db.router();
+        let world = (router.validity(), self.path_version());
+        if let Some(part) = statement.part(world) {
+            return Ok(part);
+        }
+        let text = &statement.text;
+        let scanned = match sql::scan(text, self.lex_options()) {
+            Ok(scanned) => scanned,
+            Err(_) if self.db.is_one_shard() => return Ok(Some(Arc::new(whole(text)))),
+            Err(error) => return Err(of_sql(error)),
+        };
+        let mut scanned = scanned.into_iter();
+        let part = match (scanned.next(), scanned.next()) {
+            (None, _) => None,
+            (Some(one), None) => Some(Arc::new(self.part(text, one, &router)?)),
+            (Some(_), Some(_)) => {
+                let message = "cannot insert multiple commands into a prepared statement";
+                return Err(Failure::new("42601", message));
+            }
+        };
+        statement.remember(world, part.clone());
+        Ok(part)
+    }
+
+    fn lex_options(&self) -> LexOptions {
+        let told = self.state.told.get("standard_conforming_strings");
+        LexOptions { standard_conforming_strings: told.is_none_or(|value| &**value == "on") }
+    }
+
+    fn is_utf8(&self) -> bool {
+        let told = self.state.told.get("client_encoding");
+        told.is_none_or(|value| matches!(&**value, "UTF8" | "SQL_ASCII"))
+    }
+
+    /// The statement's hint, or else the session's.
+    pub(super) fn hint(&self, part: &Part) -> Option<RoutingHint> {
+        let own = part.known.as_ref().and_then(|known| known.hint.clone());
+        own.or_else(|| {
+            if self.state.hints.is_empty() {
+                return None;
+            }
+            let shard = self.state.hints.get("pgherd.shard").map(|v| RoutingHint::Shard(v.into()));
+            shard.or_else(|| self.state.hints.get("pgherd.key").map(|v| RoutingHint::Key(v.into())))
+        })
+    }
+
+    /// Where a statement goes with these parameters.
+    pub(super) fn route(
+        &self,
+        part: &Part,
+        text: &[u8],
+        parameters: &[Parameter<'_>],
+    ) -> Result<Routed, RouteError> {
+        let router = self.db.router();
+        let Some(known) = &part.known else { return Ok((Route::One(router.home()), None)) };
+        let values =
+            Values { text, literals: &known.scanned.literals, parameters, utf8: self.is_utf8() };
+        let hint = self.hint(part);
+        let current = self.held.as_ref().map(|held| held.shard);
+        let route = known.plan.route(&router, &values, hint.as_ref(), current)?;
+        let route = match route {
+            Route::All if self.db.is_one_shard() => Route::One(router.home()),
+            other => other,
+        };
+        let shown = match known.plan.action {
+            Action::Explain { format, .. } => {
+                Some(Arc::new(explained(&known.plan, &router, &values, route, format)))
+            }
+            _ => None,
+        };
+        Ok((route, shown))
+    }
+
+    /// Where a Bind goes. The types of its parameters are learned from a server if they decide.
+    pub(super) async fn route_bind(
+        &mut self,
+        part: &Part,
+        statement: &Arc<Statement>,
+        bind: &Bind<'_>,
+    ) -> Result<Routed, Stop> {
+        let routed = self.route(part, &statement.text, &parameters(statement, bind));
+        match routed {
+            Ok(routed) => return Ok(routed),
+            Err(RouteError::Refused(refusal)) => return Err(refusal.into()),
+            Err(RouteError::NeedsParameterTypes) => {}
+        }
+        self.learn_types(statement).await?;
+        self.route(part, &statement.text, &parameters(statement, bind)).map_err(|error| match error
+        {
+            RouteError::Refused(refusal) => refusal.into(),
+            RouteError::NeedsParameterTypes => Failure::unsupported(
+                "the type of the parameter that decides the shard isn't known",
+                "Give the parameter's type, or cast it: $1::bigint.",
+            )
+            .into(),
+        })
+    }
+
+    /// The schemas that unqualified names are looked up in.
+    fn search_path(&self) -> Vec<Box<str>> {
+        let user = self
+            .state
+            .hints
+            .get("role")
+            .filter(|role| *role != "none")
+            .or_else(|| self.state.hints.get("session_authorization"))
+            .unwrap_or(&self.user);
+        let set = self.state.hints.get("search_path");
+        let own = set.map(|path| path.split(PATH_SEPARATOR).map(Box::from).collect());
+        let path: Vec<Box<str>> = own.unwrap_or_else(|| self.base_path.to_vec());
+        path.into_iter().map(|name| if &*name == "$user" { user.into() } else { name }).collect()
+    }
+
+    /// Tells apart what decides how names are looked up.
+    fn path_version(&self) -> u64 {
+        use std::hash::{BuildHasher, Hash, Hasher};
+        let mut hasher = foldhash::quality::FixedState::default().build_hasher();
+        self.search_path().hash(&mut hasher);
+        self.lex_options().hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+impl super::database::Database {
+    /// Where a statement goes whatever its parameters, if that is known.
+    pub(super) fn fixed_route(&self, part: &Part, text: &[u8]) -> Option<routing::ShardId> {
+        let router = self.router();
+        let known = part.known.as_ref()?;
+        let literals = &known.scanned.literals;
+        let values = Values { text, literals, parameters: &[], utf8: true };
+        match known.plan.route(&router, &values, known.hint.as_ref(), None) {
+            Ok(Route::One(shard)) => Some(shard),
+            _ => None,
+        }
+    }
+}
+
+/// A text that goes to the one shard as it is.
+fn whole(text: &[u8]) -> Part {
+    Part { range: 0..text.len(), known: None }
+}
+
+fn explained(
+    plan: &Plan,
+    router: &Router,
+    values: &Values<'_>,
+    route: Route,
+    format: ExplainFormat,
+) -> Shown {
+    let mut lines = routing::describe(plan, router, values, &Ok(route));
+    lines.pop();
+    let place = match route {
+        Route::One(shard) => format!("shard {}", router.shard_name(shard)),
+        Route::Any => "any shard".to_owned(),
+        Route::All => "all shards".to_owned(),
+    };
+    let why = if lines.is_empty() { String::new() } else { format!(" ({})", lines.join("; ")) };
+    Shown { format, route: place + &why }
+}
+
+fn parameters<'a>(statement: &Statement, bind: &Bind<'a>) -> Vec<Parameter<'a>> {
+    let value = |(i, value): (usize, Option<&'a [u8]>)| Parameter {
+        type_oid: statement.parameter_type(i),
+        value: match (value, bind.parameter_formats.of(i)) {
+            (None, _) => ParameterValue::Null,
+            (Some(bytes), Format::Text) => ParameterValue::Text(bytes),
+            (Some(bytes), Format::Binary) => ParameterValue::Binary(bytes),
+        },
+    };
+    bind.values.iter().enumerate().map(value).collect()
+}
+
+/// A text that is not one statement's: several, or none that is understood.
+pub fn of_sql(error: sql::SqlError) -> Failure {
+    let position = error.position.map(|position| position as usize);
+    Failure { position, ..Failure::from(Refusal::from(error)) }
+}

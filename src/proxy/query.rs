@@ -1,0 +1,294 @@
+//! The simple protocol: a text of one statement or several.
+
+use std::sync::Arc;
+
+use super::control::{Where, describe_show};
+use super::failure::Failure;
+use super::held::purpose;
+use super::planner::Part;
+use super::replies::Request;
+use super::session::{Session, Stop};
+use super::settings::after_reset;
+use super::state::{Change, Effect, Note, Purpose};
+use super::statements::{Statement, server_name};
+use crate::routing::{Action, Route, RouteError, ShardId};
+use crate::wire::backend::{self, TransactionStatus};
+use crate::wire::frontend::{self, Target as Named};
+
+impl Session {
+    /// Answers a text, with its ReadyForQuery.
+    pub(super) async fn query(&mut self, text: &[u8]) -> Result<(), Stop> {
+        let failed = self.state.status == TransactionStatus::Failed;
+        let parts = match self.parts(text) {
+            Ok(parts) => parts,
+            // Postgres reads a text before it says that the transaction has failed.
+            Err(failure) if failed && failure.sqlstate != "42601" => {
+                return Err(Failure::in_failed_transaction().into());
+            }
+            Err(failure) => return Err(failure.into()),
+        };
+        if failed && self.held.is_some() && !parts.first().is_some_and(Part::may_end_failure) {
+            // The server refuses it, and all that follows.
+            return self.run_text(None, text, Note::default()).await;
+        }
+        match parts.as_slice() {
+            [] => {
+                backend::empty(&mut self.client.output, backend::tag::EMPTY_QUERY_RESPONSE);
+                self.ready();
+                Ok(())
+            }
+            [part] => self.single(part, text).await,
+            parts => self.several(parts, text).await,
+        }
+    }
+
+    async fn single(&mut self, part: &Part, text: &[u8]) -> Result<(), Stop> {
+        match self.place(part, text, false)? {
+            Where::Local => {
+                describe_show(&mut self.client.output, part);
+                self.answer_local(part, text).await?;
+                self.ready();
+                Ok(())
+            }
+            Where::Trial => self.try_text(std::slice::from_ref(part), text).await,
+            Where::Anywhere => {
+                let note = note_of(std::slice::from_ref(part), text);
+                match self.after_reset(&note) {
+                    Some(after) => self.run_reset(text, note, &after).await,
+                    None => self.run_text(None, text, note).await,
+                }
+            }
+            Where::Everywhere => {
+                self.everywhere(std::slice::from_ref(part), text).await?;
+                self.ready();
+                Ok(())
+            }
+            Where::Routed => {
+                let (route, explain) = self.route(part, text, &[]).map_err(no_route)?;
+                let note = Note { explain, ..note_of(std::slice::from_ref(part), text) };
+                self.run_text(one(route), text, note).await
+            }
+        }
+    }
+
+    /// A text of several statements: all in one place, as one text, so that the server makes
+    /// of it what it always makes of such a text.
+    async fn several(&mut self, parts: &[Part], text: &[u8]) -> Result<(), Stop> {
+        let is_ddl = |part: &Part| matches!(part.action(), Action::Ddl { .. });
+        if parts.iter().all(is_ddl) && !self.db.is_one_shard() {
+            self.everywhere(parts, text).await?;
+            self.ready();
+            return Ok(());
+        }
+        if self.held.is_none() && parts.iter().all(is_control) {
+            return self.several_controls(parts, text).await;
+        }
+        let mut target = None;
+        for part in parts {
+            let shard = match self.place(part, text, true)? {
+                Where::Anywhere => None,
+                Where::Routed => one(self.route(part, text, &[]).map_err(no_route)?.0),
+                Where::Local | Where::Trial | Where::Everywhere => {
+                    return Err(by_itself(part, text));
+                }
+            };
+            if let (Some(here), Some(there)) = (target, shard)
+                && here != there
+            {
+                return Err(self.db.several_places(here, there).into());
+            }
+            target = target.or(shard);
+        }
+        let note = note_of(parts, text);
+        if self.after_reset(&note).is_some() {
+            return Err(Failure::unsupported(
+                "RESET of a setting that the connection began with, in a text of several statements",
+                "Send the RESET by itself.",
+            )
+            .into());
+        }
+        self.run_text(target, text, note).await
+    }
+
+    /// BEGIN, SET and the like only, without a shard to go to.
+    async fn several_controls(&mut self, parts: &[Part], text: &[u8]) -> Result<(), Stop> {
+        let transactions = parts.iter().any(|p| matches!(p.action(), Action::Transaction(_)));
+        if !transactions {
+            let ours = parts.iter().any(Part::never_parsed);
+            return match (ours, self.unsent.is_open()) {
+                (true, _) => Err(by_itself(&parts[0], text)),
+                (false, true) => self.try_text(parts, text).await,
+                (false, false) => {
+                    let note = note_of(parts, text);
+                    self.run_text(None, text, note).await
+                }
+            };
+        }
+        for part in parts {
+            let outside = self.state.status == TransactionStatus::Idle;
+            match self.place(part, text, false)? {
+                Where::Local => self.answer_local(part, text).await?,
+                Where::Trial => self.try_part(part, text).await?,
+                // Outside a transaction block the statements of a text are one transaction,
+                // which nothing here stands for.
+                _ if outside => return Err(by_itself(part, text)),
+                _ => {
+                    let note = note_of(std::slice::from_ref(part), part.text(text));
+                    self.run_unfinished(part.text(text), note).await?;
+                }
+            }
+        }
+        self.ready();
+        Ok(())
+    }
+
+    /// Runs a text in one place, and relays its ReadyForQuery.
+    pub(super) async fn run_text(
+        &mut self,
+        shard: Option<ShardId>,
+        text: &[u8],
+        note: Note,
+    ) -> Result<(), Stop> {
+        self.hold(shard).await?;
+        if let Some(held) = &mut self.held {
+            held.query(text, true, note);
+        }
+        self.converse().await?;
+        self.release_if_idle().await;
+        Ok(())
+    }
+
+    /// As [`run_text`](Self::run_text), without ReadyForQuery.
+    async fn run_unfinished(&mut self, text: &[u8], note: Note) -> Result<(), Stop> {
+        self.hold(None).await?;
+        if let Some(held) = &mut self.held {
+            held.unfinished_query(text, note);
+        }
+        let ended = self.converse().await?;
+        if let Some(held) = &self.held {
+            self.state.status = held.backend.status();
+        }
+        self.release_if_idle().await;
+        if ended.failed { Err(Stop::Told) } else { Ok(()) }
+    }
+
+    /// The statement that must follow a RESET, since its connection doesn't know what this
+    /// client began with.
+    pub(super) fn after_reset(&self, note: &Note) -> Option<Vec<u8>> {
+        let startup = self.state.settings.startup();
+        note.effects.iter().find_map(|effect| match effect {
+            Effect::Change(change) => match &**change {
+                Change { all: true, .. } => after_reset(startup, None),
+                Change { reset: Some(name), .. } => after_reset(startup, Some(name)),
+                _ => None,
+            },
+            _ => None,
+        })
+    }
+
+    async fn run_reset(&mut self, text: &[u8], note: Note, after: &[u8]) -> Result<(), Stop> {
+        self.hold(None).await?;
+        if let Some(held) = &mut self.held {
+            held.unfinished_query(text, note);
+            held.query(after, false, purpose(Purpose::AfterReset));
+            held.replies.last_is_end();
+        }
+        self.converse().await?;
+        self.release_if_idle().await;
+        Ok(())
+    }
+
+    /// Tries a text of settings on any server in the transaction that has no shard yet.
+    async fn try_text(&mut self, parts: &[Part], text: &[u8]) -> Result<(), Stop> {
+        self.trial(parts, text, text).await?;
+        self.ready();
+        Ok(())
+    }
+
+    async fn try_part(&mut self, part: &Part, text: &[u8]) -> Result<(), Stop> {
+        self.trial(std::slice::from_ref(part), text, part.text(text)).await
+    }
+
+    /// `text` is what the parts are parts of, `sent` what is tried of it.
+    async fn trial(&mut self, parts: &[Part], text: &[u8], sent: &[u8]) -> Result<(), Stop> {
+        self.take(None).await?;
+        let Some(held) = &mut self.held else { return Ok(()) };
+        held.query(&self.unsent.text(), false, purpose(Purpose::Unsent));
+        held.unfinished_query(sent, note_of(parts, text));
+        held.query(b"ROLLBACK", false, purpose(Purpose::Undo));
+        let ended = self.converse().await?;
+        self.release_if_idle().await;
+        if ended.failed {
+            self.state.status = TransactionStatus::Failed;
+            return Err(Stop::Told);
+        }
+        parts.iter().try_for_each(|part| self.remember_tried(part, text))
+    }
+
+    /// Asks a server for the types of a statement's parameters.
+    pub(super) async fn learn_types(&mut self, statement: &Arc<Statement>) -> Result<(), Stop> {
+        if statement.is_described() {
+            return Ok(());
+        }
+        let passing = self.held.is_none();
+        self.take(None).await?;
+        let Some(held) = &mut self.held else { return Ok(()) };
+        let name = held.have(statement, false)?;
+        frontend::describe(&mut held.backend.output, Named::Prepared(&name));
+        let note = Note { learn: Some(Arc::clone(statement)), ..Note::default() };
+        held.replies.push(Request::DescribeStatement, false, note);
+        if passing || !held.unsynced {
+            held.sync(false, Purpose::Undo);
+        } else {
+            frontend::flush(&mut held.backend.output);
+        }
+        let ended = self.converse().await?;
+        if passing {
+            self.release_if_idle().await;
+        }
+        debug_assert!(server_name(statement.number) == name);
+        if ended.failed { Err(Stop::Told) } else { Ok(()) }
+    }
+}
+
+/// What is remembered with a text that is sent.
+fn note_of(parts: &[Part], text: &[u8]) -> Note {
+    Note {
+        effects: parts.iter().map(|part| part.effect(text)).collect(),
+        commits: parts.iter().any(Part::may_write),
+        ..Note::default()
+    }
+}
+
+fn one(route: Route) -> Option<ShardId> {
+    match route {
+        Route::One(shard) => Some(shard),
+        Route::Any | Route::All => None,
+    }
+}
+
+fn no_route(error: RouteError) -> Failure {
+    match error {
+        RouteError::Refused(refusal) => refusal.into(),
+        RouteError::NeedsParameterTypes => {
+            Failure::new("42P02", "there is no parameter in a simple query")
+        }
+    }
+}
+
+fn is_control(part: &Part) -> bool {
+    matches!(
+        part.action(),
+        Action::Transaction(_) | Action::Set(_) | Action::Show(_) | Action::Discard(_)
+    )
+}
+
+fn by_itself(part: &Part, text: &[u8]) -> Stop {
+    let what: String = String::from_utf8_lossy(part.text(text)).chars().take(40).collect();
+    let words: Vec<&str> = what.split_whitespace().take(2).collect();
+    Failure::unsupported(
+        format!("{} in a text with other statements is not supported", words.join(" ")),
+        "Send it by itself.",
+    )
+    .into()
+}

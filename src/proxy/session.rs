@@ -1,0 +1,282 @@
+//! One client, from its first ReadyForQuery to its end.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio::sync::watch;
+
+use super::cancel::CancelKey;
+use super::client::{Client, Gone};
+use super::database::Database;
+use super::extended::{Message, Portal};
+use super::failure::Failure;
+use super::held::Held;
+use super::startup::tell;
+use super::state::ClientState;
+use super::unsent::Unsent;
+use crate::cluster::UserPools;
+use crate::routing::ShardId;
+use crate::wire::backend::{self, TransactionStatus};
+use crate::wire::frontend::{self, tag};
+
+/// Replies to a pipeline are sent together up to so many bytes.
+const COALESCED: usize = 16 * 1024;
+/// How long a client that leaves in the middle of a transaction has its connection rolled back,
+/// before the connection is closed instead.
+const ROLLBACK_LIMIT: Duration = Duration::from_secs(2);
+
+/// How far the proxy is from stopping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Stopping {
+    #[default]
+    No,
+    /// Who is in no transaction is sent away.
+    Drain,
+    /// Everybody is sent away.
+    Now,
+}
+
+/// One client's session.
+pub struct Session {
+    pub(super) db: Arc<Database>,
+    pub(super) user: Box<str>,
+    /// The connections that serve this client's user.
+    pub(super) pools: Arc<UserPools>,
+    /// The schemas of `search_path` where the client has set none.
+    pub(super) base_path: Arc<[Box<str>]>,
+    pub(super) client: Client,
+    pub(super) state: ClientState,
+    /// A transaction that no server knows of yet.
+    pub(super) unsent: Unsent,
+    /// The connection that serves the running transaction.
+    pub(super) held: Option<Held>,
+    /// What the client has bound, by name, while the connection is held.
+    pub(super) portals: HashMap<Bytes, Portal>,
+    /// Messages of the extended protocol since the last Sync or Flush.
+    pub(super) batch: Vec<Message>,
+    pub(super) batch_bytes: usize,
+    /// After an error of the extended protocol everything up to Sync is skipped.
+    pub(super) skipping: bool,
+    /// The batch's Sync has been answered by a server.
+    pub(super) synced: bool,
+    /// The batch asked for COPY data.
+    pub(super) copied: bool,
+    pub(super) cancel: CancelKey,
+    pub(super) stopping: watch::Receiver<Stopping>,
+    /// Where statements without a place of their own go.
+    pub(super) last_shard: ShardId,
+}
+
+/// What keeps a session from doing what was asked.
+#[derive(Debug)]
+pub enum Stop {
+    /// The client is gone, or must go.
+    Gone(Gone),
+    /// The client is told, and the session goes on.
+    Failed(Box<Failure>),
+    /// The client has been told, by a server.
+    Told,
+}
+
+impl From<Gone> for Stop {
+    fn from(gone: Gone) -> Stop {
+        Stop::Gone(gone)
+    }
+}
+
+impl<F: Into<Failure>> From<F> for Stop {
+    fn from(failure: F) -> Stop {
+        Stop::Failed(Box::new(failure.into()))
+    }
+}
+
+/// What a new session begins with.
+pub struct Beginning {
+    pub db: Arc<Database>,
+    pub user: Box<str>,
+    pub base_path: Arc<[Box<str>]>,
+    pub pools: Arc<UserPools>,
+    pub client: Client,
+    pub state: ClientState,
+    pub cancel: CancelKey,
+    pub stopping: watch::Receiver<Stopping>,
+}
+
+impl Session {
+    pub fn new(beginning: Beginning) -> Session {
+        let Beginning { db, user, base_path, pools, client, state, cancel, stopping } = beginning;
+        Session {
+            last_shard: db.home(),
+            db,
+            user,
+            base_path,
+            pools,
+            client,
+            state,
+            unsent: Unsent::default(),
+            held: None,
+            portals: HashMap::new(),
+            batch: Vec::new(),
+            batch_bytes: 0,
+            skipping: false,
+            synced: false,
+            copied: false,
+            cancel,
+            stopping,
+        }
+    }
+
+    /// Serves the client until it or the proxy ends the session.
+    pub async fn run(mut self) {
+        let end = self.serve().await;
+        self.let_go().await;
+        if let Err(gone) = end {
+            tracing::debug!(user = %self.user, ?gone, "a session ended");
+            tell(&gone, &mut self.client.output);
+        }
+        self.client.close().await;
+    }
+
+    async fn serve(&mut self) -> Result<(), Gone> {
+        loop {
+            let (tag, body) = self.next_message().await?;
+            if self.skipping && !matches!(tag, tag::SYNC | tag::TERMINATE) {
+                continue;
+            }
+            match tag {
+                tag::QUERY => self.simple(frontend::query(&body)?).await?,
+                tag::PARSE | tag::BIND | tag::DESCRIBE | tag::EXECUTE | tag::CLOSE => {
+                    self.gather(tag, body).await?;
+                }
+                tag::FLUSH => self.flush().await?,
+                tag::SYNC => self.sync().await?,
+                tag::FUNCTION_CALL => self.function_call().await?,
+                // As in Postgres: the rest of a COPY that has failed already.
+                tag::COPY_DATA | tag::COPY_DONE | tag::COPY_FAIL => {}
+                tag::TERMINATE => return Ok(()),
+                other => {
+                    let what = format!("unexpected message of type {other} from the client");
+                    return Err(crate::wire::ProtocolError::fatal(what).into());
+                }
+            }
+        }
+    }
+
+    /// The next message. What is to be sent is sent before waiting.
+    async fn next_message(&mut self) -> Result<(u8, BytesMut), Gone> {
+        loop {
+            if self.client.output.len() < COALESCED
+                && let Some(message) = self.client.take_message()?
+            {
+                return Ok(message);
+            }
+            self.client.send().await?;
+            if let Some(message) = self.client.take_message()? {
+                return Ok(message);
+            }
+            self.wait().await?;
+        }
+    }
+
+    /// Waits for the client to say something, or for the proxy to stop.
+    async fn wait(&mut self) -> Result<(), Gone> {
+        let idle = self.is_idle();
+        if idle {
+            self.client.rest();
+        }
+        let stop = async {
+            let wanted = |s: &Stopping| *s == Stopping::Now || (idle && *s == Stopping::Drain);
+            if self.stopping.wait_for(wanted).await.is_err() {
+                // The proxy itself is gone.
+            }
+        };
+        tokio::select! {
+            read = self.client.fill() => read.map(|_| ()).map_err(Gone::from),
+            () = stop => Err(Gone::Sent(Box::new(shutting_down()))),
+        }
+    }
+
+    /// In no transaction, and nothing half said.
+    fn is_idle(&self) -> bool {
+        self.held.is_none()
+            && self.state.status == TransactionStatus::Idle
+            && self.batch.is_empty()
+            && !self.skipping
+    }
+
+    /// A statement by the simple protocol, with its ReadyForQuery.
+    async fn simple(&mut self, text: &[u8]) -> Result<(), Gone> {
+        self.flush_before_query().await?;
+        if self.skipping {
+            return Ok(());
+        }
+        match self.query(text).await {
+            Ok(()) => Ok(()),
+            Err(Stop::Gone(gone)) => Err(gone),
+            Err(Stop::Told) => {
+                self.ready();
+                Ok(())
+            }
+            Err(Stop::Failed(failure)) => {
+                self.fail(&failure, true).await?;
+                self.ready();
+                Ok(())
+            }
+        }
+    }
+
+    /// Tells the client of an error of ours, and makes its transaction fail as it would with a
+    /// server's. `simple`: no Sync is to come that ends the error.
+    pub(super) async fn fail(&mut self, failure: &Failure, simple: bool) -> Result<(), Gone> {
+        failure.write(&mut self.client.output);
+        if self.held.is_some() {
+            return self.poison(simple).await;
+        }
+        if self.state.status != TransactionStatus::Idle || self.unsent.is_open() {
+            self.state.status = TransactionStatus::Failed;
+        } else {
+            self.state.rollback();
+        }
+        Ok(())
+    }
+
+    /// Says where the session stands, when no server's ReadyForQuery does.
+    pub(super) fn ready(&mut self) {
+        backend::ready(&mut self.client.output, self.state.status);
+    }
+
+    async fn function_call(&mut self) -> Result<(), Gone> {
+        self.flush_before_query().await?;
+        let failure = Failure::unsupported(
+            "the function call protocol is not spoken",
+            "Call the function with SELECT.",
+        );
+        self.fail(&failure, true).await?;
+        self.ready();
+        Ok(())
+    }
+
+    /// The client is gone: its transaction is rolled back, its statement cancelled.
+    async fn let_go(&mut self) {
+        let Some(held) = self.held.take() else { return };
+        self.cancel.detach().await;
+        let Held { mut backend, replies, unsynced, .. } = held;
+        if unsynced || !replies.is_empty() || backend.is_broken() {
+            backend.mark_broken();
+            return;
+        }
+        backend.settings = Arc::clone(self.state.settings.committed());
+        if crate::cluster::ask::ask(&mut backend, "ROLLBACK", ROLLBACK_LIMIT).await.is_err() {
+            backend.mark_broken();
+        }
+    }
+}
+
+/// What a client hears when the proxy stops.
+pub fn shutting_down() -> Failure {
+    Failure::new("57P01", "terminating connection due to administrator command")
+        .with_hint("pgherd is shutting down; connect again.")
+        .and_fatal()
+}

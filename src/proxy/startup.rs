@@ -1,0 +1,266 @@
+//! A new connection: what it wants, who it is, and the session that it gets.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use tokio::sync::watch;
+
+use super::cancel::CancelKeys;
+use super::client::{Client, Gone};
+use super::control::is_safe_encoding;
+use super::database::Database;
+use super::failure::Failure;
+use super::session::{Beginning, Session, Stopping};
+use super::settings::{ClientSettings, SettingSet, read_options, set_config};
+use super::state::{ClientState, RouteHints};
+use super::statements::ClientStatements;
+use crate::config::settings::{ClientSecret, Limits};
+use crate::wire::ProtocolError;
+use crate::wire::auth::server::{Exchange, Method, Secret, Step};
+use crate::wire::backend::{self, TransactionStatus};
+use crate::wire::frontend::tag;
+use crate::wire::startup::{CancelRequest, Opener, Opening, Startup};
+
+/// What all connections of one proxy share.
+pub struct Shared {
+    pub databases: BTreeMap<Box<str>, Served>,
+    pub limits: Limits,
+    pub cancel: Arc<CancelKeys>,
+    /// A random secret, for what an unknown user is asked.
+    pub mock: [u8; 32],
+    pub stopping: watch::Receiver<Stopping>,
+}
+
+/// A database and who may connect to it.
+pub struct Served {
+    pub db: Arc<Database>,
+    /// Derived once: it takes milliseconds.
+    pub secrets: BTreeMap<Box<str>, Secret>,
+}
+
+impl Served {
+    /// Reads the secrets of the database's users.
+    pub fn new(db: Arc<Database>) -> Served {
+        let secret = |user: &crate::config::settings::User| {
+            let text = match &user.client {
+                ClientSecret::Password(secret) | ClientSecret::Verifier(secret) => secret,
+            };
+            (user.name.clone(), Secret::read(&user.name, text.reveal()))
+        };
+        let secrets = db.cluster.database().users.iter().map(secret).collect();
+        Served { db, secrets }
+    }
+}
+
+/// Whether a connection is a cancel request, which is served also when no client is any more.
+pub async fn first_packet(client: &mut Client) -> Result<Option<CancelRequest>, Gone> {
+    Ok(match open(client).await? {
+        Opening::Cancel(request) => Some(request),
+        _ => None,
+    })
+}
+
+/// From the first byte to the proof of who connects. The caller bounds its time.
+pub async fn begin(client: &mut Client, shared: &Shared) -> Result<Began, Gone> {
+    let startup = match open(client).await? {
+        Opening::Cancel(request) => return Ok(Began::Cancel(request)),
+        Opening::Startup(startup) => startup,
+        _ => return Err(ProtocolError::fatal("an unexpected packet at startup").into()),
+    };
+    startup.negotiate(&mut client.output);
+    if startup.get("replication").is_some_and(|value| !is_off(value)) {
+        return Err(fatal(Failure::unsupported(
+            "replication connections are not served",
+            "Connect to a node itself.",
+        )));
+    }
+    let (user, database) = (startup.user()?.to_owned(), startup.database()?.to_owned());
+    let served = shared.databases.get(&*database);
+    let secret = served.and_then(|served| served.secrets.get(&*user).cloned());
+    authenticate(client, &user, secret, &shared.mock).await?;
+    // Only who has proved to know a password hears which databases there are; nobody can prove
+    // that for one that isn't there.
+    let Some(served) = served else {
+        let message = format!("database \"{database}\" does not exist");
+        return Err(fatal(Failure::new("3D000", message)));
+    };
+    let settings = Arc::new(settings_of(&startup).map_err(fatal)?);
+    Ok(Began::Session { db: Arc::clone(&served.db), user: user.into(), settings })
+}
+
+/// A connection that has said what it wants.
+pub enum Began {
+    Cancel(CancelRequest),
+    Session { db: Arc<Database>, user: Box<str>, settings: Arc<SettingSet> },
+}
+
+/// Makes the session, and tells the client all that it is told before its first statement.
+pub async fn welcome(
+    mut client: Client,
+    shared: &Shared,
+    db: Arc<Database>,
+    user: Box<str>,
+    settings: Arc<SettingSet>,
+) -> Result<Session, (Client, Gone)> {
+    let pools = match db.cluster.user(&user) {
+        Ok(pools) => pools,
+        Err(error) => return Err((client, fatal(error.into()))),
+    };
+    let welcome = match db.welcome(&user, &pools, &settings).await {
+        Ok(welcome) => welcome,
+        Err(failure) => return Err((client, fatal(failure))),
+    };
+    let cancel = shared.cancel.register();
+    for (name, value) in welcome.told.iter() {
+        backend::parameter_status(&mut client.output, name.as_bytes(), value.as_bytes());
+    }
+    backend::backend_key(&mut client.output, cancel.pid(), cancel.secret());
+    backend::ready(&mut client.output, TransactionStatus::Idle);
+    let state = ClientState {
+        settings: ClientSettings::new(settings),
+        hints: RouteHints::default(),
+        statements: ClientStatements::default(),
+        told: Arc::clone(&welcome.told),
+        status: TransactionStatus::Idle,
+    };
+    Ok(Session::new(Beginning {
+        db,
+        user,
+        base_path: Arc::clone(&welcome.search_path),
+        pools,
+        client,
+        state,
+        cancel,
+        stopping: shared.stopping.clone(),
+    }))
+}
+
+/// The first packets: encryption is declined, until one says what is wanted.
+async fn open(client: &mut Client) -> Result<Opening, Gone> {
+    let mut opener = Opener::default();
+    loop {
+        match opener.next(&mut client.input)? {
+            None => {
+                client.fill().await?;
+            }
+            Some(Opening::TlsRequest | Opening::GssRequest) => {
+                client.output.extend_from_slice(b"N");
+                client.send().await?;
+            }
+            Some(other) => return Ok(other),
+        }
+    }
+}
+
+async fn authenticate(
+    client: &mut Client,
+    user: &str,
+    secret: Option<Secret>,
+    mock: &[u8],
+) -> Result<(), Gone> {
+    let (mut exchange, mut step) =
+        Exchange::start(Method::ScramSha256, user, secret, mock, &mut client.output);
+    while step == Step::Wait {
+        client.send().await?;
+        let (message, body) = client.message().await?;
+        if message != tag::PASSWORD {
+            let what = "expected a password or SASL response".to_owned();
+            return Err(ProtocolError::fatal(what).into());
+        }
+        step = exchange.step(&body, &mut client.output)?;
+    }
+    Ok(())
+}
+
+/// The settings in a startup packet.
+fn settings_of(startup: &Startup) -> Result<SettingSet, Failure> {
+    let mut settings = SettingSet::new();
+    // Every connection to a server has a name of pgherd's: without one the client's is empty.
+    settings.insert("application_name".into(), set_config("application_name", ""));
+    if let Some(options) = startup.get("options") {
+        let options = read_options(options).map_err(|word| {
+            Failure::new("22023", format!("startup option \"{word}\" is not supported"))
+                .with_hint("Give settings as -c name=value.")
+        })?;
+        for (name, value) in options {
+            insert(&mut settings, &name, &value)?;
+        }
+    }
+    for (name, value) in &startup.parameters {
+        if !matches!(&**name, "user" | "database" | "options" | "replication") {
+            insert(&mut settings, &name.to_ascii_lowercase(), value)?;
+        }
+    }
+    Ok(settings)
+}
+
+fn insert(settings: &mut SettingSet, name: &str, value: &str) -> Result<(), Failure> {
+    if name == "client_encoding" && !is_safe_encoding(value) {
+        return Err(Failure::unsupported(
+            format!("client_encoding {value} is not supported"),
+            "Speak UTF-8 to pgherd, or an encoding of single bytes.",
+        ));
+    }
+    if name.starts_with("pgherd.") {
+        return Err(Failure::unsupported(
+            format!("{name} can't be given when connecting"),
+            "SET it in the session.",
+        ));
+    }
+    settings.insert(name.into(), set_config(name, value));
+    Ok(())
+}
+
+fn is_off(value: &str) -> bool {
+    ["off", "false", "no", "0"].iter().any(|off| value.eq_ignore_ascii_case(off))
+}
+
+fn fatal(failure: Failure) -> Gone {
+    Gone::Sent(Box::new(failure.and_fatal()))
+}
+
+/// Tells a client why it isn't served.
+pub fn tell(gone: &Gone, out: &mut BytesMut) {
+    match gone {
+        Gone::Closed => {}
+        Gone::Protocol(error) => Failure::from(error.clone()).and_fatal().write(out),
+        Gone::Sent(failure) => failure.write(out),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn startup(parameters: &[(&str, &str)]) -> Startup {
+        let mut packet = BytesMut::new();
+        crate::wire::startup::write_startup(&mut packet, parameters.iter().copied());
+        match Opener::default().next(&mut packet) {
+            Ok(Some(Opening::Startup(startup))) => startup,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn settings_of_a_startup_packet_outdo_its_options() {
+        let packet = startup(&[
+            ("user", "u"),
+            ("options", "-c geqo=off -c TimeZone=UTC"),
+            ("TimeZone", "Asia/Tokyo"),
+        ]);
+        let settings = settings_of(&packet).unwrap();
+        let names: Vec<&str> = settings.keys().map(|name| &**name).collect();
+        assert_eq!(names, ["application_name", "geqo", "timezone"]);
+        assert_eq!(settings["timezone"], set_config("timezone", "Asia/Tokyo"));
+    }
+
+    #[test]
+    fn what_pgherd_could_not_read_is_refused() {
+        for (name, value) in
+            [("client_encoding", "SJIS"), ("options", "-d 3"), ("pgherd.shard", "s1")]
+        {
+            assert!(settings_of(&startup(&[("user", "u"), (name, value)])).is_err(), "{name}");
+        }
+    }
+}
