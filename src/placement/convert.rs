@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::config::rules::KeyType;
 
-use super::integer::{self, Width};
+use super::integer::{Width, width_of};
 use super::key::{KeyValue, NotAKey};
 use super::source::{Scalar, name_of, oid_of};
 use super::{datetime, numeric::Numeric};
@@ -26,8 +26,10 @@ const NOT_KNOWN: NotAKey = NotAKey::Unsure(
 pub(super) fn compare<'a>(scalar: Scalar<'a>, key_type: KeyType) -> Result<KeyValue<'a>, NotAKey> {
     use KeyType as K;
     use Scalar as S;
+    if let Some(width) = width_of(key_type) {
+        return compare_integer(scalar, width);
+    }
     match (key_type, scalar) {
-        (K::Int2 | K::Int4 | K::Int8, scalar) => compare_integer(scalar, key_type),
         (K::Text, S::Text { value, .. }) => Ok(KeyValue::Text(value)),
         (K::Uuid, S::Uuid(value)) => Ok(KeyValue::Uuid(value)),
         (K::Numeric, S::Numeric(value)) => Ok(KeyValue::Numeric(value)),
@@ -46,21 +48,13 @@ pub(super) fn compare<'a>(scalar: Scalar<'a>, key_type: KeyType) -> Result<KeyVa
         (K::TimestampTz, S::TimestampTz(moment)) => Ok(KeyValue::Timestamp(moment)),
         (K::Date | K::Timestamp, S::TimestampTz(_))
         | (K::TimestampTz, S::Timestamp(_) | S::Date(_)) => Err(DEPENDS_ON_ZONE),
-        (_, scalar) => Err(no_operator(key_type, scalar.type_oid())),
-    }
-}
-
-fn width_of(key_type: KeyType) -> Width {
-    match key_type {
-        KeyType::Int2 => integer::SMALLINT,
-        KeyType::Int4 => integer::INTEGER,
-        _ => integer::BIGINT,
+        (_, scalar) => Err(no_operator(name_of(oid_of(key_type)), scalar.type_oid())),
     }
 }
 
 /// All integers compare with each other by value; with numeric as numeric; with floating
 /// point as double precision, which below 2^53 holds every integer exactly.
-fn compare_integer<'a>(scalar: Scalar<'a>, key_type: KeyType) -> Result<KeyValue<'a>, NotAKey> {
+fn compare_integer<'a>(scalar: Scalar<'a>, width: Width) -> Result<KeyValue<'a>, NotAKey> {
     let value = match scalar {
         Scalar::Int { value, .. } => Some(value),
         Scalar::Numeric(number) => number.to_integer(),
@@ -70,16 +64,16 @@ fn compare_integer<'a>(scalar: Scalar<'a>, key_type: KeyType) -> Result<KeyValue
             }
             (value.fract() == 0.0).then_some(value as i64)
         }
-        other => return Err(no_operator(key_type, other.type_oid())),
+        other => return Err(no_operator(width.name, other.type_oid())),
     };
     match value {
-        Some(value) if width_of(key_type).holds(value) => Ok(KeyValue::Int(value)),
+        Some(value) if width.holds(value) => Ok(KeyValue::Int(value)),
         _ => Err(NotAKey::NoKey),
     }
 }
 
-fn no_operator(key_type: KeyType, type_oid: u32) -> NotAKey {
-    let (key, value) = (name_of(oid_of(key_type)), name_of(type_oid));
+fn no_operator(key: &str, type_oid: u32) -> NotAKey {
+    let value = name_of(type_oid);
     let message = format!("operator does not exist: {key} = {value}");
     NotAKey::Mismatch { sqlstate: "42883", message }
 }
@@ -92,8 +86,10 @@ pub(super) fn assign<'a>(
 ) -> Result<KeyValue<'a>, NotAKey> {
     use KeyType as K;
     use Scalar as S;
+    if let Some(width) = width_of(key_type) {
+        return assign_integer(scalar, width);
+    }
     match (key_type, scalar) {
-        (K::Int2 | K::Int4 | K::Int8, scalar) => assign_integer(scalar, key_type),
         (K::Text, S::Text { value, .. }) => fit_text(value, typmod).map(KeyValue::Text),
         (K::Text, S::Int { value, .. }) => {
             fit_text(Cow::Owned(value.to_string()), typmod).map(KeyValue::Text)
@@ -129,8 +125,7 @@ pub(super) fn assign<'a>(
 
 /// The assignment casts to an integer: numeric rounds half away from zero, floating point
 /// half to even; what doesn't fit is an error.
-fn assign_integer<'a>(scalar: Scalar<'a>, key_type: KeyType) -> Result<KeyValue<'a>, NotAKey> {
-    let width = width_of(key_type);
+fn assign_integer<'a>(scalar: Scalar<'a>, width: Width) -> Result<KeyValue<'a>, NotAKey> {
     let value = match scalar {
         Scalar::Int { value, .. } => Some(value),
         Scalar::Numeric(number) if !number.is_finite() => {

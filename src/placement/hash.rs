@@ -77,16 +77,30 @@ pub fn hash_bytes(bytes: &[u8], seed: u64) -> i64 {
         state.c = state.c.wrapping_add(word(chunk, 8));
         state.mix();
     }
-    let rest = chunks.remainder();
-    let mut tail = [0u8; 12];
-    // The lowest byte of c is reserved for the length: the tail's last word is shifted by one.
-    let (head, last) = rest.split_at(rest.len().min(8));
-    tail[..head.len()].copy_from_slice(head);
-    tail[9..9 + last.len()].copy_from_slice(last);
-    state.a = state.a.wrapping_add(word(&tail, 0));
-    state.b = state.b.wrapping_add(word(&tail, 4));
-    state.c = state.c.wrapping_add(word(&tail, 8));
+    // The lowest byte of c is reserved for the length: the tail's last bytes are shifted by one.
+    let (head, last) = chunks.remainder().split_at(chunks.remainder().len().min(8));
+    let head = up_to_eight(head);
+    state.a = state.a.wrapping_add(head as u32);
+    state.b = state.b.wrapping_add((head >> 32) as u32);
+    state.c = state.c.wrapping_add((up_to_eight(last) as u32) << 8);
     state.finish() as i64
+}
+
+/// At most eight bytes as a little-endian number.
+#[inline(always)]
+fn up_to_eight(bytes: &[u8]) -> u64 {
+    match *bytes {
+        [] => 0,
+        [a] => u64::from(a),
+        [a, b] => u64::from(u16::from_le_bytes([a, b])),
+        [a, b, c] => u64::from(u32::from_le_bytes([a, b, c, 0])),
+        // Two words that overlap: the same bits come from both.
+        [a, b, c, d, ..] => {
+            let low = u64::from(u32::from_le_bytes([a, b, c, d]));
+            let behind = (bytes.len() - 4).min(4);
+            low | u64::from(word(bytes, behind)) << (behind * 8)
+        }
+    }
 }
 
 #[inline(always)]

@@ -1,5 +1,7 @@
 //! Integers as `int2in`, `int4in` and `int8in` read them.
 
+use crate::config::rules::KeyType;
+
 use super::key::NotAKey;
 use super::source::{Text, trim_start};
 
@@ -16,6 +18,52 @@ pub(super) const SMALLINT: Width =
 pub(super) const INTEGER: Width =
     Width { name: "integer", min: i32::MIN as i64, max: i32::MAX as i64 };
 pub(super) const BIGINT: Width = Width { name: "bigint", min: i64::MIN, max: i64::MAX };
+
+/// The width of an integer key.
+#[inline]
+pub(super) fn width_of(key_type: KeyType) -> Option<Width> {
+    match key_type {
+        KeyType::Int2 => Some(SMALLINT),
+        KeyType::Int4 => Some(INTEGER),
+        KeyType::Int8 => Some(BIGINT),
+        _ => None,
+    }
+}
+
+/// The binary form of an integer of this width, if it has its length.
+#[inline]
+pub(super) fn plain_binary(value: &[u8], width: Width) -> Option<i64> {
+    match *value {
+        [a, b, c, d, e, f, g, h] if width.max == BIGINT.max => {
+            Some(i64::from_be_bytes([a, b, c, d, e, f, g, h]))
+        }
+        [a, b, c, d] if width.max == INTEGER.max => Some(i32::from_be_bytes([a, b, c, d]).into()),
+        [a, b] if width.max == SMALLINT.max => Some(i16::from_be_bytes([a, b]).into()),
+        _ => None,
+    }
+}
+
+/// An integer as programs write it: digits, perhaps after a minus, and few enough for any
+/// bigint. Anything else has to go through [`parse`].
+#[inline]
+pub(super) fn plain_text(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    if digits.is_empty() || digits.len() > 18 {
+        return None;
+    }
+    let mut value: i64 = 0;
+    for digit in digits {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value * 10 + i64::from(digit);
+    }
+    Some(if negative { -value } else { value })
+}
 
 impl Width {
     pub fn holds(self, value: i64) -> bool {

@@ -45,6 +45,17 @@ pub(super) fn oid_of(key_type: KeyType) -> u32 {
     }
 }
 
+/// The width of an integer type.
+#[inline]
+pub(super) fn integer_width(type_oid: u32) -> Option<integer::Width> {
+    match type_oid {
+        oid::INT8 => Some(integer::BIGINT),
+        oid::INT4 => Some(integer::INTEGER),
+        oid::INT2 => Some(integer::SMALLINT),
+        _ => None,
+    }
+}
+
 /// A type's name as the server writes it in messages.
 pub(super) fn name_of(type_oid: u32) -> &'static str {
     match type_oid {

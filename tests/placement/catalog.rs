@@ -1,10 +1,9 @@
 //! The catalog file: what is written comes back, what is damaged is refused, and a writer
 //! that is killed leaves the old version or the new one.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use pgherd::catalog::{Catalog, Error, FileStore, ShardRecord, open_or_create, propose};
@@ -254,29 +253,37 @@ fn writer() {
     }
 }
 
+/// The file's revision; its content has to be the one of that revision.
+fn revision(store: &FileStore) -> u64 {
+    let catalog = store.load().expect("a whole file").expect("a file");
+    let removed = if catalog.revision == 1 { 0 } else { (catalog.revision - 1) % 500 };
+    assert_eq!(catalog.shards.len() as u64, 3 + removed);
+    catalog.revision
+}
+
 #[test]
 fn a_killed_writer_leaves_a_whole_file() {
     let (directory, store) = store();
     open_or_create(&store, &rules(RULES), SHARDS).expect("a catalog");
-    let mut seen = BTreeMap::new();
     for round in 0..30u64 {
+        let before = revision(&store);
         let mut writer = Command::new(env::current_exe().expect("this program"))
             .args(["catalog::writer", "--exact"])
             .env(WRITER, store.path())
             .stdout(Stdio::null())
             .spawn()
             .expect("a writer");
-        thread::sleep(Duration::from_millis(20 + round * 7 % 60));
+        // Every look meanwhile finds a whole file, too.
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while revision(&store) == before {
+            assert!(Instant::now() < deadline, "the writer doesn't write");
+            thread::sleep(Duration::from_millis(1));
+        }
+        thread::sleep(Duration::from_micros(round * 1_700 % 9_000));
         writer.kill().expect("killed");
         writer.wait().expect("gone");
-        let catalog = store.load().expect("a whole file").expect("a file");
-        assert_eq!(
-            catalog.shards.len() as u64,
-            if catalog.revision == 1 { 3 } else { 3 + (catalog.revision - 1) % 500 }
-        );
-        seen.insert(catalog.revision, round);
+        revision(&store);
     }
-    assert!(seen.len() > 5, "the writers wrote next to nothing: {seen:?}");
     // Nothing is left that grows: the file, its lock, and at most one unfinished version.
     assert!(fs::read_dir(directory.path()).expect("a directory").count() <= 3);
 }
