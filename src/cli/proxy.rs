@@ -95,12 +95,17 @@ async fn open(
         match outcome {
             Ok(done) if done.migrations.is_empty() && !done.placement => {}
             Ok(_) => tracing::info!(database = %name, shard, "schema pgherd is up to date"),
+            // Its rows, or another database's, would be taken for somebody else's.
+            Err(error) if error.is_misplaced() => {
+                return Err(Failure::failed(format!("database {name}: {error}")));
+            }
             // A shard that is down doesn't keep the others from being served.
             Err(error) => {
                 tracing::warn!(database = %name, %error, "schema pgherd is not installed")
             }
         }
     }
+    let database = &catalog.arrange(database);
     let cluster = Cluster::start(settings, database, runtime.clone());
     let limits = SchemaLimits {
         poll: settings.cluster.schema_poll,

@@ -204,7 +204,11 @@ fn what_is_not_the_catalogs_is_refused() {
     let output = pgherd(&herd, &["install"]);
     assert_eq!(output.status.code(), Some(1));
     let text = said(&output);
-    assert!(text.contains("the node is of the shard s2, and the settings have it as s1"), "{text}");
+    let swapped = "the node is of the shard s2, and the settings have it as s1";
+    assert!(text.contains(swapped), "{text}");
+    let output = pgherd(&herd, &["proxy"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains(swapped), "{}", said(&output));
     std::fs::write(herd.config(), settings).expect("written");
 
     // An old copy of the catalog, and none.
@@ -243,4 +247,45 @@ fn what_is_not_the_catalogs_is_refused() {
     assert!(text.contains("prepared by a later pgherd (migration 99, later)"), "{text}");
     assert!(text.contains("shard s2: no primary among 127.0.0.1:"), "{text}");
     assert!(text.contains("Connection refused"), "{text}");
+}
+
+/// Settings that list the shards in another order: a shard is found by its name, so every
+/// row written through the proxy lies where the functions on its node look for it.
+#[test]
+fn the_order_of_the_settings_does_not_matter() {
+    const RULES: &str = "
+keyspaces: [{name: users, key: bigint, tables: {users: id}}]
+home_shard: s1
+";
+    let herd = TestHerd::start(&Want::sharded(3, 0, RULES));
+    assert!(pgherd(&herd, &["install"]).status.success());
+    let proxy = herd.proxy_with(|settings| {
+        let mut blocks = settings.split("\n[[database.app.shard]]");
+        let head = blocks.next().expect("what stands before the shards").to_owned();
+        let shards: Vec<&str> = blocks.collect();
+        assert_eq!(shards.len(), 3);
+        shards.iter().rev().fold(head, |text, shard| text + "\n[[database.app.shard]]" + shard)
+    });
+    block_on(async {
+        let (client, connection) =
+            tokio_postgres::connect(&proxy.dsn("app"), tokio_postgres::NoTls).await.expect("in");
+        tokio::spawn(connection);
+        let create = "CREATE TABLE users (id bigint PRIMARY KEY)";
+        client.batch_execute(create).await.expect("a table");
+        for id in 0..200i64 {
+            let insert = format!("INSERT INTO users VALUES ({id})");
+            client.batch_execute(&insert).await.expect("a row");
+        }
+        let mut found = 0;
+        for shard in ["s1", "s2", "s3"] {
+            let node = connect(&herd, shard).await;
+            let astray =
+                "SELECT count(*), count(*) FILTER (WHERE pgherd.shard_of('users', id) <> shard)
+                          FROM users, pgherd.catalog";
+            let row = node.query_one(astray, &[]).await.expect("counts");
+            assert_eq!(row.get::<_, i64>(1), 0, "rows on {shard} that belong elsewhere");
+            found += row.get::<_, i64>(0);
+        }
+        assert_eq!(found, 200);
+    });
 }
