@@ -5,6 +5,7 @@ mod support;
 
 mod check;
 mod demo;
+mod drivers;
 mod local;
 mod login;
 mod pool;
