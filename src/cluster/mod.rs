@@ -214,10 +214,7 @@ fn targets(pool: &settings::Pool, database: &Database, shard: usize, user: &User
     let target = |address: &NodeAddress| Target {
         address: address.clone(),
         database: database.server_name.clone(),
-        login: Login {
-            user: user.name.clone(),
-            password: Some(user.server_password.reveal().into()),
-        },
+        login: Login::new(user.name.clone(), Some(user.server_password.reveal())),
         parameters: vec![
             ("application_name".into(), "pgherd".into()),
             ("client_encoding".into(), "UTF8".into()),

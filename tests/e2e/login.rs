@@ -6,6 +6,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use pgherd::cluster::{Backend, Target};
+use pgherd::config::settings::NodeAddress;
+use pgherd::wire::auth::client::Login;
 use pgherd::wire::auth::scram::Verifier;
 use pgherd::wire::auth::server::{Exchange, Method, Secret, Step};
 use pgherd::wire::backend::{self, Report, TransactionStatus};
@@ -162,4 +165,83 @@ fn a_verifier_from_postgres_fits_and_one_of_ours_lets_in() {
         let ours = Verifier::derive_with(password.as_bytes(), &verifier.salt, verifier.iterations);
         assert_eq!(ours.to_string(), stored, "{password:?}");
     }
+}
+
+/// Passwords over all of Unicode: letters that normalise, compose and join, spaces, marks,
+/// right-to-left runs, what is prohibited or not assigned.
+fn odd_password(seed: u64) -> String {
+    const FROM: &[std::ops::Range<u32>] = &[
+        0x20..0x7f,
+        0xa0..0x250,
+        0x2b0..0x370,
+        0x590..0x780,
+        0x1100..0x1200,
+        0x1e00..0x2100,
+        0x2150..0x2190,
+        0x3000..0x3400,
+        0xfb00..0xff00,
+        0xff00..0x10000,
+        0x1d400..0x1d800,
+        0xe0000..0xe0080,
+        0x1..0x110000,
+    ];
+    // A linear congruential generator: the same passwords each time.
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = |below: u32| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        u32::try_from((state >> 33) % u64::from(below)).expect("below it")
+    };
+    let length = 1 + next(5);
+    let ranges = FROM.len() as u32;
+    // Half of the characters from one range, so that they meet their like.
+    let favourite = next(ranges);
+    let mut password = String::new();
+    while password.chars().count() < length as usize {
+        let chosen = if next(2) == 0 { favourite } else { next(ranges) };
+        let range = &FROM[chosen as usize];
+        let point = range.start + next(range.end - range.start);
+        password.extend(char::from_u32(point).filter(|c| *c != '\''));
+    }
+    password
+}
+
+/// Whether the server lets our client side in.
+async fn lets_in(port: u16, password: &str) -> bool {
+    let target = Target {
+        address: NodeAddress { host: "127.0.0.1".into(), port },
+        database: "postgres".into(),
+        login: Login::new("odd_login", Some(password)),
+        parameters: vec![],
+        prepared_statements: 1,
+        silence_timeout: SOON,
+    };
+    Backend::connect(&target, SOON).await.is_ok()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn odd_passwords_are_prepared_as_postgres_prepares_them() {
+    let herd = TestHerd::shared(&Want::sharded(2, 1, ""));
+    let node = herd.primary("s2").expect("a primary");
+    node.query("CREATE ROLE odd_login LOGIN", SOON).expect("made");
+    let mut differ = Vec::new();
+    // Composed letters that normalise into one that is right-to-left and one that isn't.
+    let known = ["\u{fb4b}", "\u{fb4b}x", "x\u{fb4b}", "\u{ad}", "\u{5d0}\u{fb4b}\u{5d0}"];
+    for (seed, password) in
+        known.map(String::from).into_iter().chain((0..75).map(odd_password)).enumerate()
+    {
+        let made = format!(
+            "ALTER ROLE odd_login PASSWORD '{password}'; \
+            SELECT rolpassword FROM pg_authid WHERE rolname = 'odd_login'"
+        );
+        let stored = node.query(&made, SOON).expect("asked")[0][0].clone().expect("a verifier");
+        let read = Verifier::parse(&stored).expect("Postgres's form");
+        let fits = read.fits(password.as_bytes());
+        // Each tenth as a client, too: the server derives nothing of it, so that is cheap.
+        let lets_in = (seed > 5 && seed % 10 != 0) || lets_in(node.member().port, &password).await;
+        if !fits || !lets_in {
+            differ.push(password.escape_unicode().to_string());
+        }
+    }
+    assert!(differ.is_empty(), "{} of 80: {differ:#?}", differ.len());
 }

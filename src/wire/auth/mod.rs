@@ -4,7 +4,9 @@
 //! arithmetic that both share.
 
 pub mod client;
+mod saslprep;
 pub mod scram;
+mod scram_client;
 pub mod server;
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! SCRAM-SHA-256 (RFC 5802, RFC 7677) as Postgres speaks it: the verifier that is kept instead of
 //! a password, and the server's side of the exchange.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use base64::Engine;
@@ -10,6 +9,7 @@ use hmac::{Hmac, Mac};
 use rand::RngCore;
 use sha2::{Digest, Sha256};
 
+use super::saslprep::prepare;
 use crate::wire::ProtocolError;
 
 pub const MECHANISM: &str = "SCRAM-SHA-256";
@@ -19,7 +19,7 @@ pub const ITERATIONS: u32 = 4096;
 const MAX_ITERATIONS: u32 = 10_000_000;
 const SALT_LEN: usize = 16;
 const NONCE_LEN: usize = 18;
-type Key = [u8; 32];
+pub(super) type Key = [u8; 32];
 
 /// What a server keeps to check a password by. It can't be turned back into the password, but
 /// whoever has it can pretend to be the server: Debug shows nothing.
@@ -60,12 +60,12 @@ impl Verifier {
 
     /// As [`Verifier::derive`], with a salt and a number of iterations of one's own.
     pub fn derive_with(password: &[u8], salt: &[u8], iterations: u32) -> Verifier {
-        let salted = salt_password(&normalize(password), salt, iterations);
+        let salted = salt_password(&prepare(password), salt, iterations);
         Verifier {
             iterations,
             salt: salt.into(),
-            stored_key: Sha256::digest(mac(&salted, &[b"Client Key"])).into(),
-            server_key: mac(&salted, &[b"Server Key"]),
+            stored_key: stored_key(&client_key(&salted)),
+            server_key: server_key(&salted),
         }
     }
 
@@ -100,17 +100,8 @@ impl fmt::Display for Verifier {
     }
 }
 
-/// SASLprep, and the bytes as they are where it can't be applied: as Postgres does on both sides.
-fn normalize(password: &[u8]) -> Cow<'_, [u8]> {
-    match std::str::from_utf8(password).map(stringprep::saslprep) {
-        Ok(Ok(Cow::Owned(text))) => Cow::Owned(text.into_bytes()),
-        Ok(Ok(Cow::Borrowed(text))) => Cow::Borrowed(text.as_bytes()),
-        _ => Cow::Borrowed(password),
-    }
-}
-
 /// PBKDF2 with one block.
-fn salt_password(password: &[u8], salt: &[u8], iterations: u32) -> Key {
+pub(super) fn salt_password(password: &[u8], salt: &[u8], iterations: u32) -> Key {
     let keyed = keyed(password);
     let mut last = run(keyed.clone(), &[salt, &1u32.to_be_bytes()]);
     let mut salted = last;
@@ -134,7 +125,19 @@ fn run(mut hmac: Hmac<Sha256>, parts: &[&[u8]]) -> Key {
     hmac.finalize().into_bytes().into()
 }
 
-fn mac(key: &[u8], parts: &[&[u8]]) -> Key {
+pub(super) fn client_key(salted: &Key) -> Key {
+    mac(salted, &[b"Client Key"])
+}
+
+pub(super) fn stored_key(client_key: &Key) -> Key {
+    Sha256::digest(client_key).into()
+}
+
+pub(super) fn server_key(salted: &Key) -> Key {
+    mac(salted, &[b"Server Key"])
+}
+
+pub(super) fn mac(key: &[u8], parts: &[&[u8]]) -> Key {
     run(keyed(key), parts)
 }
 
@@ -238,7 +241,7 @@ impl Exchange {
         let message = [self.transcript.as_bytes(), b",", without_proof.as_bytes()];
         let mut client_key = mac(&self.verifier.stored_key, &message);
         client_key.iter_mut().zip(proof).for_each(|(k, p)| *k ^= p);
-        let right = equal(&Sha256::digest(client_key), &self.verifier.stored_key);
+        let right = equal(&stored_key(&client_key), &self.verifier.stored_key);
         let signature = mac(&self.verifier.server_key, &message);
         (right & !self.doomed).then(|| format!("v={}", BASE64.encode(signature)))
     }

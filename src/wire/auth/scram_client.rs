@@ -1,0 +1,106 @@
+//! The client's side of SCRAM-SHA-256, towards servers.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use rand::RngCore;
+
+use super::saslprep::prepare;
+use super::scram::{Key, client_key, equal, mac, salt_password, server_key, stored_key};
+use crate::wire::ProtocolError;
+
+const NONCE_LEN: usize = 18;
+/// The server says how much work a login is; more than this is refused. Postgres's default is
+/// 4096; a million is about a second.
+const MAX_ITERATIONS: u32 = 1_000_000;
+
+/// What was made of a password under one salt: kept, so that the next login with the same salt
+/// costs no derivation. As good as the password.
+#[derive(Clone)]
+pub(super) struct Salted {
+    salt: Box<[u8]>,
+    iterations: u32,
+    key: Key,
+}
+
+/// An exchange that has sent its first message.
+pub(super) struct Started {
+    nonce: String,
+}
+
+/// An exchange that has sent its proof; the server owes its own.
+pub(super) struct Proved {
+    server_signature: Key,
+}
+
+/// The client's first message.
+pub(super) fn start() -> (Started, String) {
+    let mut nonce = [0; NONCE_LEN];
+    rand::rng().fill_bytes(&mut nonce);
+    let nonce = BASE64.encode(nonce);
+    // `n`: we could bind to no channel. The server goes by the startup packet's user.
+    let message = format!("n,,n=,r={nonce}");
+    (Started { nonce }, message)
+}
+
+fn malformed(why: &str) -> ProtocolError {
+    ProtocolError::message(format!("malformed SCRAM message from the server: {why}"))
+}
+
+impl Started {
+    /// Reads the server's first message; gives the client's final one. `kept` is used where it
+    /// fits, and replaced where it doesn't.
+    pub(super) fn prove(
+        self,
+        password: &str,
+        kept: &mut Option<Salted>,
+        server_first: &[u8],
+    ) -> Result<(Proved, String), ProtocolError> {
+        let text = std::str::from_utf8(server_first).map_err(|_| malformed("it is not UTF-8"))?;
+        let (nonce, salt, iterations) = self.read_first(text)?;
+        let known = kept.take().filter(|k| *k.salt == *salt && k.iterations == iterations);
+        let salted = known.unwrap_or_else(|| {
+            let key = salt_password(&prepare(password.as_bytes()), &salt, iterations);
+            Salted { salt, iterations, key }
+        });
+        let without_proof = format!("c=biws,r={nonce}");
+        let message = format!("n=,r={},{text},{without_proof}", self.nonce);
+        let mut proof = client_key(&salted.key);
+        let signature = mac(&stored_key(&proof), &[message.as_bytes()]);
+        proof.iter_mut().zip(signature).for_each(|(p, s)| *p ^= s);
+        let server_signature = mac(&server_key(&salted.key), &[message.as_bytes()]);
+        *kept = Some(salted);
+        let answer = format!("{without_proof},p={}", BASE64.encode(proof));
+        Ok((Proved { server_signature }, answer))
+    }
+
+    fn read_first<'t>(&self, text: &'t str) -> Result<(&'t str, Box<[u8]>, u32), ProtocolError> {
+        let mut parts = text.split(',');
+        let mut next = |name: &str| parts.next().and_then(|p| p.strip_prefix(name));
+        let nonce = next("r=").unwrap_or("");
+        if nonce.len() <= self.nonce.len() || !nonce.starts_with(&self.nonce) {
+            return Err(malformed("its nonce doesn't go on from ours"));
+        }
+        let salt = next("s=").and_then(|s| BASE64.decode(s).ok()).filter(|s| !s.is_empty());
+        let salt = salt.ok_or_else(|| malformed("it has no salt"))?;
+        match next("i=").and_then(|i| i.parse().ok()) {
+            Some(iterations @ 1..=MAX_ITERATIONS) => Ok((nonce, salt.into(), iterations)),
+            Some(iterations) => Err(malformed(&format!(
+                "it asks for {iterations} iterations, more than {MAX_ITERATIONS}"
+            ))),
+            None => Err(malformed("it has no number of iterations")),
+        }
+    }
+}
+
+impl Proved {
+    /// Reads the server's final message: whether it knows the password's keys, too.
+    pub(super) fn verify(self, server_final: &[u8]) -> Result<(), ProtocolError> {
+        let text = std::str::from_utf8(server_final).map_err(|_| malformed("it is not UTF-8"))?;
+        let proof = text.split(',').next().and_then(|p| p.strip_prefix("v="));
+        let proof = proof.and_then(|p| BASE64.decode(p).ok());
+        if proof.is_some_and(|proof| equal(&proof, &self.server_signature)) {
+            return Ok(());
+        }
+        Err(ProtocolError::coded("28000", "the server could not prove that it knows the password"))
+    }
+}
