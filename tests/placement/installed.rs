@@ -287,5 +287,20 @@ home_shard: s1
             found += row.get::<_, i64>(0);
         }
         assert_eq!(found, 200);
+        // EXPLAIN and the functions, through the proxy, say what `pgherd route` says.
+        for id in ["0", "42", "-7", "123456789012"] {
+            let route = json(&pgherd(&herd, &["route", "--key", id, "--json"]));
+            let shard = route["shard"].as_str().expect("a name");
+            let explain = format!("EXPLAIN SELECT * FROM users WHERE id = {id}");
+            let plan = client.query(&explain, &[]).await.expect("a plan");
+            let plan: &str = plan[0].get(0);
+            assert!(plan.starts_with(&format!("pgherd: shard {shard} ")), "{plan}");
+            let select = format!("SELECT pgherd.shard_of('users', {id}), pgherd.slot_of({id})");
+            let row = client.query_one(&select, &[]).await.expect("a shard");
+            assert_eq!(
+                (row.get::<_, &str>(0), &row.get::<_, i32>(1).into()),
+                (shard, &route["slot"])
+            );
+        }
     });
 }
