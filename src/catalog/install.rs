@@ -58,9 +58,15 @@ pub enum InstallError {
     OtherShard { found: String, expected: String },
     #[error(
         "the node has revision {found} of the catalog, and the file has revision {has}: the file \
-         is an old copy; restore the last one"
+         is an old copy; restore the last one (the node holds it: SELECT content FROM pgherd.catalog)"
     )]
     Stale { found: i64, has: u64 },
+    #[error(
+        "the node has another catalog of the same revision {revision}: the file was restored from \
+         an old copy and changed since; restore the last one (the node holds it: SELECT content \
+         FROM pgherd.catalog)"
+    )]
+    Diverged { revision: u64 },
     #[error(
         "the node was prepared by a later pgherd (migration {number}, {name}): use that version"
     )]
@@ -102,6 +108,7 @@ impl InstallError {
             InstallError::OtherDatabase { .. }
                 | InstallError::OtherShard { .. }
                 | InstallError::Stale { .. }
+                | InstallError::Diverged { .. }
         )
     }
 }
@@ -208,8 +215,13 @@ async fn place(
         if found > has as i64 {
             return Err(InstallError::Stale { found, has });
         }
-        if row.try_get::<_, &str>(3)? == content {
+        // By content, since a later version may write the same catalog otherwise.
+        let installed = format::decode(row.try_get::<_, &str>(3)?.as_bytes());
+        if installed.as_ref() == Ok(catalog) {
             return Ok(false);
+        }
+        if found == has as i64 {
+            return Err(InstallError::Diverged { revision: has });
         }
     }
     let (revision, epoch) = (catalog.revision as i64, catalog.epoch as i64);

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Failure;
-use crate::catalog::{FileStore, open_or_create};
-use crate::cluster::install::install_all;
+use crate::catalog::{FileStore, Installed, open_or_create};
+use crate::cluster::install::{ShardError, install_all};
 use crate::config::settings::{Database, Settings};
 use crate::config::{self, Overrides};
 
@@ -45,46 +45,61 @@ impl Install {
             .enable_all()
             .build()
             .map_err(|error| Failure::failed(format!("no runtime: {error}")))?;
-        let mut failed = false;
-        let mut shown = Vec::new();
+        let mut outcomes = Vec::new();
         for database in databases {
             let shards: Vec<&str> = database.shard_names().collect();
             let store = FileStore::new(&database.catalog);
             let catalog = open_or_create(&store, &database.rules, &shards)
                 .map_err(|error| Failure::failed(format!("database {}: {error}", database.name)))?;
-            let outcomes = runtime.block_on(install_all(&settings, database, &catalog));
-            for (shard, outcome) in outcomes {
-                let name = &database.name;
-                let (line, value) = match outcome {
-                    Ok(done) => {
-                        let written =
-                            if done.placement { "placement written" } else { "up to date" };
-                        let ran = done.migrations.join(", ");
-                        let ran = if ran.is_empty() { ran } else { format!("ran {ran}; ") };
-                        let line = format!("database {name}, shard {shard}: {ran}{written}");
-                        let value = json!({
-                            "database": name, "shard": shard,
-                            "migrations": done.migrations, "placement": done.placement,
-                        });
-                        (line, value)
-                    }
-                    Err(error) => {
-                        failed = true;
-                        let error = error.to_string();
-                        let value = json!({ "database": name, "shard": shard, "error": error });
-                        (format!("database {name}, {error}"), value)
-                    }
-                };
-                if !self.json {
-                    println!("{line}");
-                }
-                shown.push(value);
+            for (shard, outcome) in runtime.block_on(install_all(&settings, database, &catalog)) {
+                outcomes.push(Outcome { database: &database.name, shard, outcome });
             }
         }
         if self.json {
-            println!("{}", json!({ "shards": shown }));
+            let shards: Vec<Value> = outcomes.iter().map(Outcome::in_json).collect();
+            println!("{}", json!({ "shards": shards }));
+        } else {
+            outcomes.iter().for_each(|outcome| println!("{}", outcome.in_text()));
         }
-        if failed { Err(Failure::failed("not all shards are up to date")) } else { Ok(()) }
+        match outcomes.iter().any(|outcome| outcome.outcome.is_err()) {
+            true => Err(Failure::failed("not all shards are up to date")),
+            false => Ok(()),
+        }
+    }
+}
+
+/// What came of one shard.
+struct Outcome<'a> {
+    database: &'a str,
+    shard: Box<str>,
+    outcome: Result<Installed, ShardError>,
+}
+
+impl Outcome<'_> {
+    fn in_json(&self) -> Value {
+        let (database, shard) = (self.database, &self.shard);
+        match &self.outcome {
+            Ok(Installed { migrations, placement }) => json!({
+                "database": database, "shard": shard,
+                "migrations": migrations, "placement": placement,
+            }),
+            Err(error) => {
+                json!({ "database": database, "shard": shard, "error": error.to_string() })
+            }
+        }
+    }
+
+    fn in_text(&self) -> String {
+        let (database, shard) = (self.database, &self.shard);
+        match &self.outcome {
+            Ok(Installed { migrations, placement }) => {
+                let written = if *placement { "placement written" } else { "up to date" };
+                let ran = migrations.join(", ");
+                let ran = if ran.is_empty() { ran } else { format!("ran {ran}; ") };
+                format!("database {database}, shard {shard}: {ran}{written}")
+            }
+            Err(error) => format!("database {database}, {error}"),
+        }
     }
 }
 

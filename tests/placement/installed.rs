@@ -222,6 +222,10 @@ fn what_is_not_the_catalogs_is_refused() {
     std::fs::write(&path, old).expect("written");
     let text = said(&pgherd(&herd, &["install"]));
     assert!(text.contains("has revision 2 of the catalog, and the file has revision 1"), "{text}");
+    let restored = store.load().expect("whole").expect("there");
+    store.replace(1, Catalog { epoch: 7, ..restored }).expect("written");
+    let text = said(&pgherd(&herd, &["install"]));
+    assert!(text.contains("has another catalog of the same revision 2"), "{text}");
     std::fs::remove_file(&path).expect("removed");
     let text = said(&pgherd(&herd, &["install"]));
     assert!(text.contains("the node belongs to the database "), "{text}");

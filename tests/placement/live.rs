@@ -170,6 +170,28 @@ fn composite_keys_lie_where_the_server_puts_them() {
     });
 }
 
+/// One expression for keys of every shape, also where only built-ins are taken: in the row
+/// filter of a publication.
+#[test]
+fn the_expression_is_accepted_in_row_filters() {
+    block_on(async {
+        let client = connect(shared(), "s1").await;
+        let columns: Vec<String> =
+            SERVER_NAMES.iter().enumerate().map(|(n, (_, name))| format!("c{n} {name}")).collect();
+        let names: Vec<String> = (0..columns.len()).map(|n| format!("c{n}")).collect();
+        let table = format!("CREATE TABLE filtered ({})", columns.join(", "));
+        client.batch_execute(&table).await.expect("a table");
+        let keys = names.iter().map(String::as_str).chain(["c0, c3, c6"]);
+        for (n, key) in keys.enumerate() {
+            let publication = format!(
+                "CREATE PUBLICATION p{n} FOR TABLE filtered WHERE \
+                 (width_bucket(hash_record_extended(ROW({key}), 0), '{{-5, 9}}'::int8[]) IN (0, 2))"
+            );
+            client.batch_execute(&publication).await.unwrap_or_else(|why| panic!("{key}: {why}"));
+        }
+    });
+}
+
 /// Texts that are nearly values: what we read, the server reads so; what we call invalid,
 /// it refuses with the same code and message.
 #[test]
