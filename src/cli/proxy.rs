@@ -14,7 +14,6 @@ use super::{Failure, logging};
 use crate::catalog::{FileStore, open_or_create};
 use crate::cluster::Cluster;
 use crate::cluster::install::install_all;
-use crate::cluster::schema::{SchemaLimits, SchemaWatch};
 use crate::config::{self, Overrides, Settings, settings};
 use crate::proxy::{Database, Listener, Served, Stop};
 
@@ -107,18 +106,8 @@ async fn open(
     }
     let database = &catalog.arrange(database);
     let cluster = Cluster::start(settings, database, runtime.clone());
-    let limits = SchemaLimits {
-        poll: settings.cluster.schema_poll,
-        connect_timeout: settings.pool.connect_timeout,
-        query_timeout: settings.cluster.query_timeout,
-    };
-    let home = Arc::clone(
-        cluster
-            .shards()
-            .get(database.home_shard())
-            .ok_or_else(|| Failure::failed(format!("database {name} has no shard")))?,
-    );
-    let schema = SchemaWatch::start(home, limits, runtime.clone());
+    // The cluster reads it already: one poller a database.
+    let schema = Arc::clone(cluster.schema());
     let bounds = settings.limits.clone();
     let db = Database::new(cluster, schema, catalog, bounds, settings.cluster.query_timeout)
         .map_err(|error| Failure::failed(format!("database {name}: {error}")))?;

@@ -110,7 +110,10 @@ impl SchemaWatch {
     }
 
     fn failed(&self, why: &str) -> ClusterError {
-        ClusterError::new("57P03", format!("can't read the schema of {}: {why}", self.shard.name()))
+        ClusterError::new(
+            "57P03",
+            format!("can't read the schema of shard {}: {why}", self.shard.name()),
+        )
     }
 
     async fn look(&self, kept: &mut Option<Link>) -> Result<bool, String> {
