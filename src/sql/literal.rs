@@ -119,8 +119,13 @@ impl Literal {
         let range = token.start as u32..end as u32;
         let literal = Literal { kind, negative, range, form, escapes };
         if escapes {
-            // Postgres's own lexer refuses a bad escape, wherever the literal stands.
-            literal.value(text)?;
+            // Postgres's own lexer refuses a bad escape, wherever the literal stands. What only
+            // its versions read differently matters to none but who asks for the value.
+            if let Err(error) = literal.value(text)
+                && error.sqlstate != "0A000"
+            {
+                return Err(error);
+            }
         }
         Ok(literal)
     }
@@ -133,7 +138,7 @@ impl Literal {
     pub fn value<'t>(&self, text: &'t [u8]) -> Result<Cow<'t, [u8]>, SqlError> {
         let start = self.range.start as usize;
         let written = text.get(start..self.range.end as usize).unwrap_or(b"");
-        let cannot = |what: &str| SqlError::at("22025", what.to_string(), text, start);
+        let cannot = |bad: BadEscape| SqlError::at(bad.0, bad.1.to_string(), text, start);
         let body = match self.form {
             LexLiteral::Integer | LexLiteral::Decimal => {
                 let digits = number(written)
@@ -252,15 +257,21 @@ fn next_segment(body: &[u8], mut at: usize) -> usize {
     at
 }
 
+/// SQLSTATE and message of an escape that can't be read.
+pub(super) type BadEscape = (&'static str, &'static str);
+
+const BAD_PAIR: BadEscape = ("42601", "invalid Unicode surrogate pair");
+const BAD_ESCAPE: &str = "invalid Unicode escape";
+
 /// Backslash escapes of `E'…'`.
-fn unescape(body: &[u8]) -> Result<Vec<u8>, &'static str> {
+fn unescape(body: &[u8]) -> Result<Vec<u8>, BadEscape> {
     let mut out = Vec::with_capacity(body.len());
     let mut surrogate = None;
     let mut at = 0;
     while let Some(&b) = body.get(at) {
         let escape = if b == b'\\' { body.get(at + 1).copied() } else { None };
         if surrogate.is_some() && !matches!(escape, Some(b'u' | b'U')) {
-            return Err("invalid Unicode surrogate pair");
+            return Err(BAD_PAIR);
         }
         let Some(escape) = escape else {
             out.push(b);
@@ -275,7 +286,7 @@ fn unescape(body: &[u8]) -> Result<Vec<u8>, &'static str> {
             b'r' => out.push(b'\r'),
             b't' => out.push(b'\t'),
             // A vertical tab from PostgreSQL 16 on, the letter before.
-            b'v' => return Err("\\v is read differently by versions of PostgreSQL"),
+            b'v' => return Err(("0A000", "\\v is read differently by versions of PostgreSQL")),
             b'0'..=b'7' => {
                 let (value, used) = digits(&body[at - 1..], 8, 3);
                 out.push(value as u8);
@@ -292,7 +303,7 @@ fn unescape(body: &[u8]) -> Result<Vec<u8>, &'static str> {
                 let wanted = if escape == b'u' { 4 } else { 8 };
                 let (value, used) = digits(body.get(at..).unwrap_or(b""), 16, wanted);
                 if used != wanted {
-                    return Err("invalid Unicode escape");
+                    return Err(("22025", BAD_ESCAPE));
                 }
                 at += used;
                 push_code_point(&mut out, value, &mut surrogate)?;
@@ -301,8 +312,10 @@ fn unescape(body: &[u8]) -> Result<Vec<u8>, &'static str> {
         }
     }
     match surrogate {
-        Some(_) => Err("invalid Unicode surrogate pair"),
-        None if out.contains(&0) => Err("invalid byte sequence for encoding \"UTF8\": 0x00"),
+        Some(_) => Err(BAD_PAIR),
+        None if out.contains(&0) => {
+            Err(("22021", "invalid byte sequence for encoding \"UTF8\": 0x00"))
+        }
         None => Ok(out),
     }
 }
@@ -324,17 +337,19 @@ fn push_code_point(
     out: &mut Vec<u8>,
     value: u32,
     surrogate: &mut Option<u32>,
-) -> Result<(), &'static str> {
+) -> Result<(), BadEscape> {
     let value = match (surrogate.take(), value) {
         (None, 0xD800..=0xDBFF) => {
             *surrogate = Some(value);
             return Ok(());
         }
         (Some(high), 0xDC00..=0xDFFF) => 0x10000 + ((high - 0xD800) << 10) + (value - 0xDC00),
-        (Some(_), _) => return Err("invalid Unicode surrogate pair"),
+        (Some(_), _) => return Err(BAD_PAIR),
         (None, value) => value,
     };
-    let c = char::from_u32(value).filter(|&c| c != '\0').ok_or("invalid Unicode escape value")?;
+    let c = char::from_u32(value)
+        .filter(|&c| c != '\0')
+        .ok_or(("42601", "invalid Unicode escape value"))?;
     out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
     Ok(())
 }
@@ -357,14 +372,14 @@ pub(super) fn split_uescape(written: &[u8]) -> (&[u8], u8) {
 }
 
 /// `\XXXX` and `\+XXXXXX` of `U&'…'` and `U&"…"`, with any escape character.
-pub(super) fn unescape_unicode(body: &[u8], escape: u8) -> Result<Vec<u8>, &'static str> {
+pub(super) fn unescape_unicode(body: &[u8], escape: u8) -> Result<Vec<u8>, BadEscape> {
     let mut out = Vec::with_capacity(body.len());
     let mut surrogate = None;
     let mut at = 0;
     while let Some(&b) = body.get(at) {
         let escaped = b == escape && body.get(at + 1) != Some(&escape);
         if surrogate.is_some() && !escaped {
-            return Err("invalid Unicode surrogate pair");
+            return Err(BAD_PAIR);
         }
         if !escaped {
             out.push(b);
@@ -375,13 +390,13 @@ pub(super) fn unescape_unicode(body: &[u8], escape: u8) -> Result<Vec<u8>, &'sta
         let (skip, wanted) = if plus { (2, 6) } else { (1, 4) };
         let (value, used) = digits(body.get(at + skip..).unwrap_or(b""), 16, wanted);
         if used != wanted {
-            return Err("invalid Unicode escape");
+            return Err(("42601", BAD_ESCAPE));
         }
         at += skip + used;
         push_code_point(&mut out, value, &mut surrogate)?;
     }
     match surrogate {
-        Some(_) => Err("invalid Unicode surrogate pair"),
+        Some(_) => Err(BAD_PAIR),
         None => Ok(out),
     }
 }

@@ -189,14 +189,19 @@ impl<'a> Tokens<'a> {
             }
             let Some(LexToken { kind: LexKind::Literal(form), start, end }) = token else { break };
             let number = matches!(form, LexLiteral::Integer | LexLiteral::Decimal);
-            if form == LexLiteral::Unicode || negative.is_some() && !number {
+            if negative.is_some() && !number {
+                break;
+            }
+            let behind = self.lexer.next()?;
+            if form == LexLiteral::Unicode && matches!(behind, Some(t) if t.kind == LexKind::Word) {
+                // Its UESCAPE: read as a single literal.
                 break;
             }
             let lexed = LexToken { kind: LexKind::Literal(form), start, end };
             let literal = Literal::new(text, lexed, form, end, negative.is_some(), self.options)?;
             self.literals.push(literal);
             range = Some((range.map_or(negative.unwrap_or(start), |r| r.0), end));
-            match self.lexer.next()? {
+            match behind {
                 Some(LexToken { kind: LexKind::Punctuation(b','), .. }) => {}
                 Some(token) if token.kind == LexKind::Punctuation(close) => {
                     self.ahead = Some(Some(token));

@@ -191,7 +191,7 @@ SELECT x INTO TEMP TABLE y FROM t
 
 SELECT t, t.x, s.t.x, (t).x, (t.arr)[1], t.arr[1:2][:3], t.arr[:], (f(x)).*, (row(1, 2)).f1, $1[2] FROM s.t
 
-SELECT a AS "select", b AS select, c year, d "from" FROM t
+SELECT a AS "select", b AS select, c AS year, d "from" FROM t
 
 SELECT x FROM t TABLESAMPLE BERNOULLI (10) REPEATABLE (1) WHERE x = 1
 
@@ -312,7 +312,7 @@ UPDATE ONLY users AS u SET name = c.name FROM countries c WHERE u.country = c.id
 
 UPDATE users * SET (a, b) = ROW(1, 2), (c) = (SELECT 3), d[1] = 4, e.f = 5, g[$1:$2] = $3 WHERE id = 1
 
-UPDATE users set SET x = 1
+UPDATE users AS set SET x = 1
 
 UPDATE users u SET id = 43 WHERE u.id = 42
 

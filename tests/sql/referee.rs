@@ -167,7 +167,7 @@ fn our_items(items: &[SelectItem], renderer: &Renderer, facts: &mut Facts) {
 }
 
 fn our_statement(statement: &Statement, renderer: &Renderer, facts: &mut Facts) {
-    let mut assigned = |assignments: &[pgherd::sql::Assignment], facts: &mut Facts| {
+    let assigned = |assignments: &[pgherd::sql::Assignment], facts: &mut Facts| {
         for a in assignments {
             facts.expressions.push(format!("{}= {}", a.columns.len(), renderer.expr(&a.value)));
         }

@@ -290,9 +290,9 @@ impl<'a> Parser<'a> {
             TokenKind::UnicodeIdent => {
                 let (body, escape) = split_uescape(written);
                 let body = undouble(body.get(3..body.len() - 1).unwrap_or(b""));
-                unescape_unicode(&body, escape).map_err(|what| {
+                unescape_unicode(&body, escape).map_err(|(sqlstate, what)| {
                     let offset = self.word(0).token.start as usize;
-                    SqlError::at("42601", what.to_string(), self.text, offset)
+                    SqlError::at(sqlstate, what.to_string(), self.text, offset)
                 })?
             }
             _ => return Err(self.unexpected()),

@@ -67,7 +67,9 @@ impl Parser<'_> {
                 ddl.outside_transaction = self.eat(K::Concurrently);
                 self.table_behind(K::On, &mut ddl.tables)?;
             }
-            K::Trigger | K::Policy | K::Rule => {
+            // `ON event TO table`.
+            K::Rule => self.table_behind(K::To, &mut ddl.tables)?,
+            K::Trigger | K::Policy => {
                 self.table_behind(K::On, &mut ddl.tables)?;
                 // A constraint trigger's `FROM referenced_table` follows at once.
                 if kind == K::Trigger && self.eat(K::From) {

@@ -32,7 +32,7 @@ impl Parser<'_> {
     }
 
     /// `expr`, `name => expr`, `name := expr`, `VARIADIC expr`.
-    fn argument(&mut self) -> Result<Expr> {
+    pub fn argument(&mut self) -> Result<Expr> {
         self.eat(K::Variadic);
         let named = self.is_type_or_function(0)
             && (self.kind_ahead(1) == TokenKind::ColonEquals
@@ -64,7 +64,7 @@ impl Parser<'_> {
             let window = self.kind_ahead(1) == TokenKind::Punctuation(b'(');
             if window {
                 self.advance();
-                call.over = Some(self.window_specification()?);
+                call.over = Some(self.nested(Self::window_specification)?);
             } else if self.is_column_id(1) {
                 self.advance();
                 self.advance();

@@ -26,58 +26,36 @@ impl Parser<'_> {
         if !known {
             return Ok(None);
         }
-        let start = self.position();
         self.advance();
         let mut parts = Vec::new();
-        // What has the plain form of a call is a call of a function by that name.
-        if keyword == K::JsonObject
-            && let Some(call) = self.plain_call(keyword)
-        {
-            return Ok(Some(call));
-        }
-        let read = self.nested(|p| {
+        let plain = self.nested(|p| {
             p.expect_punctuation(b'(')?;
-            p.json_arguments(&mut parts)?;
-            p.expect_punctuation(b')')
-        });
-        match read {
-            Ok(()) => {}
-            Err(_) if keyword == K::Json => {
-                // A type: `json(…) '…'` isn't one of these.
-                self.return_to(start);
-                return Ok(None);
-            }
-            Err(error) => return Err(error),
-        }
+            let plain = p.json_arguments(&mut parts)?;
+            p.expect_punctuation(b')')?;
+            Ok(plain)
+        })?;
         let Expr::Function(mut call) = own(parts) else { return Ok(None) };
+        // What has the plain form of a call is a call of a function by that name.
+        if keyword == K::JsonObject && plain && !call.arguments.is_empty() {
+            call.name = Some(Name { schema: None, name: keyword.text().into() });
+        }
         self.call_suffix(&mut call)?;
         Ok(Some(Expr::Function(call)))
-    }
-
-    /// `(a, b)` with nothing of SQL/JSON in it; otherwise nothing is read.
-    fn plain_call(&mut self, keyword: K) -> Option<Expr> {
-        let start = self.position();
-        let empty = self.kind_ahead(1) == TokenKind::Punctuation(b')');
-        let name = Name { schema: None, name: keyword.text().into() };
-        match self.call(name) {
-            Ok(call) if !empty => Some(Expr::Function(call)),
-            _ => {
-                self.return_to(start);
-                None
-            }
-        }
     }
 
     /// Expressions with the words of SQL/JSON between them, up to the closing parenthesis.
     ///
     /// The clauses differ by function, and none of them matters here: each expression is
-    /// kept, and a word that belongs to no clause is an error.
-    pub fn json_arguments(&mut self, parts: &mut Vec<Expr>) -> Result<()> {
+    /// kept, and a word that belongs to no clause is an error. Says whether there were
+    /// expressions and commas only.
+    fn json_arguments(&mut self, parts: &mut Vec<Expr>) -> Result<bool> {
+        let mut plain = true;
         while !self.is_punctuation(b')') {
-            if self.eat_punctuation(b',')
-                || self.eat_punctuation(b':')
-                || self.json_clause(parts)?
-            {
+            if self.eat_punctuation(b',') {
+                continue;
+            }
+            if self.eat_punctuation(b':') || self.json_clause(parts)? {
+                plain = false;
                 continue;
             }
             // `KEY k VALUE v`: words without a meaning of their own.
@@ -85,6 +63,7 @@ impl Parser<'_> {
                 && !matches!(self.kind_ahead(1), TokenKind::Punctuation(_) | TokenKind::Operator);
             if key || self.is(K::Value) && !parts.is_empty() {
                 self.advance();
+                plain = false;
                 continue;
             }
             if self.is(K::Order) {
@@ -95,9 +74,9 @@ impl Parser<'_> {
                 parts.push(Expr::Subquery(Box::new(self.query()?)));
                 continue;
             }
-            parts.push(self.expr()?);
+            parts.push(self.argument()?);
         }
-        Ok(())
+        Ok(plain)
     }
 
     /// One clause behind an argument of a JSON function, if one is here.
@@ -122,12 +101,11 @@ impl Parser<'_> {
             self.json_format()?;
             return Ok(true);
         }
-        if self.eat_any(&[K::Null, K::Absent]) {
-            // A value NULL, or `NULL ON NULL`.
-            if !self.eat(K::On) {
-                parts.push(Expr::Null);
-                return Ok(true);
-            }
+        if matches!(self.keyword(), Some(K::Null | K::Absent))
+            && self.keyword_ahead(1) == Some(K::On)
+        {
+            self.advance();
+            self.advance();
             let known = self.eat_any(&[K::Null, K::Error, K::Empty]);
             return if known { Ok(true) } else { Err(self.unexpected()) };
         }
@@ -150,27 +128,26 @@ impl Parser<'_> {
 
     /// `ERROR | NULL | EMPTY [ARRAY | OBJECT] | TRUE | FALSE | UNKNOWN | DEFAULT e  ON ERROR | EMPTY`
     fn json_behaviour(&mut self, parts: &mut Vec<Expr>) -> Result<bool> {
-        let start = self.position();
-        let has_default = self.eat(K::Default);
-        if has_default {
+        if self.eat(K::Default) {
             parts.push(self.expr()?);
-        } else if self.eat(K::Empty) {
-            self.eat_any(&[K::Array, K::Object]);
-        } else if !self.eat_any(&[K::Error, K::True, K::False, K::Unknown]) {
-            return Ok(false);
-        }
-        if self.eat(K::On) {
-            if !self.eat_any(&[K::Error, K::Empty]) {
-                return Err(self.unexpected());
+        } else {
+            let kind =
+                self.is(K::Empty) && matches!(self.keyword_ahead(1), Some(K::Array | K::Object));
+            let word = matches!(
+                self.keyword(),
+                Some(K::Error | K::True | K::False | K::Unknown | K::Empty)
+            );
+            // Without ON it is a value such as TRUE.
+            if !word || self.keyword_ahead(1 + usize::from(kind)) != Some(K::On) {
+                return Ok(false);
             }
-            return Ok(true);
+            self.advance();
+            if kind {
+                self.advance();
+            }
         }
-        if has_default {
-            return Err(self.unexpected());
-        }
-        // Not a behaviour: a value such as TRUE.
-        self.return_to(start);
-        Ok(false)
+        self.expect(K::On)?;
+        if self.eat_any(&[K::Error, K::Empty]) { Ok(true) } else { Err(self.unexpected()) }
     }
 
     fn json_wrapper(&mut self) -> bool {

@@ -27,7 +27,7 @@ use keywords::Keyword as K;
 
 /// How deep parentheses, calls, subqueries and the like may nest. Bounds the stack: the
 /// deepest tree is parsed and dropped in the 2 MB of a runtime's worker, also in a debug build.
-pub const MAX_NESTING: u32 = 200;
+pub const MAX_NESTING: u32 = 160;
 
 /// How many joins, set operations and casts of casts one statement may chain: they make
 /// the tree higher without nesting.

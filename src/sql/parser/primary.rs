@@ -60,11 +60,11 @@ impl Parser<'_> {
         }
         let open = self.kind_ahead(1) == TokenKind::Punctuation(b'(');
         match keyword {
-            Some(K::Case) => return self.case(),
+            Some(K::Case) => return self.nested(Self::case),
             Some(K::Array) => return self.array(),
             Some(K::Row) if open => {
                 self.advance();
-                let fields = self.call_list()?;
+                let fields = self.nested(Self::call_list)?;
                 return self.overlaps(Expr::Row(fields));
             }
             Some(K::Exists) if open => {
@@ -154,7 +154,7 @@ impl Parser<'_> {
         let mut found = false;
         loop {
             if self.is_punctuation(b'[') {
-                self.subscript(&mut parts)?;
+                self.nested(|p| p.subscript(&mut parts))?;
             } else if self.eat_punctuation(b'.') {
                 if self.eat_operator(b"*") {
                     parts.push(Expr::Wildcard(None));
