@@ -148,7 +148,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// The next token; `None` at the end of the text.
-    pub fn next(&mut self) -> Result<Option<LexToken>, SqlError> {
+    pub fn next_token(&mut self) -> Result<Option<LexToken>, SqlError> {
         self.skip_space()?;
         let start = self.at;
         let Some(&b) = self.text.get(start) else { return Ok(None) };

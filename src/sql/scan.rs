@@ -120,7 +120,7 @@ impl<'a> Scanner<'a> {
         let mut range: Option<Range<usize>> = None;
         let mut count = 0u32;
         let next = loop {
-            let token = self.tokens.next()?;
+            let token = self.tokens.next_token()?;
             let comment = self.tokens.take_comment();
             let last = match token {
                 None => Some(self.text.len()),

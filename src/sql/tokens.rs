@@ -81,12 +81,12 @@ impl<'a> Tokens<'a> {
     fn lex(&mut self) -> Result<Option<LexToken>, SqlError> {
         match self.ahead.take() {
             Some(token) => Ok(token),
-            None => self.lexer.next(),
+            None => self.lexer.next_token(),
         }
     }
 
     /// The next token; `None` at the end of the text.
-    pub fn next(&mut self) -> Result<Option<Token>, SqlError> {
+    pub fn next_token(&mut self) -> Result<Option<Token>, SqlError> {
         if let ListState::Inside(close) = self.list {
             self.list = ListState::No;
             if let Some(token) = self.list_of_literals(close)? {
@@ -179,20 +179,20 @@ impl<'a> Tokens<'a> {
         let text = self.lexer.text();
         let mut range: Option<(usize, usize)> = None;
         loop {
-            let mut token = self.lexer.next()?;
+            let mut token = self.lexer.next_token()?;
             let mut negative = None;
             if let Some(LexToken { kind: LexKind::Operator, start, end }) = token
                 && &text[start..end] == b"-"
             {
                 negative = Some(start);
-                token = self.lexer.next()?;
+                token = self.lexer.next_token()?;
             }
             let Some(LexToken { kind: LexKind::Literal(form), start, end }) = token else { break };
             let number = matches!(form, LexLiteral::Integer | LexLiteral::Decimal);
             if negative.is_some() && !number {
                 break;
             }
-            let behind = self.lexer.next()?;
+            let behind = self.lexer.next_token()?;
             if form == LexLiteral::Unicode && matches!(behind, Some(t) if t.kind == LexKind::Word) {
                 // Its UESCAPE: read as a single literal.
                 break;

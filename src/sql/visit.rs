@@ -42,13 +42,13 @@ impl<'a> Visitor<'a, '_> {
             Statement::Update(update) => {
                 self.with(&update.with);
                 self.assignments(&update.assignments);
-                self.from(&update.from);
+                self.table_refs(&update.from);
                 self.exprs(&update.filter);
                 self.items(&update.returning);
             }
             Statement::Delete(delete) => {
                 self.with(&delete.with);
-                self.from(&delete.using);
+                self.table_refs(&delete.using);
                 self.exprs(&delete.filter);
                 self.items(&delete.returning);
             }
@@ -108,7 +108,7 @@ impl<'a> Visitor<'a, '_> {
 
     fn merge(&mut self, merge: &'a Merge) {
         self.with(&merge.with);
-        self.from_item(&merge.source);
+        self.table_ref(&merge.source);
         self.expr(&merge.on);
         for clause in &merge.clauses {
             self.exprs(&clause.condition);
@@ -160,7 +160,7 @@ impl<'a> Visitor<'a, '_> {
             self.exprs(exprs);
         }
         self.items(&select.items);
-        self.from(&select.from);
+        self.table_refs(&select.from);
         self.exprs(&select.filter);
         self.exprs(&select.group_by.expressions);
         self.exprs(&select.having);
@@ -175,19 +175,19 @@ impl<'a> Visitor<'a, '_> {
         }
     }
 
-    fn from(&mut self, items: &'a [FromItem]) {
-        items.iter().for_each(|item| self.from_item(item));
+    fn table_refs(&mut self, items: &'a [FromItem]) {
+        items.iter().for_each(|item| self.table_ref(item));
     }
 
-    fn from_item(&mut self, item: &'a FromItem) {
+    fn table_ref(&mut self, item: &'a FromItem) {
         (self.see)(Node::From(item));
         match item {
             FromItem::Table { .. } => {}
             FromItem::Derived { query, .. } => self.query(query),
             FromItem::Function { calls, .. } => self.exprs(calls),
             FromItem::Join { left, right, on, .. } => {
-                self.from_item(left);
-                self.from_item(right);
+                self.table_ref(left);
+                self.table_ref(right);
                 if let JoinOn::Condition(condition) = on {
                     self.expr(condition);
                 }

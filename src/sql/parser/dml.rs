@@ -179,7 +179,7 @@ impl Parser<'_> {
         self.expect(K::Set)?;
         update.assignments = self.comma_list(Self::assignment)?;
         if self.eat(K::From) {
-            update.from = self.from_list()?;
+            update.from = self.table_refs()?;
         }
         (update.filter, update.current_of) = self.where_or_current()?;
         update.returning = self.returning()?;
@@ -191,7 +191,7 @@ impl Parser<'_> {
         let (table, alias) = self.target()?;
         let mut delete = Delete { with, recursive, table: Some(table), alias, ..Delete::default() };
         if self.eat(K::Using) {
-            delete.using = self.from_list()?;
+            delete.using = self.table_refs()?;
         }
         (delete.filter, delete.current_of) = self.where_or_current()?;
         delete.returning = self.returning()?;
@@ -213,7 +213,7 @@ impl Parser<'_> {
         self.expect_all(&[K::Merge, K::Into])?;
         let (table, alias) = self.target()?;
         self.expect(K::Using)?;
-        let source = self.from_item()?;
+        let source = self.table_ref()?;
         self.expect(K::On)?;
         let on = self.expr()?;
         let mut clauses = Vec::new();

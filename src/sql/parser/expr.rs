@@ -347,7 +347,7 @@ impl Parser<'_> {
         Ok(match self.parens()? {
             Parens::Query(query) => Expr::InQuery { expr, query, negated },
             Parens::One(one) => Expr::InList { expr, list: vec![one], negated },
-            Parens::List(list) => Expr::InList { expr, list: list, negated },
+            Parens::List(list) => Expr::InList { expr, list, negated },
         })
     }
 }

@@ -12,14 +12,14 @@ enum FromParens {
 }
 
 impl Parser<'_> {
-    pub fn from_list(&mut self) -> Result<Vec<FromItem>> {
-        self.comma_list(Self::from_item)
+    pub fn table_refs(&mut self) -> Result<Vec<FromItem>> {
+        self.comma_list(Self::table_ref)
     }
 
     /// A `table_ref`, with the joins that follow.
-    pub fn from_item(&mut self) -> Result<FromItem> {
+    pub fn table_ref(&mut self) -> Result<FromItem> {
         self.nested(|p| {
-            let left = p.from_primary()?;
+            let left = p.table_primary()?;
             p.joins(left)
         })
     }
@@ -56,7 +56,7 @@ impl Parser<'_> {
             self.eat(K::Inner);
         }
         self.expect(K::Join)?;
-        let mut right = self.nested(Self::from_primary)?;
+        let mut right = self.nested(Self::table_primary)?;
         let mut alias = Alias::default();
         let on = if cross {
             JoinOn::None
@@ -84,10 +84,10 @@ impl Parser<'_> {
         Ok(JoinOn::Using(columns))
     }
 
-    fn from_primary(&mut self) -> Result<FromItem> {
+    fn table_primary(&mut self) -> Result<FromItem> {
         let lateral = self.eat(K::Lateral);
         if self.is_punctuation(b'(') {
-            return match self.from_parens()? {
+            return match self.table_parens()? {
                 FromParens::Query(query) => self.derived(query, lateral),
                 FromParens::Item(FromItem::Join { left, right, kind, on, alias: merged }) => {
                     let alias = self.alias()?;
@@ -119,7 +119,7 @@ impl Parser<'_> {
     }
 
     /// What parentheses in FROM hold: a query, or a join.
-    fn from_parens(&mut self) -> Result<FromParens> {
+    fn table_parens(&mut self) -> Result<FromParens> {
         self.nested(|p| {
             p.expect_punctuation(b'(')?;
             if p.starts_select() {
@@ -128,7 +128,7 @@ impl Parser<'_> {
                 return Ok(FromParens::Query(query));
             }
             let item = if p.is_punctuation(b'(') {
-                match p.from_parens()? {
+                match p.table_parens()? {
                     FromParens::Query(query) => {
                         let query = p.query_continued(query)?;
                         if p.eat_punctuation(b')') {
@@ -140,7 +140,7 @@ impl Parser<'_> {
                     FromParens::Item(item) => p.joins(item)?,
                 }
             } else {
-                p.from_item()?
+                p.table_ref()?
             };
             p.expect_punctuation(b')')?;
             Ok(FromParens::Item(item))
@@ -222,13 +222,8 @@ impl Parser<'_> {
 
     /// `[AS] name [(columns)]`, if it is here.
     fn alias(&mut self) -> Result<Alias> {
-        let name = if self.eat(K::As) {
-            Some(self.column_id()?)
-        } else if self.is_column_id(0) {
-            Some(self.column_id()?)
-        } else {
-            None
-        };
+        let named = self.eat(K::As) || self.is_column_id(0);
+        let name = if named { Some(self.column_id()?) } else { None };
         let columns = if name.is_some() { self.optional_columns()? } else { Vec::new() };
         Ok(Alias { name, columns })
     }

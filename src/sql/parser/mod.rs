@@ -49,7 +49,7 @@ pub fn parse(text: &[u8], scanned: &Scanned) -> Result<Statement, SqlError> {
     };
     let mut reader = Tokens::new(text, scanned.range.start, scanned.options);
     let mut tokens = Vec::with_capacity(scanned.tokens as usize + 1);
-    while let Some(token) = reader.next()? {
+    while let Some(token) = reader.next_token()? {
         tokens.push(token);
     }
     let mut parser = Parser::new(text, &scanned.literals, tokens);

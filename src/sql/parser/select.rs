@@ -181,7 +181,7 @@ impl Parser<'_> {
             select.into = Some(self.qualified_name()?);
         }
         if self.eat(K::From) {
-            select.from = self.from_list()?;
+            select.from = self.table_refs()?;
         }
         if self.eat(K::Where) {
             select.filter = Some(self.expr()?);
@@ -239,13 +239,8 @@ impl Parser<'_> {
             Expr::Wildcard(Some(name)) => return Ok(SelectItem::QualifiedWildcard(name)),
             expr => expr,
         };
-        let alias = if self.eat(K::As) {
-            Some(self.label()?)
-        } else if self.is_bare_label() {
-            Some(self.label()?)
-        } else {
-            None
-        };
+        let named = self.eat(K::As) || self.is_bare_label();
+        let alias = if named { Some(self.label()?) } else { None };
         Ok(SelectItem::Expr { expr, alias })
     }
 
