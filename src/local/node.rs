@@ -1,6 +1,5 @@
 //! One node of a herd, and what a test or a drill does to it.
 
-use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -144,10 +143,5 @@ impl Node {
     /// Runs one statement in the herd's database and returns its rows as text.
     pub fn query(&self, statement: &str, limit: Duration) -> Result<Rows, Error> {
         sql::query(self.member.port, &self.herd.shape().database, &[statement], limit)
-    }
-
-    /// Whether its log holds `text`.
-    pub fn logged(&self, text: &str) -> bool {
-        fs::read(self.log()).is_ok_and(|log| String::from_utf8_lossy(&log).contains(text))
     }
 }

@@ -11,20 +11,16 @@ use crate::support::{TestHerd, Want, processes_of};
 const HOLD: &str = "PGHERD_TEST_HOLDS_A_HERD";
 
 #[test]
-fn holds_a_herd_when_told_to() {
-    if std::env::var_os(HOLD).is_none() {
-        return;
-    }
-    let herd = TestHerd::shared(&Want::unsharded(1));
-    herd.nodes()[1].pause().expect("paused");
-    println!("holds {}", herd.dir().display());
-    std::thread::sleep(Duration::from_secs(120));
-}
-
-#[test]
 fn a_killed_test_binary_leaves_no_server_and_no_file() {
+    if std::env::var_os(HOLD).is_some() {
+        return hold();
+    }
     let mut binary = Command::new(std::env::current_exe().expect("this binary"));
-    binary.args(["--exact", "support_itself::holds_a_herd_when_told_to", "--nocapture"]);
+    binary.args([
+        "--exact",
+        "support_itself::a_killed_test_binary_leaves_no_server_and_no_file",
+        "--nocapture",
+    ]);
     let mut child = binary.env(HOLD, "1").stdout(Stdio::piped()).spawn().expect("it runs");
     let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
     let dir: PathBuf = lines
@@ -41,4 +37,12 @@ fn a_killed_test_binary_leaves_no_server_and_no_file() {
         assert!(Instant::now() < until, "left: {:?} {outer:?}", processes_of(&dir));
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// What the binary does that is to be killed.
+fn hold() {
+    let herd = TestHerd::shared(&Want::unsharded(1));
+    herd.nodes()[1].pause().expect("paused");
+    println!("holds {}", herd.dir().display());
+    std::thread::sleep(Duration::from_secs(120));
 }
