@@ -155,7 +155,7 @@ fn assign_integer<'a>(scalar: Scalar<'a>, width: Width) -> Result<KeyValue<'a>, 
 
 /// What `varchar(n)` makes of text: too long is an error, unless only spaces are too much.
 fn fit_text(text: Cow<'_, str>, typmod: i32) -> Result<Cow<'_, str>, NotAKey> {
-    let Ok(limit) = usize::try_from(typmod - 4) else { return Ok(text) };
+    let Ok(limit) = usize::try_from(typmod.saturating_sub(4)) else { return Ok(text) };
     let Some((cut, _)) = text.char_indices().nth(limit) else { return Ok(text) };
     if text[cut..].bytes().any(|byte| byte != b' ') {
         return Err(NotAKey::Invalid {

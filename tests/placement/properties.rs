@@ -8,7 +8,9 @@ use pgherd::placement::moves::{Move, Piece, moves};
 use pgherd::placement::range::ChangeError;
 use pgherd::placement::ring::{Member, propose};
 use pgherd::placement::slots::{SLOTS, first_position, last_position, slot_of};
-use pgherd::placement::{KeyValue, Placement, RangeTable, ShardId, SlotTable};
+use pgherd::placement::{
+    KeyColumn, KeyValue, NotAKey, Placement, Purpose, RangeTable, ShardId, SlotTable, Source,
+};
 use proptest::prelude::*;
 
 /// What an operator does to a ring.
@@ -97,7 +99,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn the_moves_of_a_ring_make_the_new_of_the_old(
@@ -129,6 +131,53 @@ proptest! {
             else { panic!("a ring moves slots") };
             let joined = last + 1 == *first && pair[0].from == pair[1].from && pair[0].to == pair[1].to;
             prop_assert!(!joined);
+        }
+    }
+
+    /// Whatever bytes a client sends under whatever type: an answer, and no panic; and what
+    /// is read has a text that is read as the same.
+    #[test]
+    fn reading_is_total(
+        bytes in prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..40),
+            "[-+0-9.eExX_ :TZ]{0,40}".prop_map(String::into_bytes),
+            (0..5u16, any::<i16>(), prop_oneof![Just(0u16), Just(0x4000), any::<u16>()], 0..17_000u16)
+                .prop_flat_map(|(count, weight, sign, scale)| {
+                    proptest::collection::vec(0..11_000u16, usize::from(count)).prop_map(move |digits| {
+                        let head = [count, weight as u16, sign, scale];
+                        head.iter().chain(&digits).flat_map(|word| word.to_be_bytes()).collect()
+                    })
+                }),
+        ],
+        type_oid in proptest::sample::select(vec![0, 16, 20, 21, 23, 25, 700, 701, 1043, 1082, 1083, 1114, 1184, 1700, 2950]),
+        typmod in prop_oneof![Just(-1), any::<i32>(), 0..40i32],
+        negative in any::<bool>(), server_major in 14..19u32,
+    ) {
+        for key_type in [
+            KeyType::Int2, KeyType::Int4, KeyType::Int8, KeyType::Text, KeyType::Uuid, KeyType::Numeric,
+            KeyType::Date, KeyType::Time, KeyType::Timestamp, KeyType::TimestampTz,
+        ] {
+            let column = KeyColumn { key_type, typmod, server_major };
+            let mut sources = vec![
+                Source::Untyped(&bytes),
+                Source::UntypedBinary(&bytes),
+                Source::Text { type_oid, value: &bytes },
+                Source::Binary { type_oid, value: &bytes },
+            ];
+            if let Ok(text) = std::str::from_utf8(&bytes) {
+                sources.push(Source::Number { text, negative });
+            }
+            for source in sources {
+                for purpose in [Purpose::Compare, Purpose::Assign] {
+                    let Ok(key) = column.read(source, purpose) else { continue };
+                    let text = key.to_text(key_type);
+                    let again = column.read(Source::Untyped(text.as_bytes()), Purpose::Compare);
+                    // 24:00 is a time that only its binary form gives.
+                    if !matches!(again, Err(NotAKey::Unsure(_))) {
+                        prop_assert_eq!(again, Ok(key));
+                    }
+                }
+            }
         }
     }
 
