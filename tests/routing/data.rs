@@ -196,6 +196,11 @@ fn accepted() {
 }
 
 #[test]
+fn catalogs() {
+    check("catalogs.sql");
+}
+
+#[test]
 fn refusals() {
     let lines: Vec<Line> = read("refusals.sql").into_iter().flatten().collect();
     for line in &lines {
