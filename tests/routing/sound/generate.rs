@@ -76,7 +76,103 @@ impl Generator {
         self.favourite = self.random.random_range(0..5);
         self.names = 0;
         self.ctes.clear();
-        if self.chance(25) { self.write() } else { self.query(3, &Columns::new()).0 }
+        match self.below(100) {
+            0..=21 => self.write(),
+            22..=44 => self.query(3, &Columns::new()).0,
+            _ => self.focused(),
+        }
+    }
+
+    /// Small statements around one construct each, bound to the favourite as a whole.
+    fn focused(&mut self) -> String {
+        let favourite = self.favourite;
+        let none = Columns::new();
+        match self.below(9) {
+            0 | 1 => {
+                let inner = match self.below(4) {
+                    0 => self.set_operation(1, &none, 2),
+                    _ => self.select(1, &none, 2),
+                };
+                let limit = match self.below(5) {
+                    0 => format!(" ORDER BY 1, 2 LIMIT {}", 1 + self.below(4)),
+                    _ => String::new(),
+                };
+                let column = self.below(2);
+                format!(
+                    "SELECT d.c0, d.c1 FROM ({inner}{limit}) AS d WHERE d.c{column} = {favourite}"
+                )
+            }
+            2 | 3 => {
+                let (left, mut columns) = self.item(1, &none);
+                let first = self.column(&columns);
+                let (right, shown) = self.item(1, &none);
+                let (l, r) = (self.column(&columns), self.column(&shown));
+                columns.extend(shown);
+                let kind =
+                    *self.pick(&["JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"]);
+                let more = match (kind, self.below(3)) {
+                    ("FULL JOIN", _) | (_, 0) => String::new(),
+                    _ => format!(" AND {}", self.condition(1, &columns)),
+                };
+                let also = match self.below(2) {
+                    0 => String::new(),
+                    _ => format!(" AND {}", self.condition(1, &columns)),
+                };
+                let output =
+                    format!("{} AS c0, {} AS c1", self.column(&columns), self.column(&columns));
+                format!(
+                    "SELECT {output} FROM {left} {kind} {right} ON {l} = {r}{more} WHERE {first} = {favourite}{also}"
+                )
+            }
+            4 => {
+                let (inner, width) = self.query(1, &none);
+                let (l, r) = (self.below(width), self.below(width));
+                let kind = *self.pick(&["JOIN", "LEFT JOIN"]);
+                let column = self.below(width);
+                let side = *self.pick(&["e", "f"]);
+                format!(
+                    "WITH w AS ({inner}) SELECT e.c0 AS c0, f.c0 AS c1 FROM w AS e {kind} w AS f ON e.c{l} = f.c{r} WHERE {side}.c{column} = {favourite}"
+                )
+            }
+            5 | 6 => {
+                let (from, columns) = self.table();
+                let (key, tested) = (columns[0].clone(), self.column(&columns));
+                let not = if self.chance(50) { "NOT " } else { "" };
+                let inner = match self.below(3) {
+                    0 => self.plain(1, &columns),
+                    _ => self.select(1, &columns, 1),
+                };
+                let test = match self.below(3) {
+                    0 => format!("{not}EXISTS ({inner})"),
+                    1 => format!("{tested} = ({})", self.scalar(1, &columns)),
+                    _ => format!("{tested} {not}IN ({inner})"),
+                };
+                let join = *self.pick(&["AND", "AND", "AND", "OR"]);
+                format!(
+                    "SELECT {} AS c0 FROM {from} WHERE {key} = {favourite} {join} {test}",
+                    columns[0]
+                )
+            }
+            7 => {
+                let (from, mut columns) = self.table();
+                let key = columns[0].clone();
+                let (lateral, shown) = self.derived(1, &columns.clone(), "LATERAL ");
+                columns.extend(shown);
+                let kind = *self.pick(&["JOIN", "LEFT JOIN"]);
+                let (on, output) = (self.condition(0, &columns), self.column(&columns));
+                format!(
+                    "SELECT {output} AS c0, {key} AS c1 FROM {from} {kind} {lateral} ON {on} WHERE {key} = {favourite}"
+                )
+            }
+            _ => {
+                let (from, columns) = self.table();
+                let key = columns[0].clone();
+                format!(
+                    "SELECT {key} AS c0, ({}) AS c1 FROM {from} WHERE {key} = {favourite}",
+                    self.scalar(2, &columns)
+                )
+            }
+        }
     }
 
     /// A query and the number of its columns, named c0, c1, …
