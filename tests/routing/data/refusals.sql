@@ -1,6 +1,229 @@
--- Statements that one shard can't answer: each is refused, none is sent.
--- One a line; behind `=>` the SQLSTATE and words of the message.
+-- Statements that one shard can't answer: each is refused, and none is sent.
+-- One a line: `statement -- [parameters] => SQLSTATE words of the message`. The end-to-end tests
+-- read this file too.
+
+-- No condition on the key, or none that binds it.
 SELECT * FROM users -- => 0A000 public.users is not bound to one shard
+SELECT count(*) FROM posts -- => 0A000 public.posts is not bound to one shard
+SELECT * FROM users WHERE name = 'x' -- => 0A000 public.users is not bound to one shard
+SELECT * FROM users WHERE id > 5 -- => 0A000 public.users is bound to more than one shard
+SELECT * FROM users WHERE id <> 5 -- => 0A000 public.users is not bound to one shard
+SELECT * FROM users WHERE id BETWEEN 1 AND 2 -- => 0A000 public.users is bound to more than one shard
+SELECT * FROM users WHERE id IS NULL -- => 0A000 public.users is not bound to one shard
+SELECT * FROM users WHERE id IS NOT NULL -- => 0A000 public.users is not bound to one shard
+SELECT * FROM users WHERE NOT id = 5 -- => 0A000 public.users is not bound to one shard
+SELECT * FROM users WHERE id + 0 = 5 -- => 0A000 public.users is not bound to one shard
+SELECT * FROM users WHERE coalesce(id, 0) = 5 -- => 0A000 public.users is not bound to one shard
+SELECT * FROM users WHERE id = 2 + 3 -- => 0A000 public.users is not bound to one shard
+SELECT * FROM users WHERE id = abs(-5) -- => 0A000 public.users is not bound to one shard
+SELECT * FROM users WHERE id IS NOT DISTINCT FROM 5 -- => 0A000 public.users is not bound to one shard
+SELECT * FROM users WHERE id::text = '5' -- => 0A000 public.users is not bound to one shard
+SELECT * FROM users WHERE CASE WHEN id = 5 THEN true ELSE false END -- => 0A000 public.users is not bound to one shard
+SELECT * FROM users WHERE id = 5 IS TRUE -- => 0A000 public.users is not bound to one shard
+SELECT * FROM users LIMIT 1 -- => 0A000 public.users is not bound to one shard
+SELECT * FROM users ORDER BY id LIMIT 10 -- => 0A000 public.users is not bound to one shard
+SELECT max(id) FROM users -- => 0A000 public.users is not bound to one shard
+SELECT DISTINCT country FROM users -- => 0A000 public.users is not bound to one shard
+SELECT * FROM users FOR UPDATE -- => 0A000 public.users is not bound to one shard
+TABLE users -- => 0A000 public.users is not bound to one shard
+SELECT * FROM users TABLESAMPLE BERNOULLI (10) -- => 0A000 public.users is not bound to one shard
+-- Keys of several shards.
+SELECT * FROM users WHERE id IN (1, 2, 3, 4, 5, 6) -- => 0A000 public.users is bound to more than one shard
+SELECT * FROM users WHERE id = 1 OR id = 2 OR id = 3 OR id = 4 -- => 0A000 public.users is bound to more than one shard
+SELECT * FROM users WHERE id = ANY (ARRAY[1, 2, 3, 4, 5]) -- => 0A000 public.users is bound to more than one shard
+SELECT * FROM users WHERE id IN ($1, $2, $3, $4) -- $1:int8=1 $2:int8=2 $3:int8=3 $4:int8=4 => 0A000 public.users is bound to more than one shard
+SELECT * FROM users WHERE (id = 1 OR id = 2 OR id = 3) AND name = 'x' -- => 0A000 public.users is bound to more than one shard
+SELECT * FROM orders WHERE tenant_id = 1 AND region IN ('a', 'b', 'c', 'd', 'e') -- => 0A000 public.orders is bound to more than one shard
+SELECT * FROM orders WHERE (tenant_id, region) IN ((1, 'a'), (2, 'b'), (3, 'c'), (4, 'd')) -- => 0A000 public.orders is bound to more than one shard
+SELECT * FROM events WHERE seq BETWEEN 500 AND 1500 -- => 0A000 public.events is bound to more than one shard
+SELECT * FROM events WHERE seq < 1500 -- => 0A000 public.events is bound to more than one shard
+SELECT * FROM events WHERE seq >= 1000 -- => 0A000 public.events is bound to more than one shard
+SELECT * FROM visits WHERE day >= '2024-06-01' AND day < '2025-06-01' -- => 0A000 public.visits is bound to more than one shard
+INSERT INTO users (id, name) VALUES (1, 'a'), (2, 'b'), (3, 'c'), (4, 'd') -- => 0A000 public.users is bound to more than one shard
+-- A part of the key.
+SELECT * FROM orders WHERE tenant_id = 7 -- => 0A000 public.orders is not bound to one shard
+SELECT * FROM orders WHERE region = 'eu' -- => 0A000 public.orders is not bound to one shard
+SELECT * FROM orders WHERE tenant_id = 7 OR region = 'eu' -- => 0A000 public.orders is not bound to one shard
+DELETE FROM order_items WHERE tenant_id = 7 AND order_id = 3 -- => 0A000 public.order_items is not bound to one shard
+-- OR with a branch that doesn't bind.
 SELECT * FROM users WHERE id = 1 OR name = 'x' -- => 0A000 public.users is not bound to one shard
-SELECT * FROM stray WHERE id = 1 -- => 0A000 table public.stray is in no sharding rule
-UPDATE countries SET name = 'x' -- => 0A000 reference table
+SELECT * FROM users WHERE (id = 1 AND name = 'x') OR email = 'y' -- => 0A000 public.users is not bound to one shard
+SELECT * FROM users WHERE id = 1 OR EXISTS (SELECT 1 FROM countries) -- => 0A000 public.users is not bound to one shard
+SELECT * FROM users WHERE id = 1 OR true -- => 0A000 public.users is not bound to one shard
+UPDATE users SET name = 'x' WHERE id = 1 OR email = 'y' -- => 0A000 public.users is not bound to one shard
+-- Joins.
+SELECT * FROM users u JOIN posts p ON p.user_id = u.id -- => 0A000 public.users as u is not bound to one shard
+SELECT * FROM users u JOIN posts p ON p.id = u.id WHERE u.id = 1 -- => 0A000 public.posts as p is not bound to one shard
+SELECT * FROM users u, posts p WHERE u.id = 1 -- => 0A000 public.posts as p is not bound to one shard
+SELECT * FROM users u CROSS JOIN posts p WHERE p.user_id = 1 -- => 0A000 public.users as u is not bound to one shard
+SELECT * FROM users u LEFT JOIN posts p ON p.user_id = u.id AND u.id = 1 -- => 0A000 public.users as u is not bound to one shard
+SELECT * FROM users u LEFT JOIN posts p ON p.user_id = u.id AND p.user_id = 1 -- => 0A000 public.users as u is not bound to one shard
+SELECT * FROM users u LEFT JOIN posts p ON p.likes > 5 WHERE u.id = 1 -- => 0A000 public.posts as p is not bound to one shard
+SELECT * FROM users u LEFT JOIN posts p ON p.user_id = 1 WHERE p.id IS NULL -- => 0A000 public.users as u is not bound to one shard
+SELECT * FROM users u RIGHT JOIN posts p ON p.user_id = u.id AND p.user_id = 1 -- => 0A000 public.posts as p is not bound to one shard
+SELECT * FROM users u FULL JOIN posts p ON p.user_id = u.id AND u.id = 1 -- => 0A000 public.users as u is not bound to one shard
+SELECT * FROM users u FULL JOIN (SELECT * FROM posts WHERE user_id = 1) p ON p.user_id = u.id -- => 0A000 public.users as u is not bound to one shard
+SELECT * FROM follows f JOIN users u ON u.id = f.followee_id WHERE f.follower_id = 1 -- => 0A000 public.users as u is not bound to one shard
+SELECT * FROM users a JOIN users b ON a.country = b.country WHERE a.id = 1 -- => 0A000 public.users as b is not bound to one shard
+SELECT * FROM users u JOIN orders o ON o.tenant_id = u.id WHERE u.id = 1 -- => 0A000 public.orders as o is not bound to one shard
+SELECT * FROM users u JOIN posts p ON p.user_id = u.id OR p.likes = 0 WHERE u.id = 1 -- => 0A000 public.posts as p is not bound to one shard
+SELECT * FROM users u JOIN posts p USING (id) WHERE u.id = 1 -- => 0A000 public.posts as p is not bound to one shard
+SELECT * FROM users u NATURAL JOIN posts p WHERE u.id = 1 -- => 0A000 public.posts as p is not bound to one shard
+SELECT * FROM users u JOIN amounts a ON a.n = u.id WHERE u.id = 1 -- => 0A000 public.amounts as a is not bound to one shard
+SELECT * FROM users u JOIN jobs j ON j.user_id = u.id WHERE u.id = 1 -- => 0A000 the statement's tables lie on more than one shard
+-- Set operations: each branch by itself.
+SELECT * FROM users WHERE id = 1 UNION SELECT * FROM users -- => 0A000 public.users is not bound to one shard
+SELECT id FROM users WHERE id = 1 UNION ALL SELECT user_id FROM posts WHERE user_id = 2 -- => 0A000 the statement's tables lie on more than one shard
+SELECT id FROM users WHERE id = 1 EXCEPT SELECT user_id FROM posts -- => 0A000 public.posts is not bound to one shard
+SELECT id FROM users WHERE id = 1 INTERSECT SELECT user_id FROM posts WHERE likes > 3 -- => 0A000 public.posts is not bound to one shard
+(SELECT id FROM users WHERE id = 1) UNION (SELECT id FROM users WHERE name = 'x') -- => 0A000 public.users is not bound to one shard
+VALUES (1), ((SELECT max(id) FROM users)) -- => 0A000 public.users is not bound to one shard
+-- Subqueries.
+SELECT * FROM users WHERE id = 1 AND name IN (SELECT body FROM posts) -- => 0A000 public.posts is not bound to one shard
+SELECT * FROM users WHERE id IN (SELECT user_id FROM posts) -- => 0A000 public.users is not bound to one shard
+SELECT * FROM users WHERE id IN (SELECT user_id FROM posts WHERE likes > 5) -- => 0A000 public.users is not bound to one shard
+SELECT * FROM users WHERE id NOT IN (SELECT user_id FROM posts WHERE user_id = 1) -- => 0A000 public.users is not bound to one shard
+SELECT * FROM users u WHERE u.id = 1 AND NOT EXISTS (SELECT 1 FROM posts p WHERE p.likes > u.age) -- => 0A000 public.posts as p is not bound to one shard
+SELECT * FROM users WHERE EXISTS (SELECT 1 FROM posts WHERE user_id = 1) -- => 0A000 public.users is not bound to one shard
+SELECT * FROM users WHERE NOT EXISTS (SELECT 1 FROM posts WHERE posts.user_id = users.id AND posts.user_id = 1) -- => 0A000 public.users is not bound to one shard
+SELECT (SELECT count(*) FROM posts) FROM users WHERE id = 1 -- => 0A000 public.posts is not bound to one shard
+SELECT (SELECT count(*) FROM posts p WHERE p.user_id = u.id + 1) FROM users u WHERE u.id = 1 -- => 0A000 public.posts as p is not bound to one shard
+SELECT * FROM users WHERE id = (SELECT max(user_id) FROM posts WHERE user_id = 1) -- => 0A000 public.users is not bound to one shard
+SELECT * FROM countries WHERE code IN (SELECT country FROM users) -- => 0A000 public.users is not bound to one shard
+SELECT * FROM settings WHERE value IN (SELECT name FROM users) -- => 0A000 public.users is not bound to one shard
+SELECT ARRAY(SELECT id FROM users) -- => 0A000 public.users is not bound to one shard
+SELECT EXISTS (SELECT 1 FROM users) -- => 0A000 public.users is not bound to one shard
+SELECT 1 LIMIT (SELECT count(*) FROM users) -- => 0A000 public.users is not bound to one shard
+SELECT * FROM users WHERE id = 1 ORDER BY (SELECT count(*) FROM posts) -- => 0A000 public.posts is not bound to one shard
+SELECT name FROM users WHERE id = 1 GROUP BY name HAVING count(*) > (SELECT count(*) FROM posts) -- => 0A000 public.posts is not bound to one shard
+SELECT count(*) FILTER (WHERE EXISTS (SELECT 1 FROM posts)) FROM users WHERE id = 1 -- => 0A000 public.posts is not bound to one shard
+-- Derived tables and common table expressions.
+SELECT * FROM (SELECT * FROM users LIMIT 10) u WHERE u.id = 1 -- => 0A000 public.users is not bound to one shard
+SELECT * FROM (SELECT id, rank() OVER (ORDER BY age) FROM users) u WHERE u.id = 1 -- => 0A000 public.users is not bound to one shard
+SELECT * FROM (SELECT DISTINCT ON (country) id FROM users) u WHERE u.id = 1 -- => 0A000 public.users is not bound to one shard
+SELECT * FROM (SELECT max(id) AS id FROM users) u WHERE u.id = 1 -- => 0A000 public.users is not bound to one shard
+SELECT * FROM (SELECT id + 0 AS id FROM users) u WHERE u.id = 1 -- => 0A000 public.users is not bound to one shard
+SELECT * FROM (SELECT id, random() AS r FROM users) u WHERE u.id = 1 -- => 0A000 public.users is not bound to one shard
+SELECT * FROM (SELECT id FROM users FOR UPDATE) u WHERE u.id = 1 -- => 0A000 public.users is not bound to one shard
+SELECT * FROM (SELECT country, count(*) FROM users GROUP BY country) c WHERE country = 'NO' -- => 0A000 public.users is not bound to one shard
+SELECT * FROM (SELECT id, count(*) FROM users GROUP BY ROLLUP (id)) u WHERE id = 1 -- => 0A000 public.users is not bound to one shard
+WITH u AS (SELECT * FROM users) SELECT * FROM u -- => 0A000 public.users is not bound to one shard
+WITH u AS (SELECT * FROM users) SELECT * FROM u a JOIN u b ON a.country = b.country WHERE a.id = 1 -- => 0A000 public.users is not bound to one shard
+WITH u AS MATERIALIZED (SELECT *, random() FROM users) SELECT * FROM u WHERE id = 1 -- => 0A000 public.users is not bound to one shard
+WITH RECURSIVE f AS (SELECT followee_id FROM follows WHERE follower_id = 1 UNION SELECT g.followee_id FROM follows g JOIN f ON g.follower_id = f.followee_id) SELECT * FROM f -- => 0A000 public.follows as g is not bound to one shard
+WITH gone AS (DELETE FROM posts WHERE likes = 0 RETURNING *) SELECT * FROM gone -- => 0A000 public.posts is not bound to one shard
+WITH gone AS (DELETE FROM posts WHERE user_id = 1 RETURNING *) SELECT * FROM gone, users -- => 0A000 public.users is not bound to one shard
+WITH u AS (UPDATE users SET name = 'x' RETURNING id) SELECT 1 -- => 0A000 public.users is not bound to one shard
+SELECT * FROM users u, LATERAL (SELECT * FROM posts p WHERE p.likes > u.age) x WHERE u.id = 1 -- => 0A000 public.posts as p is not bound to one shard
+SELECT * FROM generate_series(1, 3) g, users u WHERE u.id = g -- => 0A000 public.users as u is not bound to one shard
+-- Tables that no rule names, and views.
+SELECT * FROM stray -- => 0A000 table public.stray is in no sharding rule
+SELECT * FROM stray WHERE user_id = 1 -- => 0A000 table public.stray is in no sharding rule
+INSERT INTO stray VALUES (1, 1) -- => 0A000 table public.stray is in no sharding rule
+SELECT * FROM users u JOIN stray s ON s.user_id = u.id WHERE u.id = 1 -- => 0A000 table public.stray is in no sharding rule
+SELECT * FROM recent_posts WHERE user_id = 1 -- => 0A000 view public.recent_posts may read sharded tables
+-- Writes.
+UPDATE users SET name = 'x' -- => 0A000 public.users is not bound to one shard
+UPDATE users SET name = 'x' WHERE email = 'y' -- => 0A000 public.users is not bound to one shard
+UPDATE users SET id = id + 1 WHERE id = 1 -- => 0A000 UPDATE changes public.users.id, a shard key, to a value that isn't known
+UPDATE users SET id = 2 WHERE id = 1 -- => 0A000 the statement's tables lie on more than one shard
+UPDATE posts SET user_id = (SELECT 1) WHERE user_id = 1 -- => 0A000 UPDATE changes public.posts.user_id, a shard key, to a value that isn't known
+UPDATE posts SET (user_id, body) = (SELECT 1, 'x') WHERE user_id = 1 -- => 0A000 UPDATE changes public.posts.user_id, a shard key, to a value that isn't known
+UPDATE posts SET body = 'x' FROM users WHERE posts.id = users.id AND users.id = 1 -- => 0A000 public.posts is not bound to one shard
+UPDATE posts p SET body = 'x' FROM posts q WHERE p.user_id = 1 AND q.id = p.id -- => 0A000 public.posts as q is not bound to one shard
+DELETE FROM posts -- => 0A000 public.posts is not bound to one shard
+DELETE FROM posts WHERE id = 7 -- => 0A000 public.posts is not bound to one shard
+DELETE FROM posts USING users WHERE users.id = 1 -- => 0A000 public.posts is not bound to one shard
+INSERT INTO users (id) VALUES (DEFAULT), (1 + 1) -- => 0A000 the row's key public.users.id isn't known
+INSERT INTO things (label) VALUES ('x') -- => 0A000 the default of public.things.id, a shard key, is computed by the server
+INSERT INTO things DEFAULT VALUES -- => 0A000 the default of public.things.id, a shard key, is computed by the server
+INSERT INTO things VALUES (gen_random_uuid(), 'x') -- => 0A000 the row's key public.things.id isn't known
+INSERT INTO users (id) SELECT id FROM jobs -- => 0A000 public.users is not bound to one shard
+INSERT INTO users (id, name) SELECT id, name FROM users -- => 0A000 public.users is not bound to one shard
+INSERT INTO timelines (user_id, post_id) SELECT follower_id, 7 FROM follows WHERE followee_id = 1 -- => 0A000 public.follows is not bound to one shard
+INSERT INTO timelines (user_id, post_id) SELECT 1, id FROM posts -- => 0A000 public.posts is not bound to one shard
+INSERT INTO users (id) VALUES ((SELECT max(id) FROM settings)) -- => 0A000 the row's key public.users.id isn't known
+INSERT INTO amounts SELECT id FROM users WHERE id = 1 -- => 0A000 the row's key public.amounts.n isn't known
+INSERT INTO likes VALUES (1, 2, 3) ON CONFLICT (post_id) DO NOTHING -- => 0A000 ON CONFLICT on public.likes: a conflicting row may lie on another shard
+INSERT INTO likes VALUES (1, 2, 3) ON CONFLICT DO NOTHING -- => 0A000 ON CONFLICT on public.likes: a conflicting row may lie on another shard
+INSERT INTO likes VALUES (1, 2, 3) ON CONFLICT ON CONSTRAINT likes_post_key DO NOTHING -- => 0A000 ON CONFLICT on public.likes: a conflicting row may lie on another shard
+INSERT INTO likes VALUES (1, 2, 3) ON CONFLICT ON CONSTRAINT nobody_knows DO NOTHING -- => 0A000 ON CONFLICT on public.likes: a conflicting row may lie on another shard
+INSERT INTO users VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET id = 2 -- => 0A000 UPDATE changes public.users.id, a shard key, to a value that isn't known
+INSERT INTO users VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET id = users.id + 1 -- => 0A000 UPDATE changes public.users.id, a shard key, to a value that isn't known
+INSERT INTO users VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET name = (SELECT max(body) FROM posts) -- => 0A000 public.posts is not bound to one shard
+INSERT INTO countries VALUES ('XX', 'x') -- => 0A000 public.countries is a reference table: a write must reach all shards
+UPDATE countries SET name = 'x' WHERE code = 'XX' -- => 0A000 public.countries is a reference table: a write must reach all shards
+DELETE FROM countries -- => 0A000 public.countries is a reference table: a write must reach all shards
+MERGE INTO users u USING jobs j ON u.id = j.user_id WHEN MATCHED THEN DELETE -- => 0A000 public.users as u is not bound to one shard
+MERGE INTO users u USING (VALUES (1, 'x'), (2, 'y'), (3, 'z'), (4, 'w')) v(id, name) ON u.id = v.id WHEN NOT MATCHED THEN INSERT (id, name) VALUES (v.id, v.name) -- => 0A000 public.users as u is bound to more than one shard
+MERGE INTO users u USING (VALUES (1)) v(id) ON u.age = v.id WHEN MATCHED THEN DELETE -- => 0A000 public.users as u is not bound to one shard
+MERGE INTO users u USING (VALUES (1)) v(id) ON u.id = v.id WHEN NOT MATCHED BY SOURCE THEN DELETE -- => 0A000 public.users as u is not bound to one shard
+MERGE INTO users u USING (VALUES (1)) v(id) ON u.id = v.id WHEN NOT MATCHED THEN INSERT (id) VALUES (v.id + 1) -- => 0A000 the row's key public.users.id isn't known
+TRUNCATE users -- => 0A000 TRUNCATE of public.users concerns all shards
+TRUNCATE countries -- => 0A000 public.countries is a reference table: a write must reach all shards
+TRUNCATE jobs, users -- => 0A000 TRUNCATE of public.users concerns all shards
+LOCK TABLE users -- => 0A000 LOCK of public.users concerns all shards
+COPY users TO STDOUT -- => 0A000 COPY of public.users concerns all shards
+COPY users FROM STDIN -- => 0A000 COPY of public.users concerns all shards
+COPY countries FROM STDIN -- => 0A000 public.countries is a reference table: a write must reach all shards
+COPY (SELECT * FROM users) TO STDOUT -- => 0A000 public.users is not bound to one shard
+COPY jobs FROM '/tmp/jobs' -- => 0A000 COPY with a server's file or program
+-- Values that can't be read as the server would.
+SELECT * FROM users WHERE id = $1 -- $1:int8[]={1} => 0A000 public.users is not bound to one shard
+SELECT * FROM users WHERE id = ANY ($1) -- $1:int8[]={1,2} => 0A000 public.users is not bound to one shard
+SELECT * FROM users WHERE id = 'abc' -- => 22P02 invalid input syntax for type bigint: "abc"
+SELECT * FROM users WHERE id = $1 -- $1:int8=abc => 22P02 invalid input syntax for type bigint: "abc"
+SELECT * FROM users WHERE id = '99999999999999999999' -- => 22003 value "99999999999999999999" is out of range for type bigint
+SELECT * FROM visits WHERE day = 'yesterday' -- => 0A000 public.visits is not bound to one shard
+SELECT * FROM users WHERE id = $1::numeric(4, 1) -- $1:=1 => 0A000 public.users is not bound to one shard
+SELECT * FROM users WHERE id = 9007199254740993::float8 -- => 0A000 public.users is not bound to one shard
+SELECT * FROM accounts WHERE login = 'x'::char(3) -- => 0A000 public.accounts is not bound to one shard
+SELECT * FROM accounts WHERE login = N'x' -- => 0A000 public.accounts is not bound to one shard
+SELECT * FROM accounts WHERE login = 42 -- => 42883 operator does not exist: text = integer
+SELECT * FROM accounts WHERE lower(login) = 'x' -- => 0A000 public.accounts is not bound to one shard
+SELECT * FROM accounts WHERE login LIKE 'x' -- => 0A000 public.accounts is not bound to one shard
+SELECT * FROM accounts WHERE login = 'x' COLLATE "en_US" -- => 0A000 public.accounts is not bound to one shard
+SELECT * FROM accounts WHERE login BETWEEN 'x' AND 'x' -- => 0A000 public.accounts is not bound to one shard
+-- Functions.
+SELECT user_rank(1) -- => 0A000 function user_rank may read or write tables
+SELECT do_things() -- => 0A000 function do_things may read or write tables
+SELECT do_things() FROM users WHERE id = 1 -- => 0A000 function do_things may read or write tables
+SELECT * FROM user_rank(1) -- => 0A000 function user_rank may read or write tables
+SELECT public.user_rank(id) FROM users WHERE id = 1 -- => 0A000 function user_rank may read or write tables
+SELECT query_to_xml('SELECT * FROM users', true, false, '') -- => 0A000 function query_to_xml reads tables that are named in its arguments
+SELECT table_to_xml('users', true, false, '') -- => 0A000 function table_to_xml reads tables that are named in its arguments
+SELECT * FROM ts_stat('SELECT vector FROM docs') -- => 0A000 function ts_stat reads tables that are named in its arguments
+SELECT * FROM dblink('host=x', 'SELECT 1') AS t(a int) -- => 0A000 function dblink reads tables that are named in its arguments
+SELECT currval('posts_id_seq') -- => 0A000 currval tells what a session did before, and sessions share servers
+SELECT lastval() -- => 0A000 lastval tells what a session did before, and sessions share servers
+SELECT nextval('posts_id_seq') FROM users WHERE id = 1 -- => 0A000 nextval in a statement on a sharded table
+INSERT INTO posts (user_id, id) VALUES (1, nextval('posts_id_seq')) -- => 0A000 nextval in a statement on a sharded table
+SELECT pg_advisory_lock(1) -- => 0A000 pg_advisory_lock takes a lock for the session, and sessions share servers
+SELECT pg_try_advisory_lock(1) -- => 0A000 pg_try_advisory_lock takes a lock for the session, and sessions share servers
+SELECT set_config('search_path', 'app', false) -- => 0A000 set_config for the session isn't seen by pgherd
+-- What needs a server's session of its own.
+LISTEN news -- => 0A000 LISTEN needs a server's session of its own, and sessions share servers
+CREATE TEMP TABLE t (a int) -- => 0A000 temporary tables live in one server's session, and sessions share servers
+CREATE TEMP TABLE t AS SELECT 1 -- => 0A000 temporary tables live in one server's session, and sessions share servers
+DECLARE c CURSOR WITH HOLD FOR SELECT 1 -- => 0A000 a WITH HOLD cursor needs a server's session of its own, and sessions share servers
+PREPARE TRANSACTION 'x' -- => 0A000 PREPARE TRANSACTION by a client isn't supported
+COMMIT PREPARED 'x' -- => 0A000 COMMIT PREPARED by a client isn't supported
+ROLLBACK PREPARED 'x' -- => 0A000 ROLLBACK PREPARED by a client isn't supported
+-- New tables from queries; bodies that can't be read.
+CREATE TABLE t AS SELECT * FROM users -- => 0A000 CREATE TABLE fills a new table from a query
+CREATE TABLE t AS SELECT 1 AS a -- => 0A000 CREATE TABLE fills a new table from a query
+SELECT * INTO t FROM users WHERE id = 1 -- => 0A000 SELECT INTO t fills a new table from a query
+CREATE MATERIALIZED VIEW m AS SELECT count(*) FROM users -- => 0A000 CREATE MATERIALIZED VIEW fills a new table from a query
+DO $$ BEGIN PERFORM 1; END $$ -- => 0A000 what a DO block does can't be known from its text
+CALL do_it(1) -- => 0A000 what procedure do_it does can't be known from its text
+UPDATE users SET name = 'x' WHERE CURRENT OF c -- => 0A000 WHERE CURRENT OF outside the cursor's transaction
+DECLARE c CURSOR FOR SELECT * FROM users -- => 0A000 public.users is not bound to one shard
+EXPLAIN SELECT * FROM users -- => 0A000 public.users is not bound to one shard
+EXPLAIN ANALYZE DELETE FROM posts -- => 0A000 public.posts is not bound to one shard
+PREPARE p AS CREATE TABLE x (a int) -- => 42601 syntax error at or near "CREATE"
+-- Hints that can't be followed.
+SELECT * FROM users /* pgherd: shard=s9 */ -- => 42704 shard "s9" does not exist
+SELECT * FROM users /* pgherd: shard=s1, key=1 */ -- => 22023 invalid routing hint: more than one
+SELECT * FROM users /* pgherd: key=abc */ -- => 22P02 invalid input syntax for type bigint: "abc"
+SELECT * FROM users u, orders o /* pgherd: key=1 */ -- => 22023 invalid routing hint: the key doesn't say its keyspace
+SELECT * FROM users /* pgherd: speed=fast */ -- => 22023 invalid routing hint: "speed"

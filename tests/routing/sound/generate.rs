@@ -87,7 +87,8 @@ impl Generator {
     fn focused(&mut self) -> String {
         let favourite = self.favourite;
         let none = Columns::new();
-        match self.below(9) {
+        match self.below(14) {
+            9..=13 => self.barrier(),
             0 | 1 => {
                 let inner = match self.below(4) {
                     0 => self.set_operation(1, &none, 2),
@@ -173,6 +174,72 @@ impl Generator {
                 )
             }
         }
+    }
+
+    /// A condition from outside meets what it must not pass: a window, DISTINCT ON, grouping
+    /// sets, an aggregate, a full join, a recursive query.
+    fn barrier(&mut self) -> String {
+        let favourite = self.favourite;
+        let (from, columns) = self.table();
+        let (key, other) = (columns[0].clone(), self.pick(&columns).clone());
+        let ordered = columns.join(", ");
+        let filter = match self.below(3) {
+            0 => format!(" WHERE {}", self.condition(0, &columns)),
+            1 => format!(" WHERE {other} = {favourite}"),
+            _ => String::new(),
+        };
+        let column = self.below(2);
+        let outside = match self.below(4) {
+            0 => format!("d.c{column} IS NULL"),
+            1 => format!("d.c{column} = {favourite} AND d.c0 = {favourite}"),
+            _ => format!("d.c0 = {favourite}"),
+        };
+        let inner = match self.below(8) {
+            0 => format!(
+                "SELECT {key} AS c0, rank() OVER (ORDER BY {other}) AS c1 FROM {from}{filter}"
+            ),
+            1 => format!(
+                "SELECT {key} AS c0, count(*) OVER (PARTITION BY {other}) AS c1 FROM {from}{filter}"
+            ),
+            2 => format!(
+                "SELECT DISTINCT ON ({other}) {key} AS c0, {other} AS c1 FROM {from}{filter} ORDER BY {other}, {ordered}"
+            ),
+            3 => format!(
+                "SELECT {key} AS c0, count(*) AS c1 FROM {from}{filter} GROUP BY ROLLUP ({key})"
+            ),
+            4 => format!("SELECT {favourite}::int8 AS c0, count(*) AS c1 FROM {from}{filter}"),
+            5 => {
+                let (more, shown) = self.table();
+                let joined = self.column(&shown);
+                let name = self.name("w");
+                return format!(
+                    "WITH RECURSIVE {name}(c0, c1) AS (SELECT {key}, {other} FROM {from} WHERE {key} = {favourite} \
+                     UNION SELECT {joined}, {} FROM {more} JOIN {name} ON {name}.c{column} = {}) \
+                     SELECT d.c0, d.c1 FROM {name} AS d WHERE {outside}",
+                    self.column(&shown),
+                    self.column(&shown)
+                );
+            }
+            6 => {
+                let (more, shown) = self.table();
+                let joined = self.column(&shown);
+                return format!(
+                    "SELECT d.c0, d.c1, {joined} AS c2 FROM (SELECT {key} AS c0, {other} AS c1 FROM {from} WHERE {key} = {favourite}) AS d \
+                     FULL JOIN {more} ON d.c{column} = {joined}"
+                );
+            }
+            _ => {
+                let (more, shown) = self.table();
+                let (aggregate, joined) = (self.aggregate(&shown), self.column(&shown));
+                let not = if self.chance(30) { "NOT " } else { "" };
+                let having = if self.chance(40) { " HAVING count(*) = 0" } else { "" };
+                return format!(
+                    "SELECT {ordered} FROM {from} WHERE {not}EXISTS \
+                     (SELECT {aggregate} FROM {more} WHERE {joined} = {favourite} AND {joined} = {key}{having})"
+                );
+            }
+        };
+        format!("SELECT d.c0, d.c1 FROM ({inner}) AS d WHERE {outside}")
     }
 
     /// A query and the number of its columns, named c0, c1, …
