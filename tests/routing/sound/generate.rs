@@ -183,9 +183,8 @@ impl Generator {
         let (from, columns) = self.table();
         let (key, other) = (columns[0].clone(), self.pick(&columns).clone());
         let ordered = columns.join(", ");
-        let filter = match self.below(3) {
+        let filter = match self.below(4) {
             0 => format!(" WHERE {}", self.condition(0, &columns)),
-            1 => format!(" WHERE {other} = {favourite}"),
             _ => String::new(),
         };
         let column = self.below(2);
@@ -194,7 +193,7 @@ impl Generator {
             1 => format!("d.c{column} = {favourite} AND d.c0 = {favourite}"),
             _ => format!("d.c0 = {favourite}"),
         };
-        let inner = match self.below(8) {
+        let inner = match self.below(9) {
             0 => format!(
                 "SELECT {key} AS c0, rank() OVER (ORDER BY {other}) AS c1 FROM {from}{filter}"
             ),
@@ -220,6 +219,10 @@ impl Generator {
                     self.column(&shown)
                 );
             }
+            7 => format!(
+                "SELECT {key} AS c0, {other} AS c1 FROM {from}{filter} ORDER BY {other}, {key} LIMIT {}",
+                1 + self.below(4)
+            ),
             6 => {
                 let (more, shown) = self.table();
                 let joined = self.column(&shown);

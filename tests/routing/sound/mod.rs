@@ -167,7 +167,7 @@ impl Server {
             for schema in schemas() {
                 let _ = write!(sql, "TRUNCATE {schema}.{table};");
             }
-            for _ in 0..random.random_range(3..9) {
+            for _ in 0..random.random_range(4..15) {
                 let row: Vec<Option<i64>> = columns
                     .iter()
                     .map(|_| random.random_bool(0.88).then(|| random.random_range(0..5)))
@@ -337,10 +337,10 @@ fn one_shard_answers_as_all_rows_would() {
         let mut tally = Tally::default();
         let mut wrong = String::new();
         let mut found = 0;
-        let (seed, count) = (number("SOUND_SEED", 1), number("SOUND_COUNT", 4000));
+        let (seed, count) = (number("SOUND_SEED", 1), number("SOUND_COUNT", 6000));
         let mut data = StdRng::seed_from_u64(seed);
         for n in 0..count {
-            if n % 100 == 0 {
+            if n % 50 == 0 {
                 server.fill(&router, &mut data).await;
             }
             let text = Generator::new(StdRng::seed_from_u64(seed << 32 | n)).statement();
