@@ -261,7 +261,7 @@ impl<'a> Analysis<'a> {
     fn assigned(&self, sharded: &Sharded, key: usize, origin: Origin) -> Result<Tree, Refusal> {
         match sharded.keys.get(key) {
             Some(Some((_, column))) => {
-                let meeting = Meeting { origin, column: *column, assign: true };
+                let meeting = Meeting { origin, column: *column, assign: true, null_is_key: true };
                 Ok(Tree::Is { column: key, values: vec![meeting] })
             }
             _ => Err(self.key_unknown(sharded, key)),

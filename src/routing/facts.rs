@@ -206,6 +206,7 @@ impl Derivation<'_> {
             origin: origin.clone(),
             column: *column,
             assign: false,
+            null_is_key: false,
         };
         self.equal(classes, column)
             .map(|(number, _)| Tree::Is {
@@ -215,12 +216,19 @@ impl Derivation<'_> {
             .collect()
     }
 
-    /// A constant that reached the key by equality alone is read as the key's type.
+    /// A constant that reached the key by equality alone is read as the key's type. On the
+    /// way there may be no comparison but that of INTERSECT and EXCEPT, for which NULLs are
+    /// equal.
     fn constant(&self, classes: &Classes, column: ColId, origin: &Origin) -> Vec<Tree> {
         self.equal(classes, column)
             .map(|(number, key)| Tree::Is {
                 column: number,
-                values: vec![Meeting { origin: origin.clone(), column: key, assign: self.stored }],
+                values: vec![Meeting {
+                    origin: origin.clone(),
+                    column: key,
+                    assign: self.stored,
+                    null_is_key: true,
+                }],
             })
             .collect()
     }
@@ -235,8 +243,12 @@ impl Derivation<'_> {
     ) -> Vec<Tree> {
         let meet = |limit: &Limit| {
             limit.as_ref().map(|(origin, inclusive)| {
-                let meeting =
-                    Meeting { origin: origin.clone(), column: column_type, assign: false };
+                let meeting = Meeting {
+                    origin: origin.clone(),
+                    column: column_type,
+                    assign: false,
+                    null_is_key: false,
+                };
                 (meeting, *inclusive)
             })
         };

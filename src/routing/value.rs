@@ -46,7 +46,11 @@ pub(super) enum Origin {
 pub(super) struct Meeting {
     pub origin: Origin,
     pub column: ColumnType,
+    /// The value is stored, and not compared.
     pub assign: bool,
+    /// NULL is the key that a row may have, and not a comparison that no row passes: where
+    /// the value is stored, or reaches the column without a comparison.
+    pub null_is_key: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -234,7 +238,7 @@ impl Reader<'_> {
 }
 
 fn null(meeting: &Meeting) -> Met {
-    if meeting.assign { Met::Key(KeyValue::Null) } else { Met::Nothing }
+    if meeting.null_is_key { Met::Key(KeyValue::Null) } else { Met::Nothing }
 }
 
 fn form<'a>(value: ParameterValue<'a>, type_oid: u32) -> Source<'a> {

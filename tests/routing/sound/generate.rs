@@ -193,7 +193,17 @@ impl Generator {
             1 => format!("d.c{column} = {favourite} AND d.c0 = {favourite}"),
             _ => format!("d.c0 = {favourite}"),
         };
-        let inner = match self.below(9) {
+        let inner = match self.below(10) {
+            8 => {
+                let operator = *self.pick(&["INTERSECT", "EXCEPT", "UNION"]);
+                let value = *self.pick(&["NULL", "3"]);
+                let (l, r) = (
+                    format!("SELECT {value}::int8 AS c0"),
+                    format!("SELECT {key} FROM {from}{filter}"),
+                );
+                let (l, r) = if self.chance(60) { (l, r) } else { (r, l) };
+                return format!("SELECT d.c0 FROM ({l} {operator} {r}) AS d(c0)");
+            }
             0 => format!(
                 "SELECT {key} AS c0, rank() OVER (ORDER BY {other}) AS c1 FROM {from}{filter}"
             ),
