@@ -178,6 +178,10 @@ impl Literal {
 }
 
 fn fits_bigint(digits: &[u8]) -> bool {
+    // Eighteen digits always fit, and so do as many of a smaller radix.
+    if digits.len() <= 18 && !matches!(digits.get(1), Some(b'x' | b'X')) {
+        return true;
+    }
     integer(digits).is_some_and(|n| i64::try_from(n).is_ok())
 }
 

@@ -216,18 +216,12 @@ impl Normal {
         match token.kind {
             TokenKind::Word => {
                 self.byte(1);
-                for &b in written {
-                    self.byte(b.to_ascii_lowercase());
-                }
+                self.lower(written);
             }
             TokenKind::QuotedIdent | TokenKind::UnicodeIdent => {
                 self.byte(if token.kind == TokenKind::QuotedIdent { 2 } else { 3 });
-                for b in (written.len() as u32).to_le_bytes() {
-                    self.byte(b);
-                }
-                for &b in written {
-                    self.byte(b);
-                }
+                self.bytes(&(written.len() as u32).to_le_bytes());
+                self.bytes(written);
             }
             TokenKind::Literal(slot) | TokenKind::LiteralList(slot) => {
                 let list = matches!(token.kind, TokenKind::LiteralList(_));
@@ -239,16 +233,11 @@ impl Normal {
                 self.byte(6);
                 let digits = written.get(1..).unwrap_or(b"");
                 let zeros = digits.iter().take_while(|&&b| b == b'0').count();
-                for &b in &digits[zeros..] {
-                    self.byte(b);
-                }
+                self.bytes(&digits[zeros..]);
             }
             TokenKind::Operator => {
                 self.byte(7);
-                let written = if written == b"!=" { b"<>" } else { written };
-                for &b in written {
-                    self.byte(b);
-                }
+                self.bytes(if written == b"!=" { b"<>" } else { written });
             }
             TokenKind::Cast => self.byte(8),
             TokenKind::ColonEquals => self.byte(9),
@@ -258,6 +247,31 @@ impl Normal {
                 self.byte(b);
             }
             TokenKind::End => {}
+        }
+    }
+
+    /// The next `wanted` bytes of the buffer, if it still has as many.
+    fn room(&mut self, wanted: usize) -> Option<&mut [u8]> {
+        let start = self.used;
+        let room = self.buffer.get_mut(start..start + wanted)?;
+        self.used += wanted;
+        Some(room)
+    }
+
+    fn bytes(&mut self, written: &[u8]) {
+        match self.room(written.len()) {
+            Some(room) => room.copy_from_slice(written),
+            None => written.iter().for_each(|&b| self.byte(b)),
+        }
+    }
+
+    fn lower(&mut self, written: &[u8]) {
+        match self.room(written.len()) {
+            Some(room) => {
+                room.copy_from_slice(written);
+                room.make_ascii_lowercase();
+            }
+            None => written.iter().for_each(|b| self.byte(b.to_ascii_lowercase())),
         }
     }
 
