@@ -315,9 +315,9 @@ pub struct TypeName {
 
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Function {
-    /// `None` for what the grammar itself provides, and no schema: COALESCE, GREATEST,
-    /// EXTRACT, CURRENT_DATE, TRIM, XMLELEMENT, JSON_VALUE … All of them are immutable or
-    /// stable and read no table.
+    /// What the grammar itself provides is in `pg_catalog`, by the name that its column
+    /// gets: `coalesce`, `extract`, `btrim`, `current_date`, `xmlelement` … All of that is
+    /// immutable or stable and reads no table.
     pub name: Option<Name>,
     /// Positional and named arguments, FILTER, ORDER BY and WITHIN GROUP expressions.
     pub arguments: Vec<Expr>,

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use pgherd::sql::{
-    CopyWhat, Expr, FromItem, InsertSource, JoinOn, LexOptions, Literals, MergeAction, Node,
-    Scanned, Select, SelectItem, Statement, parse, scan, visit,
+    CopyWhat, Expr, FromItem, JoinOn, LexOptions, Literals, MergeAction, Node, Scanned, Select,
+    SelectItem, Statement, parse, scan, visit,
 };
 use serde_json::Value;
 
@@ -97,16 +97,15 @@ fn accepted(text: &str) -> Option<(bool, Value)> {
 }
 
 fn ours(statement: &Statement, literals: &Literals) -> Facts {
-    let mut facts = Facts::default();
-    facts.kind = match statement {
+    let kind = match statement {
         Statement::Query(_) => "SelectStmt",
         Statement::Insert(_) => "InsertStmt",
         Statement::Update(_) => "UpdateStmt",
         Statement::Delete(_) => "DeleteStmt",
         Statement::Merge(_) => "MergeStmt",
         _ => "?",
-    }
-    .to_string();
+    };
+    let mut facts = Facts { kind: kind.to_string(), ..Facts::default() };
     let renderer = Renderer { expand: Some(literals) };
     visit(statement, &mut |node| match node {
         Node::Statement(statement) => our_statement(statement, &renderer, &mut facts),
@@ -185,7 +184,6 @@ fn our_statement(statement: &Statement, renderer: &Renderer, facts: &mut Facts) 
                     facts.expressions.extend(update.filter.iter().map(|e| renderer.expr(e)));
                 }
             }
-            let _ = &InsertSource::DefaultValues;
         }
         Statement::Update(update) => {
             facts.tables.extend(update.table.iter().map(render::table));
@@ -266,8 +264,8 @@ fn strings(value: &Value) -> Vec<&str> {
 
 impl Theirs<'_> {
     fn facts(&self, statement: &Value) -> Facts {
-        let mut facts = Facts::default();
-        facts.kind = node(statement).expect("a node").0.to_string();
+        let kind = node(statement).expect("a node").0.to_string();
+        let mut facts = Facts { kind, ..Facts::default() };
         self.walk(statement, &mut facts);
         facts
     }
@@ -646,9 +644,7 @@ impl Theirs<'_> {
             };
             words = words.into_iter().map(implied).collect();
         }
-        let of_grammar = v["funcformat"] == 4
-            || ["like_escape", "similar_to_escape"].contains(&name.as_str())
-                && strings(&v["funcname"]).len() == 2;
+        let of_grammar = strings(&v["funcname"]).first() == Some(&"pg_catalog");
         if of_grammar {
             return self.others(words);
         }

@@ -158,17 +158,39 @@ impl Renderer<'_> {
     fn call(&self, call: &Function) -> String {
         let mut words = self.list(&call.arguments);
         words.extend(self.list(call.over.as_deref().unwrap_or(&[])));
-        let Some(name) = &call.name else {
+        let name = call.name.as_ref().expect("a name");
+        if of_grammar(name) {
             let mut operands = Vec::new();
             words.into_iter().for_each(|word| unfold(&mut operands, word));
             return other(operands);
-        };
+        }
         if call.star {
             words.insert(0, "*".into());
         }
         let distinct = if call.distinct { "distinct " } else { "" };
         let over = if call.over.is_some() { " over" } else { "" };
         format!("({}: {distinct}{}{over})", quote(&name.name), words.join(" "))
+    }
+}
+
+/// What has a node of its own in one grammar and is a function in another.
+fn of_grammar(name: &Name) -> bool {
+    const NEWER: &[&str] = &[
+        "json",
+        "json_array",
+        "json_arrayagg",
+        "json_exists",
+        "json_object",
+        "json_objectagg",
+        "json_query",
+        "json_scalar",
+        "json_serialize",
+        "json_value",
+        "merge_action",
+    ];
+    match name.schema.as_deref() {
+        None => NEWER.contains(&&*name.name),
+        Some(schema) => schema == "pg_catalog",
     }
 }
 

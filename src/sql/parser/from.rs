@@ -1,6 +1,7 @@
 //! FROM: tables, joins, subqueries, functions.
 
 use super::cursor::{Parser, Result};
+use super::function::own;
 use super::keywords::Keyword as K;
 use crate::sql::statement::{Alias, Expr, FromItem, Ident, JoinKind, JoinOn, Query};
 use crate::sql::tokens::TokenKind;
@@ -300,7 +301,7 @@ impl Parser<'_> {
             }
         }
         self.expect_punctuation(b')')?;
-        let calls = vec![super::function::own(parts)];
+        let calls = vec![own("xmltable", parts)];
         Ok(FromItem::Function { calls, alias: self.alias()?, lateral })
     }
 
@@ -337,7 +338,7 @@ impl Parser<'_> {
         self.json_columns(&mut parts)?;
         while self.json_clause(&mut parts)? {}
         self.expect_punctuation(b')')?;
-        let calls = vec![super::function::own(parts)];
+        let calls = vec![own("json_table", parts)];
         Ok(FromItem::Function { calls, alias: self.alias()?, lateral })
     }
 

@@ -134,21 +134,21 @@ impl Parser<'_> {
             | K::User
             | K::CurrentCatalog => {
                 self.advance();
-                Ok(Some(own(Vec::new())))
+                Ok(Some(own(keyword.text(), Vec::new())))
             }
             K::CurrentSchema if !open => {
                 self.advance();
-                Ok(Some(own(Vec::new())))
+                Ok(Some(own(keyword.text(), Vec::new())))
             }
             K::CurrentTime | K::CurrentTimestamp | K::Localtime | K::Localtimestamp => {
                 self.advance();
                 self.type_modifier()?;
-                Ok(Some(own(Vec::new())))
+                Ok(Some(own(keyword.text(), Vec::new())))
             }
             K::Collation if self.keyword_ahead(1) == Some(K::For) => {
                 self.advance();
                 self.advance();
-                self.in_parens(|p| Ok(Some(own(vec![p.expr()?]))))
+                self.in_parens(|p| Ok(Some(own("pg_collation_for", vec![p.expr()?]))))
             }
             _ if open => {
                 let name = keyword.text();
@@ -158,10 +158,10 @@ impl Parser<'_> {
                         let expr = p.expr()?;
                         p.expect(K::As)?;
                         p.type_name()?;
-                        Ok(own(vec![expr]))
+                        Ok(own("treat", vec![expr]))
                     }),
                     K::Coalesce | K::Greatest | K::Least | K::Nullif | K::Grouping => {
-                        self.special(|p| Ok(own(p.expr_list()?)))
+                        self.special(|p| Ok(own(name, p.expr_list()?)))
                     }
                     K::Extract => self.special(Self::extract_body),
                     K::Position => self.special(Self::position_body),
@@ -169,7 +169,8 @@ impl Parser<'_> {
                         self.special(|p| p.keyworded_body(keyword))
                     }
                     K::Normalize => self.special(Self::normalize_body),
-                    K::MergeAction => self.special(|_| Ok(own(Vec::new()))),
+                    // Known to PostgreSQL 17 and later; before that it would be somebody's own.
+                    K::MergeAction => self.special(|_| Ok(newer(name, Vec::new()))),
                     _ if name.starts_with("xml") => self.xml_function(keyword),
                     _ if name.starts_with("json") => self.json_function(keyword),
                     _ => Ok(None),
@@ -208,7 +209,7 @@ impl Parser<'_> {
         }
         self.expect(K::From)?;
         parts.push(self.expr()?);
-        Ok(own(parts))
+        Ok(own("extract", parts))
     }
 
     fn position_body(&mut self) -> Result<Expr> {
@@ -225,7 +226,7 @@ impl Parser<'_> {
         } else {
             self.restricted_expr()?
         };
-        Ok(own(vec![needle, haystack]))
+        Ok(own("position", vec![needle, haystack]))
     }
 
     /// SUBSTRING, OVERLAY, TRIM: expressions with keywords or commas between them. With
@@ -233,9 +234,15 @@ impl Parser<'_> {
     fn keyworded_body(&mut self, keyword: K) -> Result<Expr> {
         const BETWEEN: &[K] = &[K::From, K::For, K::Similar, K::Escape, K::Placing];
         let mut plain = keyword != K::Trim;
-        if !plain {
-            self.eat_any(&[K::Both, K::Leading, K::Trailing]);
-        }
+        let name = match keyword {
+            K::Trim if self.eat(K::Leading) => "ltrim",
+            K::Trim if self.eat(K::Trailing) => "rtrim",
+            K::Trim => {
+                self.eat(K::Both);
+                "btrim"
+            }
+            _ => keyword.text(),
+        };
         let mut parts = Vec::new();
         if !self.is_punctuation(b')') {
             if self.eat(K::From) {
@@ -251,9 +258,7 @@ impl Parser<'_> {
                 parts.push(self.argument()?);
             }
         }
-        let Expr::Function(mut call) = own(parts) else { return Err(self.unexpected()) };
-        call.name = plain.then(|| Name { schema: None, name: keyword.text().into() });
-        Ok(Expr::Function(call))
+        Ok(if plain { newer(name, parts) } else { own(name, parts) })
     }
 
     fn normalize_body(&mut self) -> Result<Expr> {
@@ -261,7 +266,7 @@ impl Parser<'_> {
         if self.eat_punctuation(b',') && !self.eat_any(&[K::Nfc, K::Nfd, K::Nfkc, K::Nfkd]) {
             return Err(self.unexpected());
         }
-        Ok(own(parts))
+        Ok(own("normalize", parts))
     }
 
     fn xml_function(&mut self, keyword: K) -> Result<Option<Expr>> {
@@ -321,7 +326,7 @@ impl Parser<'_> {
                 }
                 _ => return Err(p.unexpected()),
             }
-            Ok(own(parts))
+            Ok(own(keyword.text(), parts))
         })
     }
 
@@ -366,9 +371,21 @@ impl Parser<'_> {
     }
 }
 
-/// A call of what the grammar itself provides: no function of a schema.
-pub(super) fn own(arguments: Vec<Expr>) -> Expr {
-    Expr::Function(Box::new(Function { arguments, ..Function::default() }))
+/// A call of what the grammar of every version provides: it stands for a function of
+/// pg_catalog, whatever the search path says.
+pub(super) fn own(name: &str, arguments: Vec<Expr>) -> Expr {
+    call_of(Some("pg_catalog".into()), name, arguments)
+}
+
+/// A call that a function of that name in any schema may answer, as on a server whose
+/// grammar doesn't know the keyword yet.
+pub(super) fn newer(name: &str, arguments: Vec<Expr>) -> Expr {
+    call_of(None, name, arguments)
+}
+
+fn call_of(schema: Option<Box<str>>, name: &str, arguments: Vec<Expr>) -> Expr {
+    let name = Some(Name { schema, name: name.into() });
+    Expr::Function(Box::new(Function { name, arguments, ..Function::default() }))
 }
 
 impl Function {

@@ -1,9 +1,9 @@
 //! SQL/JSON functions (PostgreSQL 16 to 18).
 
 use super::cursor::{Parser, Result};
-use super::function::own;
+use super::function::{newer, own};
 use super::keywords::Keyword as K;
-use crate::sql::statement::{Expr, Name};
+use crate::sql::statement::Expr;
 use crate::sql::tokens::TokenKind;
 
 impl Parser<'_> {
@@ -34,11 +34,11 @@ impl Parser<'_> {
             p.expect_punctuation(b')')?;
             Ok(plain)
         })?;
-        let Expr::Function(mut call) = own(parts) else { return Ok(None) };
-        // What has the plain form of a call is a call of a function by that name.
-        if keyword == K::JsonObject && plain && !call.arguments.is_empty() {
-            call.name = Some(Name { schema: None, name: keyword.text().into() });
-        }
+        // In the plain form of a call it may be a function by that name: json_object always,
+        // the others on servers whose grammar doesn't know them yet.
+        let name = keyword.text();
+        let call = if plain { newer(name, parts) } else { own(name, parts) };
+        let Expr::Function(mut call) = call else { return Ok(None) };
         self.call_suffix(&mut call)?;
         Ok(Some(Expr::Function(call)))
     }
