@@ -146,12 +146,15 @@ impl<'a> Analysis<'a> {
                 if is_view {
                     return Target::Refused(Refusal::view(table));
                 }
-                let key = |column: &Box<str>| {
+                let key = |column: &str| {
                     let column = position(relation, column)?;
                     let column_type = relation.columns.get(column as usize)?.column_type?;
                     Some((ColId { relation: number, column }, column_type))
                 };
-                Target::Sharded { keyspace, keys: columns.iter().map(key).collect() }
+                Target::Sharded {
+                    keyspace,
+                    keys: columns.iter().map(|column| key(column)).collect(),
+                }
             }
             Some(TableRule::Reference) if role == Role::Write && !single => {
                 Target::Refused(Refusal::reference_write(table))

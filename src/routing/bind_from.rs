@@ -17,7 +17,7 @@ impl<'a> Analysis<'a> {
     ///
     /// # Errors
     /// As [`Analysis::query`].
-    pub fn from(
+    pub fn bind_items(
         &mut self,
         items: &'a [FromItem],
         scope: &Scope<'a>,
@@ -25,7 +25,7 @@ impl<'a> Analysis<'a> {
         let mut nodes = Vec::with_capacity(items.len());
         let mut visible = Visible::default();
         for item in items {
-            let (node, shown) = self.from_item(item, scope, &visible)?;
+            let (node, shown) = self.bind_item(item, scope, &visible)?;
             nodes.push(node);
             visible = visible.join(shown);
         }
@@ -39,7 +39,7 @@ impl<'a> Analysis<'a> {
     ///
     /// # Errors
     /// As [`Analysis::query`].
-    pub fn from_item(
+    pub fn bind_item(
         &mut self,
         item: &'a FromItem,
         scope: &Scope<'a>,
@@ -67,7 +67,7 @@ impl<'a> Analysis<'a> {
                 Ok((FromNode::Function { subs }, visible_of(relation, name, None, None)))
             }
             FromItem::Join { left, right, kind, on, alias } => {
-                self.join(left, right, *kind, on, alias, scope, before)
+                self.join(Joined { left, right, kind: *kind, on, alias }, scope, before)
             }
         }
     }
@@ -201,22 +201,18 @@ impl<'a> Analysis<'a> {
         found.columns.iter().enumerate().map(star).collect()
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn join(
         &mut self,
-        left: &'a FromItem,
-        right: &'a FromItem,
-        kind: JoinKind,
-        on: &'a JoinOn,
-        alias: &'a Alias,
+        join: Joined<'a>,
         scope: &Scope<'a>,
         before: &Visible,
     ) -> Result<(FromNode, Visible), Refusal> {
+        let Joined { left, right, kind, on, alias } = join;
         let start = self.next_relation();
-        let (left, left_visible) = self.from_item(left, scope, before)?;
+        let (left, left_visible) = self.bind_item(left, scope, before)?;
         let middle = self.next_relation();
         let beside = before.clone().join(left_visible.clone());
-        let (right, right_visible) = self.from_item(right, scope, &beside)?;
+        let (right, right_visible) = self.bind_item(right, scope, &beside)?;
         let end = self.next_relation();
         let mut subs = Vec::new();
         let mut facts = Vec::new();
@@ -318,6 +314,15 @@ impl<'a> Analysis<'a> {
         }
         found
     }
+}
+
+/// A join as it is written.
+struct Joined<'a> {
+    left: &'a FromItem,
+    right: &'a FromItem,
+    kind: JoinKind,
+    on: &'a JoinOn,
+    alias: &'a Alias,
 }
 
 struct Merging {

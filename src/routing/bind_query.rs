@@ -158,7 +158,7 @@ impl<'a> Analysis<'a> {
             self.refusals.push(Refusal::create_as(&format!("SELECT INTO {}", into.name)));
             self.effects.writes = true;
         }
-        let (from, visible) = self.from(&select.from, scope)?;
+        let (from, visible) = self.bind_items(&select.from, scope)?;
         let inner = scope.within(visible);
         let mut subs = Vec::new();
         let mut filter = Vec::new();

@@ -1,6 +1,6 @@
 //! Plans that were made before, by fingerprint.
 
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -123,16 +123,12 @@ impl PlanCache {
     }
 
     fn world(&self, scanned: &Scanned, router: &Router, context: &PlanContext<'_>) -> u64 {
-        let mut hasher = self.hash.build_hasher();
-        (router.validity(), context.search_path, scanned.options).hash(&mut hasher);
-        hasher.finish()
+        self.hash.hash_one((router.validity(), context.search_path, scanned.options))
     }
 
     /// The exact text of the statement; never 0.
     fn exact(&self, text: &[u8], scanned: &Scanned) -> u64 {
-        let mut hasher = self.hash.build_hasher();
-        text.get(scanned.range.clone()).hash(&mut hasher);
-        hasher.finish() | 1
+        self.hash.hash_one(text.get(scanned.range.clone())) | 1
     }
 
     pub fn stats(&self) -> CacheStats {

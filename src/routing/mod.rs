@@ -12,6 +12,8 @@
 mod bind;
 mod bind_expr;
 mod bind_from;
+mod bind_insert;
+mod bind_merge;
 mod bind_query;
 mod bind_write;
 pub mod cache;
