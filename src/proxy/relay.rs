@@ -14,10 +14,10 @@ use super::client::{Client, Gone};
 use super::replies::{Replies, Request, Seen};
 use super::state::{ClientState, Note, Purpose};
 use crate::cluster::Backend;
-use crate::wire::ProtocolError;
 use crate::wire::backend::{self, ErrorFields, TransactionStatus, tag};
 use crate::wire::frame::{HEADER_LEN, TagSet, Then, Walk};
-use crate::wire::frontend::tag as from_client;
+use crate::wire::frontend::{self, tag as from_client};
+use crate::wire::{ProtocolError, write};
 
 /// Bytes on their way to a client, or to a server in COPY, above which nothing more is read from
 /// the other side.
@@ -73,7 +73,8 @@ pub struct Conversation<'a> {
 #[derive(Debug, Default)]
 struct CopyIn {
     on: bool,
-    walk: Walk,
+    /// Bytes still to come of a message that is being passed on.
+    rest: usize,
 }
 
 /// How a conversation ended.
@@ -123,7 +124,7 @@ impl<'a> Conversation<'a> {
     }
 
     fn is_over(&self) -> bool {
-        self.replies.is_empty() && self.backend.output.is_empty() && self.copy.walk.at_boundary()
+        self.replies.is_empty() && self.backend.output.is_empty() && self.copy.rest == 0
     }
 
     /// Moves bytes in whichever direction they can go; ready when something has moved.
@@ -327,13 +328,12 @@ impl<'a> Conversation<'a> {
 
     /// Passes the client's COPY data on while the server wants them.
     fn copy_in(&mut self) -> Result<(), Broken> {
-        const NOTHING: TagSet = TagSet::of(b"");
         loop {
-            if !self.copy.walk.at_boundary() {
-                let run =
-                    self.copy.walk.run(&self.client.input, &NOTHING, 0, "").map_err(client)?;
-                self.forward(run.pass);
-                if !self.copy.walk.at_boundary() {
+            if self.copy.rest > 0 {
+                let here = self.copy.rest.min(self.client.input.len());
+                self.forward(here);
+                self.copy.rest -= here;
+                if self.copy.rest > 0 {
                     return Ok(());
                 }
             }
@@ -350,12 +350,7 @@ impl<'a> Conversation<'a> {
     fn copy_message(&mut self) -> Result<bool, Broken> {
         if self.client.peek() == Some(from_client::COPY_DATA) {
             let Some(header) = self.client.header().map_err(client)? else { return Ok(false) };
-            let here = header.len.min(self.client.input.len());
-            let mut walk = Walk::default();
-            let run =
-                walk.run(&self.client.input[..here], &TagSet::of(b""), 0, "").map_err(client)?;
-            self.copy.walk = walk;
-            self.forward(run.pass);
+            self.copy.rest = header.len;
             return Ok(true);
         }
         let Some((message, body)) = self.client.take_message().map_err(Gone::from)? else {
@@ -368,9 +363,12 @@ impl<'a> Conversation<'a> {
             other => {
                 // CopyDone and CopyFail end it; whatever else, the server refuses.
                 self.copy.on = false;
-                crate::wire::write::frame(&mut self.backend.output, other, |b| {
-                    b.extend_from_slice(&body);
-                });
+                let out = &mut self.backend.output;
+                write::frame(out, other, |b| b.extend_from_slice(&body));
+                if self.replies.front().is_some_and(|f| f.request == Request::Execute) {
+                    // The server took the one behind Execute for part of the COPY.
+                    frontend::flush(out);
+                }
             }
         }
         Ok(true)

@@ -9,5 +9,6 @@ mod drivers;
 mod local;
 mod login;
 mod pool;
+mod proxy;
 mod schema;
 mod support_itself;
