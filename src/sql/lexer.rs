@@ -4,6 +4,8 @@
 //! there is one token here, and begins and ends at the same byte. Nothing is copied: a
 //! token is a kind and a range.
 
+use std::ops::Range;
+
 use super::error::SqlError;
 
 /// The settings of a session that change how a text is cut into tokens.
@@ -79,8 +81,8 @@ pub struct Lexer<'a> {
     text: &'a [u8],
     at: usize,
     options: LexOptions,
-    /// The comment that was skipped last and is one for pgherd: its start and end.
-    comment: Option<(usize, usize)>,
+    /// The comments for pgherd that were skipped since they were last taken.
+    comments: Vec<Range<usize>>,
 }
 
 fn is_space(b: u8) -> bool {
@@ -122,21 +124,21 @@ const OPERATOR_BYTES: usize = 63;
 
 impl<'a> Lexer<'a> {
     pub fn new(text: &'a [u8], options: LexOptions) -> Self {
-        Lexer { text, at: 0, options, comment: None }
+        Lexer { text, at: 0, options, comments: Vec::new() }
     }
 
     /// The same text from byte `offset` on, which must be the border of a token.
     pub fn starting_at(text: &'a [u8], offset: usize, options: LexOptions) -> Self {
-        Lexer { text, at: offset, options, comment: None }
+        Lexer { text, at: offset, options, comments: Vec::new() }
     }
 
     pub fn text(&self) -> &'a [u8] {
         self.text
     }
 
-    /// The last `/* pgherd: … */` that stands before the token that was returned last.
-    pub fn take_comment(&mut self) -> Option<(usize, usize)> {
-        self.comment.take()
+    /// The `/* pgherd: … */` that stand before the token that was returned last.
+    pub fn take_comments(&mut self) -> Vec<Range<usize>> {
+        std::mem::take(&mut self.comments)
     }
 
     fn peek(&self, ahead: usize) -> u8 {
@@ -202,7 +204,7 @@ impl<'a> Lexer<'a> {
                 self.skip_block_comment()?;
                 let inside = self.text[start + 2..self.at].trim_ascii_start();
                 if inside.starts_with(b"pgherd:") {
-                    self.comment = Some((start, self.at));
+                    self.comments.push(start..self.at);
                 }
             } else {
                 return Ok(());

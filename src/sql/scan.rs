@@ -34,7 +34,8 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// `/* pgherd: name=value */` before the first or behind the last token of a statement.
+/// `/* pgherd: name=value */` before the first or behind the last token of a statement,
+/// before its semicolon. Elsewhere, and within a literal or another comment, it is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hint {
     /// Lower case.
@@ -121,16 +122,16 @@ impl<'a> Scanner<'a> {
         let mut count = 0u32;
         let next = loop {
             let token = self.tokens.next_token()?;
-            let comment = self.tokens.take_comment();
+            let comments = self.tokens.take_comments();
             let last = match token {
                 None => Some(self.text.len()),
                 Some(t) if self.ends_statement(&t) => Some(t.end as usize),
                 Some(_) => None,
             };
-            if let Some((start, end)) = comment
-                && (range.is_none() || last.is_some())
-            {
-                read_hints(&self.text[start..end], &mut hints);
+            // Between two tokens it is a comment like any other.
+            if range.is_none() || last.is_some() {
+                let texts = comments.into_iter().filter_map(|range| self.text.get(range));
+                texts.for_each(|comment| read_hints(comment, &mut hints));
             }
             if let Some(next) = last {
                 break next;

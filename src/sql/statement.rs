@@ -195,6 +195,8 @@ pub enum FromItem {
         right: Box<FromItem>,
         kind: JoinKind,
         on: JoinOn,
+        /// Of the whole join in parentheses, which hides the names inside, or of the columns
+        /// of USING, which hides none.
         alias: Alias,
     },
 }

@@ -1,6 +1,8 @@
 //! The tokens of a text with its literals lifted out: what the fingerprint and the parser
 //! both read, so that they can't differ.
 
+use std::ops::Range;
+
 use super::error::SqlError;
 use super::lexer::{LexKind, LexLiteral, LexOptions, LexToken, Lexer};
 use super::literal::{Literal, Literals};
@@ -74,8 +76,8 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    pub fn take_comment(&mut self) -> Option<(usize, usize)> {
-        self.lexer.take_comment()
+    pub fn take_comments(&mut self) -> Vec<Range<usize>> {
+        self.lexer.take_comments()
     }
 
     fn lex(&mut self) -> Result<Option<LexToken>, SqlError> {

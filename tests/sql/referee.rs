@@ -1,8 +1,9 @@
 //! Postgres's own grammar as referee: what it accepts, we analyse, and say the same of it.
 //!
 //! For every SELECT, INSERT, UPDATE, DELETE and MERGE of the corpora: the kind, the tables,
-//! the parameters, the literals with their values, and the structure of every expression
-//! of an item, WHERE, ON, HAVING, VALUES, SET, LIMIT and ORDER BY.
+//! the parameters, the literals with their values, the structure of every expression of an
+//! item, WHERE, ON, HAVING, VALUES, SET, LIMIT and ORDER BY; aliases, joins, CTEs, labels,
+//! columns of INSERT and SET, DISTINCT, GROUP BY, set operations and locks.
 
 use std::collections::BTreeMap;
 
@@ -24,6 +25,9 @@ struct Facts {
     /// Slots, one entry a literal.
     literals: Vec<u32>,
     expressions: Vec<String>,
+    /// Names given and words that change what is read: aliases, labels, joins, CTEs, columns
+    /// of INSERT and SET, DISTINCT, set operations, locks.
+    shape: Vec<String>,
 }
 
 impl Facts {
@@ -33,6 +37,7 @@ impl Facts {
         self.literals.sort_unstable();
         self.literals.dedup();
         self.expressions.sort();
+        self.shape.sort();
         self
     }
 }
@@ -110,6 +115,10 @@ fn ours(statement: &Statement, literals: &Literals) -> Facts {
     visit(statement, &mut |node| match node {
         Node::Statement(statement) => our_statement(statement, &renderer, &mut facts),
         Node::Query(query) => {
+            facts.shape.extend(query.with.iter().map(our_cte));
+            facts.shape.extend(query.locks_rows.then(|| "locks".to_string()));
+            facts.shape.extend(query.with_ties.then(|| "ties".to_string()));
+            our_set_operations(&query.body, &mut facts);
             let all = query.order_by.iter().chain(&query.offset);
             facts.expressions.extend(all.map(|e| renderer.expr(e)));
             facts
@@ -121,16 +130,59 @@ fn ours(statement: &Statement, literals: &Literals) -> Facts {
             our_values(&query.body, &renderer, &mut facts);
         }
         Node::Select(select) => our_select(select, &renderer, &mut facts),
-        Node::From(FromItem::Table { name, .. }) => facts.tables.push(render::table(name)),
-        Node::From(FromItem::Join { on: JoinOn::Condition(on), .. }) => {
-            facts.expressions.push(renderer.expr(on));
-        }
-        Node::From(_) => {}
+        Node::From(item) => our_from(item, &renderer, &mut facts),
         Node::Expr(Expr::Parameter(n)) => facts.parameters.push(u64::from(*n)),
         Node::Expr(Expr::Literal(slot) | Expr::LiteralList(slot)) => facts.literals.push(*slot),
         Node::Expr(_) => {}
     });
     facts
+}
+
+fn words(list: &[pgherd::sql::Ident]) -> String {
+    list.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")
+}
+
+fn our_cte(cte: &pgherd::sql::Cte) -> String {
+    format!("cte {}({})", quote(&cte.name), words(&cte.columns))
+}
+
+fn our_set_operations(body: &pgherd::sql::SetExpr, facts: &mut Facts) {
+    if let pgherd::sql::SetExpr::SetOperation { operator, all, left, right } = body {
+        facts.shape.push(format!("{operator:?} {all}"));
+        our_set_operations(left, facts);
+        our_set_operations(right, facts);
+    }
+}
+
+fn our_from(item: &FromItem, renderer: &Renderer, facts: &mut Facts) {
+    let alias = match item {
+        FromItem::Table { name, alias, sampled } => {
+            facts.tables.push(render::table(name));
+            facts.shape.extend(sampled.then(|| "sampled".to_string()));
+            alias
+        }
+        FromItem::Derived { alias, lateral, .. } | FromItem::Function { alias, lateral, .. } => {
+            facts.shape.extend(lateral.then(|| "lateral".to_string()));
+            alias
+        }
+        FromItem::Join { kind, on, alias, .. } => {
+            let on = match on {
+                JoinOn::None => String::new(),
+                JoinOn::Condition(on) => {
+                    facts.expressions.push(renderer.expr(on));
+                    String::new()
+                }
+                JoinOn::Using(columns) => format!("using {}", words(columns)),
+                JoinOn::Natural => "natural".into(),
+            };
+            facts.shape.push(format!("{kind:?} join {on}"));
+            alias
+        }
+    };
+    if let Some(name) = &alias.name {
+        facts.shape.push(format!("as {}", quote(name)));
+    }
+    facts.shape.extend(alias.columns.iter().map(|column| format!("column {}", quote(column))));
 }
 
 /// LIMIT ALL and FETCH FIRST ROW have a limit that stands nowhere in the text.
@@ -152,12 +204,27 @@ fn our_values(body: &pgherd::sql::SetExpr, renderer: &Renderer, facts: &mut Fact
 
 fn our_select(select: &Select, renderer: &Renderer, facts: &mut Facts) {
     facts.tables.extend(select.into.iter().map(render::table));
+    facts.shape.extend(match &select.distinct {
+        pgherd::sql::Distinct::No => None,
+        pgherd::sql::Distinct::Rows => Some("distinct 0".to_string()),
+        pgherd::sql::Distinct::On(list) => Some(format!("distinct {}", list.len())),
+    });
+    if select.group_by.grouping_sets {
+        facts.shape.push("grouping sets".to_string());
+    } else {
+        let groups = select.group_by.expressions.iter();
+        facts.shape.extend(groups.map(|e| format!("group {}", renderer.expr(e))));
+    }
     our_items(&select.items, renderer, facts);
     let conditions = select.filter.iter().chain(&select.having);
     facts.expressions.extend(conditions.map(|e| renderer.expr(e)));
 }
 
 fn our_items(items: &[SelectItem], renderer: &Renderer, facts: &mut Facts) {
+    facts.shape.extend(items.iter().filter_map(|item| match item {
+        SelectItem::Expr { alias: Some(label), .. } => Some(format!("label {}", quote(label))),
+        _ => None,
+    }));
     facts.expressions.extend(items.iter().map(|item| match item {
         SelectItem::Wildcard => "*".to_string(),
         SelectItem::QualifiedWildcard(name) => format!("{}.*", render::table(name)),
@@ -169,10 +236,21 @@ fn our_statement(statement: &Statement, renderer: &Renderer, facts: &mut Facts) 
     let assigned = |assignments: &[pgherd::sql::Assignment], facts: &mut Facts| {
         for a in assignments {
             facts.expressions.push(format!("{}= {}", a.columns.len(), renderer.expr(&a.value)));
+            facts.shape.extend(a.columns.iter().map(|column| format!("set {}", quote(column))));
         }
     };
+    let (with, alias) = match statement {
+        Statement::Insert(insert) => (&insert.with[..], &insert.alias),
+        Statement::Update(update) => (&update.with[..], &update.alias),
+        Statement::Delete(delete) => (&delete.with[..], &delete.alias),
+        Statement::Merge(merge) => (&merge.with[..], &merge.alias),
+        _ => (&[][..], &None),
+    };
+    facts.shape.extend(with.iter().map(our_cte));
+    facts.shape.extend(alias.iter().map(|name| format!("as {}", quote(name))));
     match statement {
         Statement::Insert(insert) => {
+            facts.shape.extend(insert.columns.iter().map(|c| format!("into {}", quote(c))));
             facts.tables.extend(insert.table.iter().map(render::table));
             our_items(&insert.returning, renderer, facts);
             if let Some(conflict) = &insert.on_conflict {
@@ -204,6 +282,13 @@ fn our_statement(statement: &Statement, renderer: &Renderer, facts: &mut Facts) 
                 facts.expressions.extend(clause.condition.iter().map(|e| renderer.expr(e)));
                 match &clause.action {
                     MergeAction::Update(assignments) => assigned(assignments, facts),
+                    MergeAction::Insert { columns, .. } if !columns.is_empty() => {
+                        let into = columns.iter().map(|c| format!("into {}", quote(c)));
+                        facts.shape.extend(into);
+                    }
+                    _ => {}
+                }
+                match &clause.action {
                     MergeAction::Insert { values, .. } if !values.is_empty() => {
                         facts.expressions.push(renderer.list(values).join(" "));
                     }
@@ -289,6 +374,9 @@ impl Theirs<'_> {
                     if again || key == "cols" {
                         continue;
                     }
+                    if key == "RangeTableSample" {
+                        facts.shape.push("sampled".to_string());
+                    }
                     if key == "LockingClause" || key == "RangeTableSample" || key == "cycle_clause"
                     {
                         self.walk(&inner["relation"], facts);
@@ -302,8 +390,93 @@ impl Theirs<'_> {
         }
     }
 
+    /// The names and words of one node.
+    fn shape(&self, key: &str, value: &Value, facts: &mut Facts) {
+        let mut say = |word: String| facts.shape.push(word);
+        let alias = &value["alias"];
+        if alias["aliasname"].is_string() {
+            let name = text(&alias["aliasname"]);
+            // A function's column definitions without an alias have an empty one.
+            if !name.is_empty() {
+                say(format!("as {}", quote(name)));
+            }
+            strings(&alias["colnames"]).iter().for_each(|c| say(format!("column {}", quote(c))));
+        }
+        match key {
+            "CommonTableExpr" => {
+                let columns: Vec<String> =
+                    strings(&value["aliascolnames"]).iter().map(|c| quote(c)).collect();
+                say(format!("cte {}({})", quote(text(&value["ctename"])), columns.join(" ")));
+            }
+            "JoinExpr" => {
+                let kind = ["", "Inner", "Left", "Full", "Right"]
+                    [value["jointype"].as_u64().unwrap_or(0) as usize];
+                let using: Vec<String> =
+                    strings(&value["using_clause"]).iter().map(|c| quote(c)).collect();
+                let on = match using.is_empty() {
+                    _ if value["is_natural"] == true => "natural".to_string(),
+                    true => String::new(),
+                    false => format!("using {}", using.join(" ")),
+                };
+                say(format!("{kind} join {on}"));
+                let using = &value["join_using_alias"]["aliasname"];
+                // The alias of the whole hides that of USING.
+                if using.is_string() && !alias["aliasname"].is_string() {
+                    say(format!("as {}", quote(text(using))));
+                }
+            }
+            "RangeSubselect" | "RangeFunction" | "RangeTableFunc" | "JsonTable" => {
+                if value["lateral"] == true {
+                    say("lateral".into());
+                }
+                for (_, column) in items(&value["coldeflist"]).iter().filter_map(node) {
+                    say(format!("column {}", quote(text(&column["colname"]))));
+                }
+            }
+            "SelectStmt" | "larg" | "rarg" | "select_stmt" if value["op"].is_u64() => {
+                self.select_shape(value, &mut say);
+            }
+            "InsertStmt" => self.columns_of_insert(&value["cols"], &mut say),
+            "MergeWhenClause" if value["command_type"] == 4 => {
+                self.columns_of_insert(&value["target_list"], &mut say);
+            }
+            _ => {}
+        }
+    }
+
+    fn columns_of_insert(&self, list: &Value, say: &mut impl FnMut(String)) {
+        for (_, target) in items(list).iter().filter_map(node) {
+            say(format!("into {}", quote(text(&target["name"]))));
+        }
+    }
+
+    fn select_shape(&self, value: &Value, say: &mut impl FnMut(String)) {
+        let distinct = items(&value["distinct_clause"]);
+        let on = distinct.iter().filter(|d| node(d).is_some()).count();
+        if !distinct.is_empty() {
+            say(format!("distinct {on}"));
+        }
+        if !items(&value["locking_clause"]).is_empty() {
+            say("locks".into());
+        }
+        if value["limit_option"] == 3 {
+            say("ties".into());
+        }
+        if let Some(op @ 2..=4) = value["op"].as_u64() {
+            let name = ["Union", "Intersect", "Except"][op as usize - 2];
+            say(format!("{name} {}", value["all"] == true));
+        }
+        let groups = items(&value["group_clause"]);
+        if groups.iter().filter_map(node).any(|g| g.0 == "GroupingSet") {
+            say("grouping sets".into());
+        } else {
+            groups.iter().for_each(|g| say(format!("group {}", self.expr(g))));
+        }
+    }
+
     /// What one field or node says.
     fn note(&self, key: &str, value: &Value, facts: &mut Facts) {
+        self.shape(key, value, facts);
         match key {
             "RangeVar" | "relation" | "rel" if value["relname"].is_string() => {
                 let schema = text(&value["schemaname"]);
@@ -364,6 +537,10 @@ impl Theirs<'_> {
         for target in items(list) {
             if let Some(("ResTarget", target)) = node(target) {
                 facts.expressions.push(self.expr(&target["val"]));
+                let name = text(&target["name"]);
+                if !name.is_empty() {
+                    facts.shape.push(format!("label {}", quote(name)));
+                }
             }
         }
     }
@@ -373,6 +550,7 @@ impl Theirs<'_> {
         while let Some(target) = targets.next() {
             let mut columns = 1;
             let mut value = &target["val"];
+            facts.shape.push(format!("set {}", quote(text(&target["name"]))));
             let mut subscripts: Vec<&Value> = items(&target["indirection"]).iter().collect();
             if let Some(("MultiAssignRef", multi)) = node(value) {
                 columns = multi["ncolumns"].as_u64().unwrap_or(1);
@@ -380,6 +558,7 @@ impl Theirs<'_> {
                 for _ in 1..columns {
                     if let Some(more) = targets.next() {
                         subscripts.extend(items(&more["indirection"]));
+                        facts.shape.push(format!("set {}", quote(text(&more["name"]))));
                     }
                 }
             }
