@@ -32,9 +32,12 @@ pub struct Database {
     catalog: Catalog,
     router: ArcSwap<Router>,
     /// What servers said to a user with certain settings.
-    welcomes: Mutex<HashMap<(Box<str>, Arc<SettingSet>), Arc<Welcome>>>,
+    welcomes: Mutex<HashMap<WelcomeKey, Arc<Welcome>>>,
     query_timeout: Duration,
 }
+
+/// A user, and the settings of a startup packet.
+type WelcomeKey = (Box<str>, Arc<SettingSet>);
 
 /// What a server says to a session that begins with certain settings.
 #[derive(Debug, Default)]

@@ -165,8 +165,8 @@ pub fn difference(applied: &Arc<SettingSet>, wanted: &Arc<SettingSet>) -> Option
         }
     }
     // One that is set again below needs no RESET, except where a new identity reset it.
-    let plain = |name: &&Box<str>| !IDENTITY.contains(&&***name);
-    for name in applied.keys().filter(plain).filter(|name| !wanted.contains_key(*name)) {
+    let plain = |name: &str| !IDENTITY.contains(&name);
+    for name in applied.keys().filter(|name| plain(name) && !wanted.contains_key(*name)) {
         write_reset(&mut sql, name);
     }
     let differs = |name: &str| applied.get(name) != wanted.get(name);
@@ -203,8 +203,9 @@ const NEVER_REFUSED: &[&str] = &[
 
 /// Whether nothing that differs between two sets can be refused.
 pub fn is_safe(applied: &SettingSet, wanted: &SettingSet) -> bool {
-    let differs = |name: &&Box<str>| applied.get(&***name) != wanted.get(&***name);
-    applied.keys().chain(wanted.keys()).filter(differs).all(|name| NEVER_REFUSED.contains(&&**name))
+    let differs = |name: &str| applied.get(name) != wanted.get(name);
+    let mut names = applied.keys().chain(wanted.keys()).map(|name| &**name);
+    names.all(|name| !differs(name) || NEVER_REFUSED.contains(&name))
 }
 
 /// The one statement that brings about the startup settings that RESET of `name`, or RESET ALL,
@@ -262,10 +263,13 @@ fn quote(sql: &mut Vec<u8>, text: &str, mark: u8) {
     sql.push(mark);
 }
 
+/// A setting's name and its value.
+pub type NamedValue = (Box<str>, Box<str>);
+
 /// Reads the startup parameter `options` as a server reads it: words apart by white space, a
 /// backslash keeps the next character, each word `-c name=value`, `-cname=value` or
 /// `--name=value`. `Err` names the word that is none of these.
-pub fn read_options(options: &str) -> Result<Vec<(Box<str>, Box<str>)>, String> {
+pub fn read_options(options: &str) -> Result<Vec<NamedValue>, String> {
     let mut settings = Vec::new();
     let mut words = split_options(options).into_iter();
     while let Some(word) = words.next() {

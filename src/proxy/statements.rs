@@ -200,9 +200,8 @@ mod tests {
     #[test]
     fn equal_statements_are_one_while_somebody_has_them() {
         let registry = Registry::default();
-        let get = |text: &str, types: &[u32]| {
-            registry.statement(text.as_bytes(), types.to_vec().into_iter())
-        };
+        let get =
+            |text: &str, types: &[u32]| registry.statement(text.as_bytes(), types.iter().copied());
         let one = get("SELECT $1", &[20]);
         assert_eq!(get("SELECT $1", &[20]).number, one.number);
         assert_ne!(get("SELECT $1", &[23]).number, one.number);

@@ -171,7 +171,6 @@ async fn a_cancel_request_hits_its_query_and_no_other() {
 async fn a_client_that_vanishes_leaves_nothing_behind() {
     let dsn = proxy().dsn("app");
     let watcher = connect(&dsn).await;
-    let client = connect(&dsn).await;
     let (client, connection) = tokio_postgres::connect(&dsn, NoTls).await.expect("it connects");
     let socket = tokio::spawn(async move {
         let _ = connection.await;

@@ -40,7 +40,7 @@ fn logged_in() -> TcpStream {
     use pgherd::wire::backend::{Authentication, tag};
     let mut stream = open();
     stream.write_all(&startup("pgherd", "app")).expect("sent");
-    let login = Login { user: "pgherd".into(), password: Some("pgherd".into()) };
+    let login = Login::new("pgherd", Some("pgherd"));
     let mut exchange = Exchange::new(&login);
     let mut input = BytesMut::new();
     loop {
