@@ -8,6 +8,9 @@ use tokio_postgres::{Client, NoTls, Row};
 
 use crate::config::settings::{Database, NodeAddress, User};
 
+/// Instead of a receiver's status, without the rights of `pg_monitor`.
+pub const HIDDEN: &str = "hidden";
+
 /// What a server says of itself.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct NodeFacts {
@@ -33,7 +36,8 @@ pub struct NodeFacts {
     pub prepared: i64,
     /// Age of the oldest of them in seconds.
     pub prepared_age: f64,
-    /// `pg_stat_wal_receiver.status`; `None` when there is no receiver.
+    /// `pg_stat_wal_receiver.status`; `None` when there is no receiver, [`HIDDEN`] when the
+    /// control user may not see it.
     pub receiver: Option<String>,
     /// Replicas that stream from here.
     pub senders: i64,
@@ -58,11 +62,13 @@ SELECT current_setting('server_version_num')::int4,
        (SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()),
        coalesce((SELECT extract(epoch FROM max(now() - prepared))::float8
                    FROM pg_prepared_xacts WHERE database = current_database()), 0),
-       (SELECT status FROM pg_stat_wal_receiver),
+       (SELECT coalesce(status, 'hidden')
+          FROM pg_stat_wal_receiver WHERE pid IS NOT NULL),
        (SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'),
        extract(epoch FROM clock_timestamp())::float8";
 
-/// What must be the same everywhere, for a statement to be answered alike everywhere.
+/// What must be the same everywhere, for a statement to be answered alike everywhere. The
+/// columns of `pg_database` that not all versions have are read by way of JSON.
 const ANSWERS: &str = "
 SELECT name, setting FROM pg_settings
  WHERE name IN ('DateStyle', 'IntervalStyle', 'TimeZone', 'bytea_output', 'extra_float_digits',
@@ -70,7 +76,10 @@ SELECT name, setting FROM pg_settings
                 'lc_monetary', 'lc_numeric', 'lc_time', 'xmlbinary', 'xmloption',
                 'default_text_search_config', 'transform_null_equals')
 UNION ALL
-SELECT 'the database''s collation', datcollate FROM pg_database WHERE datname = current_database()
+SELECT 'the database''s collation',
+       concat_ws(' ', datcollate, to_jsonb(d) ->> 'datlocprovider', to_jsonb(d) ->> 'daticulocale',
+                 to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'datcollversion')
+  FROM pg_database d WHERE datname = current_database()
 UNION ALL
 SELECT 'the database''s character type', datctype FROM pg_database
  WHERE datname = current_database()
@@ -141,10 +150,13 @@ fn trouble(error: &tokio_postgres::Error) -> Trouble {
     }
 }
 
-/// An error with its causes, which the client's own text leaves out.
-pub(super) fn described(error: &dyn std::error::Error) -> String {
+/// The server's own words, or the error with its causes, which its own text leaves out.
+pub(super) fn described(error: &tokio_postgres::Error) -> String {
+    if let Some(db) = error.as_db_error() {
+        return format!("{} ({})", db.message(), db.code().code());
+    }
     let mut text = error.to_string();
-    let mut cause = error.source();
+    let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
         text = format!("{text}: {error}");
         cause = error.source();

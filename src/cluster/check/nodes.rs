@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::config::settings::{Database, NodeAddress, Settings};
 
 use super::finding::{Finding, Where, error, warning};
-use super::node::{NodeFacts, Trouble};
+use super::node::{HIDDEN, NodeFacts, Trouble};
 
 /// The majors that pgherd knows.
 const MAJORS: std::ops::RangeInclusive<i32> = 14..=18;
@@ -248,6 +248,13 @@ fn replicas(place: &Where, nodes: &Nodes, primary: &NodeFacts, found: &mut Vec<F
                 "this is a replica of another cluster than the shard's primary",
                 "name it under its own shard, or make it anew with pg_basebackup",
             ));
+        } else if facts.receiver.as_deref() == Some(HIDDEN) {
+            found.push(warning(
+                "receiver-hidden",
+                place.node(node),
+                "whether this replica streams is not shown to the control user",
+                "GRANT pg_monitor to the control user",
+            ));
         } else if facts.receiver.as_deref() != Some("streaming") {
             let state = facts.receiver.as_deref().unwrap_or("not connected");
             found.push(warning(
@@ -441,6 +448,8 @@ mod tests {
         assert_eq!(found(left(3.0)), [""; 0], "one in flight");
         assert_eq!(found(left(3600.0)), ["warning prepared-transactions h:3"]);
         assert_eq!(found(|all| all[1].receiver = None), ["warning not-streaming h:2"]);
+        let hidden = found(|all| all[1].receiver = Some(HIDDEN.to_owned()));
+        assert_eq!(hidden, ["warning receiver-hidden h:2"]);
     }
 
     #[test]
