@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::config::rules::{TableName, Unlisted};
+use crate::config::rules::{KeyType, TableName, Unlisted};
 use crate::sql::{Ident, Literals, Name};
 
 use super::Refusal;
@@ -12,7 +12,7 @@ use super::plan::{Occurrence, Place};
 use super::relation::{ColId, Column, Relation, WithBlock, position};
 use super::router::{Router, TableRule};
 use super::schema::{self, TableKind};
-use super::value::{ColumnType, key_type};
+use super::value::{ColumnType, is_integer, key_type};
 
 /// What a statement does beyond reading tables.
 #[derive(Debug, Default)]
@@ -142,19 +142,17 @@ impl<'a> Analysis<'a> {
         let kind = facts.map(|facts| facts.kind).unwrap_or_default();
         let is_view = matches!(kind, TableKind::View | TableKind::MaterializedView);
         match rule {
-            Some(TableRule::Sharded { keyspace, ref columns, .. }) => {
-                if is_view {
-                    return Target::Refused(Refusal::view(table));
-                }
-                let key = |column: &str| {
+            Some(TableRule::Sharded { .. }) if is_view => Target::Refused(Refusal::view(table)),
+            Some(TableRule::Sharded { keyspace, columns, types }) => {
+                let key = |(column, key_type): (&Box<str>, &KeyType)| {
                     let column = position(relation, column)?;
                     let column_type = relation.columns.get(column as usize)?.column_type?;
-                    Some((ColId { relation: number, column }, column_type))
+                    // A column of another type than the rules say has other hashes.
+                    same_hash(column_type.key_type, *key_type)
+                        .then_some((ColId { relation: number, column }, column_type))
                 };
-                Target::Sharded {
-                    keyspace,
-                    keys: columns.iter().map(|column| key(column)).collect(),
-                }
+                let keys = columns.iter().zip(&types).map(key).collect();
+                Target::Sharded { keyspace, keys }
             }
             Some(TableRule::Reference) if role == Role::Write && !single => {
                 Target::Refused(Refusal::reference_write(table))
@@ -201,6 +199,10 @@ impl<'a> Analysis<'a> {
         match effect {
             Effect::None => {}
             Effect::Volatile => effects.volatile += 1,
+            Effect::Vouched => {
+                effects.volatile += 1;
+                effects.writes = true;
+            }
             Effect::AskHome => effects.ask_home = true,
             Effect::NeedHome => {
                 effects.volatile += 1;
@@ -227,6 +229,11 @@ impl<'a> Analysis<'a> {
             }
         }
     }
+}
+
+/// Whether equal values of both types lie at the same place.
+fn same_hash(a: KeyType, b: KeyType) -> bool {
+    a == b || is_integer(a) && is_integer(b)
 }
 
 /// A table's columns as the snapshot has them, or else what the rules say of its key.

@@ -13,6 +13,8 @@ pub(super) enum Effect {
     None,
     /// Another result at each call: rows may not be left out of where it stands.
     Volatile,
+    /// Volatile and listed in the rules: may write rows of the statement's own shard.
+    Vouched,
     /// Tells something of the server or the catalogs: best asked where they are read, when
     /// nothing else decides.
     AskHome,
@@ -183,7 +185,10 @@ pub(super) fn effect(
         .map(|fact| fact.volatility)
         .max();
     match worst {
-        None | Some(Volatility::Immutable) => Effect::None,
+        Some(Volatility::Immutable) => Effect::None,
+        Some(Volatility::Stable) if vouched_for(name, rules) => Effect::None,
+        None | Some(Volatility::Volatile) if vouched_for(name, rules) => Effect::Vouched,
+        None => Effect::None,
         Some(Volatility::Stable | Volatility::Volatile) => {
             Effect::Refused(Refusal::function(&name.name))
         }

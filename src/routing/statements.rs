@@ -92,7 +92,9 @@ fn maintained(maintenance: &Maintenance) -> Plan {
 }
 
 fn defined(ddl: &Ddl) -> Result<Plan, Refusal> {
-    if ddl.temporary {
+    // `CREATE TABLE pg_temp.t` makes a temporary table, too.
+    let in_pg_temp = |name: &Name| name.schema.as_deref() == Some("pg_temp");
+    if ddl.temporary || ddl.tables.iter().any(in_pg_temp) {
         return Err(Refusal::temporary());
     }
     let mut plan = Plan::of(Action::Ddl { outside_transaction: ddl.outside_transaction });
