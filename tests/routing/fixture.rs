@@ -206,6 +206,11 @@ fn ring() -> Placement {
 }
 
 pub fn router() -> Router {
+    router_of(1)
+}
+
+/// The same under another epoch.
+pub fn router_of(epoch: u64) -> Router {
     let rules = rules();
     let shards: Vec<Box<str>> = SHARDS.iter().map(|name| (*name).into()).collect();
     let shard =
@@ -223,7 +228,7 @@ pub fn router() -> Router {
     Router::new(Parts {
         rules: Arc::new(rules),
         placements,
-        epoch: 1,
+        epoch,
         shards,
         schema: Arc::new(schema()),
         bounds: Bounds::default(),

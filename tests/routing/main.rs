@@ -1,6 +1,7 @@
 //! Routing by data: a statement a line, and where it goes or why it is refused; and by
 //! random statements on a real server.
 
+mod cache;
 mod data;
 mod fixture;
 mod sound;
