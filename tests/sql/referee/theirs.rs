@@ -1,309 +1,10 @@
-//! Postgres's own grammar as referee: what it accepts, we analyse, and say the same of it.
-//!
-//! For every SELECT, INSERT, UPDATE, DELETE and MERGE of the corpora: the kind, the tables,
-//! the parameters, the literals with their values, the structure of every expression of an
-//! item, WHERE, ON, HAVING, VALUES, SET, LIMIT and ORDER BY; aliases, joins, CTEs, labels,
-//! columns of INSERT and SET, DISTINCT, GROUP BY, set operations and locks.
+//! What Postgres's own raw parse tree says of a statement.
 
-use std::collections::BTreeMap;
-
-use pgherd::sql::{
-    CopyWhat, Expr, FromItem, JoinOn, LexOptions, Literals, MergeAction, Node, Scanned, Select,
-    SelectItem, Statement, parse, scan, visit,
-};
+use pgherd::sql::{Literal, Scanned};
 use serde_json::Value;
 
-use crate::corpora;
-use crate::render::{self, Renderer, bool_list, other, quote, unfold};
-
-/// What one parser says of a statement.
-#[derive(Debug, Default, PartialEq)]
-struct Facts {
-    kind: String,
-    tables: Vec<String>,
-    parameters: Vec<u64>,
-    /// Slots, one entry a literal.
-    literals: Vec<u32>,
-    expressions: Vec<String>,
-    /// Names given and words that change what is read: aliases, labels, joins, CTEs, columns
-    /// of INSERT and SET, DISTINCT, set operations, locks.
-    shape: Vec<String>,
-}
-
-impl Facts {
-    fn sorted(mut self) -> Self {
-        self.tables.sort();
-        self.parameters.sort_unstable();
-        self.literals.sort_unstable();
-        self.literals.dedup();
-        self.expressions.sort();
-        self.shape.sort();
-        self
-    }
-}
-
-#[test]
-fn postgres_agrees() {
-    let mut counts: BTreeMap<(&str, bool), [usize; 4]> = BTreeMap::new();
-    let mut disagreements = 0;
-    let mut refusals: BTreeMap<String, usize> = BTreeMap::new();
-    for sample in corpora::all() {
-        let Some((planned, theirs)) = accepted(&sample.text) else { continue };
-        let key = (sample.corpus, planned);
-        let [accepted, analysed, refused, wrong] = counts.entry(key).or_default();
-        *accepted += 1;
-        let scanned = scan(sample.text.as_bytes(), LexOptions::default());
-        let one = scanned.as_ref().ok().and_then(|s| <&[Scanned; 1]>::try_from(&s[..]).ok());
-        let Some([scanned]) = one else {
-            *refused += 1;
-            println!("NOT SCANNED {}\n  {scanned:?}", sample.text);
-            continue;
-        };
-        let statement = match parse(sample.text.as_bytes(), scanned) {
-            Ok(statement) => statement,
-            Err(error) => {
-                *refused += 1;
-                *refusals.entry(error.message.clone()).or_default() += 1;
-                println!("REFUSED {}\n  {error}", sample.text);
-                continue;
-            }
-        };
-        *analysed += 1;
-        if !planned {
-            continue;
-        }
-        let ours = ours(&statement, &scanned.literals).sorted();
-        let theirs = Theirs { text: &sample.text, scanned }.facts(&theirs).sorted();
-        if ours != theirs {
-            *wrong += 1;
-            disagreements += 1;
-            println!("DISAGREE {}\n  ours   {ours:?}\n  theirs {theirs:?}", sample.text);
-        }
-    }
-    for ((corpus, planned), [accepted, analysed, refused, wrong]) in &counts {
-        let what = if *planned { "queries and changes" } else { "other statements" };
-        println!(
-            "{corpus}, {what}: {accepted} accepted by Postgres, {analysed} analysed, {refused} refused, {wrong} disagree"
-        );
-        assert!(analysed * 100 >= accepted * 99, "{corpus}: less than 99 % are analysed");
-    }
-    assert_eq!(disagreements, 0);
-}
-
-/// The raw parse tree of the one statement in the text, if Postgres takes it, and whether it
-/// is a query or a change of rows.
-fn accepted(text: &str) -> Option<(bool, Value)> {
-    let result = pg_query::parse(text, 0).ok()?;
-    let [statement] = &result.protobuf.stmts[..] else { return None };
-    let node = serde_json::to_value(statement.stmt.as_ref()?).ok()?;
-    let kind = node["node"].as_object()?.keys().next()?.clone();
-    let planned = ["SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"];
-    Some((planned.contains(&kind.as_str()), node))
-}
-
-fn ours(statement: &Statement, literals: &Literals) -> Facts {
-    let kind = match statement {
-        Statement::Query(_) => "SelectStmt",
-        Statement::Insert(_) => "InsertStmt",
-        Statement::Update(_) => "UpdateStmt",
-        Statement::Delete(_) => "DeleteStmt",
-        Statement::Merge(_) => "MergeStmt",
-        _ => "?",
-    };
-    let mut facts = Facts { kind: kind.to_string(), ..Facts::default() };
-    let renderer = Renderer { expand: Some(literals) };
-    visit(statement, &mut |node| match node {
-        Node::Statement(statement) => our_statement(statement, &renderer, &mut facts),
-        Node::Query(query) => {
-            facts.shape.extend(query.with.iter().map(our_cte));
-            facts.shape.extend(query.locks_rows.then(|| "locks".to_string()));
-            facts.shape.extend(query.with_ties.then(|| "ties".to_string()));
-            our_set_operations(&query.body, &mut facts);
-            let all = query.order_by.iter().chain(&query.offset);
-            facts.expressions.extend(all.map(|e| renderer.expr(e)));
-            facts
-                .expressions
-                .extend(query.limit.iter().map(|e| renderer.expr(e)).filter(not_implied));
-            if let pgherd::sql::SetExpr::Values(rows) = &query.body {
-                facts.expressions.extend(rows.iter().map(|r| renderer.list(r).join(" ")));
-            }
-            our_values(&query.body, &renderer, &mut facts);
-        }
-        Node::Select(select) => our_select(select, &renderer, &mut facts),
-        Node::From(item) => our_from(item, &renderer, &mut facts),
-        Node::Expr(Expr::Parameter(n)) => facts.parameters.push(u64::from(*n)),
-        Node::Expr(Expr::Literal(slot) | Expr::LiteralList(slot)) => facts.literals.push(*slot),
-        Node::Expr(_) => {}
-    });
-    facts
-}
-
-fn words(list: &[pgherd::sql::Ident]) -> String {
-    list.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")
-}
-
-fn our_cte(cte: &pgherd::sql::Cte) -> String {
-    format!("cte {}({})", quote(&cte.name), words(&cte.columns))
-}
-
-fn our_set_operations(body: &pgherd::sql::SetExpr, facts: &mut Facts) {
-    if let pgherd::sql::SetExpr::SetOperation { operator, all, left, right } = body {
-        facts.shape.push(format!("{operator:?} {all}"));
-        our_set_operations(left, facts);
-        our_set_operations(right, facts);
-    }
-}
-
-fn our_from(item: &FromItem, renderer: &Renderer, facts: &mut Facts) {
-    let alias = match item {
-        FromItem::Table { name, alias, sampled } => {
-            facts.tables.push(render::table(name));
-            facts.shape.extend(sampled.then(|| "sampled".to_string()));
-            alias
-        }
-        FromItem::Derived { alias, lateral, .. } | FromItem::Function { alias, lateral, .. } => {
-            facts.shape.extend(lateral.then(|| "lateral".to_string()));
-            alias
-        }
-        FromItem::Join { kind, on, alias, .. } => {
-            let on = match on {
-                JoinOn::None => String::new(),
-                JoinOn::Condition(on) => {
-                    facts.expressions.push(renderer.expr(on));
-                    String::new()
-                }
-                JoinOn::Using(columns) => format!("using {}", words(columns)),
-                JoinOn::Natural => "natural".into(),
-            };
-            facts.shape.push(format!("{kind:?} join {on}"));
-            alias
-        }
-    };
-    if let Some(name) = &alias.name {
-        facts.shape.push(format!("as {}", quote(name)));
-    }
-    facts.shape.extend(alias.columns.iter().map(|column| format!("column {}", quote(column))));
-}
-
-/// LIMIT ALL and FETCH FIRST ROW have a limit that stands nowhere in the text.
-fn not_implied(rendered: &String) -> bool {
-    rendered != "null" && rendered != "(? )"
-}
-
-/// VALUES inside set operations.
-fn our_values(body: &pgherd::sql::SetExpr, renderer: &Renderer, facts: &mut Facts) {
-    if let pgherd::sql::SetExpr::SetOperation { left, right, .. } = body {
-        for side in [left, right] {
-            if let pgherd::sql::SetExpr::Values(rows) = &**side {
-                facts.expressions.extend(rows.iter().map(|r| renderer.list(r).join(" ")));
-            }
-            our_values(side, renderer, facts);
-        }
-    }
-}
-
-fn our_select(select: &Select, renderer: &Renderer, facts: &mut Facts) {
-    facts.tables.extend(select.into.iter().map(render::table));
-    facts.shape.extend(match &select.distinct {
-        pgherd::sql::Distinct::No => None,
-        pgherd::sql::Distinct::Rows => Some("distinct 0".to_string()),
-        pgherd::sql::Distinct::On(list) => Some(format!("distinct {}", list.len())),
-    });
-    if select.group_by.grouping_sets {
-        facts.shape.push("grouping sets".to_string());
-    } else {
-        let groups = select.group_by.expressions.iter();
-        facts.shape.extend(groups.map(|e| format!("group {}", renderer.expr(e))));
-    }
-    our_items(&select.items, renderer, facts);
-    let conditions = select.filter.iter().chain(&select.having);
-    facts.expressions.extend(conditions.map(|e| renderer.expr(e)));
-}
-
-fn our_items(items: &[SelectItem], renderer: &Renderer, facts: &mut Facts) {
-    facts.shape.extend(items.iter().filter_map(|item| match item {
-        SelectItem::Expr { alias: Some(label), .. } => Some(format!("label {}", quote(label))),
-        _ => None,
-    }));
-    facts.expressions.extend(items.iter().map(|item| match item {
-        SelectItem::Wildcard => "*".to_string(),
-        SelectItem::QualifiedWildcard(name) => format!("{}.*", render::table(name)),
-        SelectItem::Expr { expr, .. } => renderer.expr(expr),
-    }));
-}
-
-fn our_statement(statement: &Statement, renderer: &Renderer, facts: &mut Facts) {
-    let assigned = |assignments: &[pgherd::sql::Assignment], facts: &mut Facts| {
-        for a in assignments {
-            facts.expressions.push(format!("{}= {}", a.columns.len(), renderer.expr(&a.value)));
-            facts.shape.extend(a.columns.iter().map(|column| format!("set {}", quote(column))));
-        }
-    };
-    let (with, alias) = match statement {
-        Statement::Insert(insert) => (&insert.with[..], &insert.alias),
-        Statement::Update(update) => (&update.with[..], &update.alias),
-        Statement::Delete(delete) => (&delete.with[..], &delete.alias),
-        Statement::Merge(merge) => (&merge.with[..], &merge.alias),
-        _ => (&[][..], &None),
-    };
-    facts.shape.extend(with.iter().map(our_cte));
-    facts.shape.extend(alias.iter().map(|name| format!("as {}", quote(name))));
-    match statement {
-        Statement::Insert(insert) => {
-            facts.shape.extend(insert.columns.iter().map(|c| format!("into {}", quote(c))));
-            facts.tables.extend(insert.table.iter().map(render::table));
-            our_items(&insert.returning, renderer, facts);
-            if let Some(conflict) = &insert.on_conflict {
-                if let pgherd::sql::ConflictTarget::Columns { filter, .. } = &conflict.target {
-                    facts.expressions.extend(filter.iter().map(|e| renderer.expr(e)));
-                }
-                if let Some(update) = &conflict.update {
-                    assigned(&update.assignments, facts);
-                    facts.expressions.extend(update.filter.iter().map(|e| renderer.expr(e)));
-                }
-            }
-        }
-        Statement::Update(update) => {
-            facts.tables.extend(update.table.iter().map(render::table));
-            assigned(&update.assignments, facts);
-            facts.expressions.extend(update.filter.iter().map(|e| renderer.expr(e)));
-            our_items(&update.returning, renderer, facts);
-        }
-        Statement::Delete(delete) => {
-            facts.tables.extend(delete.table.iter().map(render::table));
-            facts.expressions.extend(delete.filter.iter().map(|e| renderer.expr(e)));
-            our_items(&delete.returning, renderer, facts);
-        }
-        Statement::Merge(merge) => {
-            facts.tables.push(render::table(&merge.table));
-            facts.expressions.push(renderer.expr(&merge.on));
-            our_items(&merge.returning, renderer, facts);
-            for clause in &merge.clauses {
-                facts.expressions.extend(clause.condition.iter().map(|e| renderer.expr(e)));
-                match &clause.action {
-                    MergeAction::Update(assignments) => assigned(assignments, facts),
-                    MergeAction::Insert { columns, .. } if !columns.is_empty() => {
-                        let into = columns.iter().map(|c| format!("into {}", quote(c)));
-                        facts.shape.extend(into);
-                    }
-                    _ => {}
-                }
-                match &clause.action {
-                    MergeAction::Insert { values, .. } if !values.is_empty() => {
-                        facts.expressions.push(renderer.list(values).join(" "));
-                    }
-                    _ => {}
-                }
-            }
-        }
-        Statement::Copy(copy) => {
-            if let CopyWhat::Table { name, .. } = &copy.what {
-                facts.tables.push(render::table(name));
-            }
-        }
-        _ => {}
-    }
-}
+use super::{Facts, not_implied};
+use crate::render::{bool_list, other, quote, unfold};
 
 /// A number without its sign, underscores and leading zeros, in decimal digits.
 fn number(written: &str) -> String {
@@ -321,9 +22,9 @@ fn number(written: &str) -> String {
 }
 
 /// Reads Postgres's raw parse tree, as JSON.
-struct Theirs<'a> {
-    text: &'a str,
-    scanned: &'a Scanned,
+pub struct Theirs<'a> {
+    pub text: &'a str,
+    pub scanned: &'a Scanned,
 }
 
 /// The one node inside a `Node`: its kind and its fields.
@@ -348,7 +49,7 @@ fn strings(value: &Value) -> Vec<&str> {
 }
 
 impl Theirs<'_> {
-    fn facts(&self, statement: &Value) -> Facts {
+    pub fn facts(&self, statement: &Value) -> Facts {
         let kind = node(statement).expect("a node").0.to_string();
         let mut facts = Facts { kind, ..Facts::default() };
         self.walk(statement, &mut facts);
@@ -601,7 +302,7 @@ impl Theirs<'_> {
         self.literal(constant).map(|l| l.0)
     }
 
-    fn same_value(&self, constant: &Value, literal: &pgherd::sql::Literal) {
+    fn same_value(&self, constant: &Value, literal: &Literal) {
         let ours = literal.value(self.text.as_bytes()).map(|v| v.into_owned()).unwrap_or_default();
         let ours = String::from_utf8_lossy(&ours).into_owned();
         let Some((kind, value)) = node(&constant["val"]) else { return };
