@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use super::extended::Portal;
 use super::failure::Failure;
+use super::held::purpose;
 use super::planner::Part;
 use super::session::{Session, Stop};
 use super::settings::Setting;
-use super::state::{Change, Effect, SEEN, Seen};
+use super::state::{Change, Effect, Purpose, SEEN, Seen};
 use super::statements::Statement;
 use crate::routing::{Action, ShardId};
 use crate::sql::{self, Discard, SetScope, SetValue, Transaction};
@@ -41,9 +42,17 @@ impl Session {
         let unsent = !on_server && self.unsent.is_open();
         let failed = !on_server && self.state.status == TransactionStatus::Failed;
         let place = match part.action() {
+            Action::Deallocate(Some(name))
+                if self.pinned && self.state.statements.get(name.as_bytes()).is_none() =>
+            {
+                Where::Anywhere
+            }
             Action::Empty | Action::Discard(_) | Action::Deallocate(_) => Where::Local,
             Action::Set(set) if is_ours(&set.name) => Where::Local,
             Action::Show(name) if is_ours(name) => Where::Local,
+            Action::Prepare { .. } | Action::Execute { .. } if self.db.is_one_shard() => {
+                Where::Anywhere
+            }
             Action::Prepare { .. } | Action::Execute { .. } => return Err(no_sql_prepare()),
             Action::Transaction(t) => {
                 let place = place_transaction(t, on_server, unsent, failed)?;
@@ -96,8 +105,18 @@ impl Session {
                 backend::data_row(&mut self.client.output, [Some(value.as_bytes())]);
                 "SHOW"
             }
-            Action::Discard(what) => self.discard(*what)?,
-            Action::Deallocate(name) => self.deallocate(name.as_deref())?,
+            Action::Discard(what) => {
+                if self.pinned && *what == Discard::All && self.is_idle() {
+                    self.drop_broken().await;
+                }
+                self.discard(*what)?
+            }
+            Action::Deallocate(name) => {
+                if name.is_none() {
+                    self.deallocate_pinned().await?;
+                }
+                self.deallocate(name.as_deref())?
+            }
             _ => return Err(Failure::new("XX000", "not a statement of the session").into()),
         };
         backend::command_complete(&mut self.client.output, tag);
@@ -273,7 +292,19 @@ impl Session {
         Ok("DISCARD ALL")
     }
 
-    /// DEALLOCATE of what the protocol prepared: SQL's PREPARE is refused.
+    /// DEALLOCATE ALL where SQL's PREPARE is served: on the connection, too.
+    async fn deallocate_pinned(&mut self) -> Result<(), Stop> {
+        if !self.pinned {
+            return Ok(());
+        }
+        if let Some(held) = &mut self.held {
+            held.query(b"DEALLOCATE ALL", false, purpose(Purpose::Settings));
+            held.backend.prepared.clear();
+        }
+        self.converse().await.map(|_| ())
+    }
+
+    /// DEALLOCATE of what the protocol prepared.
     fn deallocate(&mut self, name: Option<&str>) -> Result<&'static str, Failure> {
         let Some(name) = name else {
             self.state.statements.clear_named();

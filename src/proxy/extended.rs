@@ -321,6 +321,7 @@ impl Session {
             }
             return self.execute_local(&portal).await;
         }
+        self.pinned |= portal.part.as_ref().is_some_and(|part| part.pins());
         let copies_in =
             portal.part.as_ref().is_some_and(|part| part.copies_in(&portal.statement.text));
         let ends = portal.part.as_ref().is_some_and(|part| part.ends_transaction());

@@ -193,7 +193,8 @@ impl Session {
     /// Gives the connection back when the server is ready outside a transaction.
     pub(super) async fn release_if_idle(&mut self) {
         let over = self.held.as_ref().is_some_and(|held| {
-            !held.unsynced
+            !self.pinned
+                && !held.unsynced
                 && held.replies.is_empty()
                 && held.backend.status() == TransactionStatus::Idle
         });
@@ -224,6 +225,7 @@ impl Session {
                 }
             }
             self.portals.clear();
+            self.pinned = false;
             self.cancel.detach().await;
         }
     }

@@ -22,6 +22,9 @@ pub struct Part {
     range: Range<usize>,
     /// `None` where there is one shard and the text isn't understood: it goes there as it is.
     known: Option<Known>,
+    /// What it leaves behind stays with the server's session, so that the session can't be
+    /// shared any more.
+    pins: bool,
 }
 
 #[derive(Debug)]
@@ -45,6 +48,17 @@ impl Part {
     /// What it does to its session when it succeeds. `text` is the text that it is part of.
     pub fn effect(&self, text: &[u8]) -> Effect {
         effect_of(self, text)
+    }
+
+    /// The connection that runs it must be this client's until its end.
+    pub fn pins(&self) -> bool {
+        let known = self.known.as_ref();
+        self.pins || known.is_some_and(|known| known.plan.of_session) || self.prepares()
+    }
+
+    /// SQL's PREPARE.
+    fn prepares(&self) -> bool {
+        matches!(self.action(), Action::Prepare { .. })
     }
 
     /// It may change something.
@@ -163,9 +177,12 @@ impl Session {
         match self.db.plans.get_or_plan(text, &scanned, router, &context) {
             Ok(plan) => {
                 let hint = RoutingHint::of(&scanned.hints)?;
-                Ok(Part { range, known: Some(Known { scanned, plan, hint }) })
+                Ok(Part { range, known: Some(Known { scanned, plan, hint }), pins: false })
             }
-            Err(_) if self.db.is_one_shard() => Ok(Part { range, known: None }),
+            Err(refusal) if self.db.is_one_shard() => {
+                let pins = pins(text, &scanned, refusal)?;
+                Ok(Part { range, known: None, pins })
+            }
             Err(refusal) => Err(refusal.into()),
         }
     }
@@ -311,7 +328,20 @@ impl super::database::Database {
 
 /// A text that goes to the one shard as it is.
 fn whole(text: &[u8]) -> Part {
-    Part { range: 0..text.len(), known: None }
+    Part { range: 0..text.len(), known: None, pins: false }
+}
+
+/// Whether a statement that routing refuses, and the one shard may answer, leaves something in
+/// the server's session. The refusal stays for what needs more than a session of its own.
+fn pins(text: &[u8], scanned: &Scanned, refusal: Refusal) -> Result<bool, Refusal> {
+    match sql::parse(text, scanned) {
+        // Notifications come while a client is idle, when nobody reads from its server.
+        Ok(sql::Statement::Listen(_)) => Err(refusal),
+        Ok(sql::Statement::Declare { hold, .. }) => Ok(hold),
+        Ok(sql::Statement::Ddl(ddl)) => Ok(ddl.temporary),
+        Ok(sql::Statement::Query(_)) => Ok(true),
+        Ok(_) | Err(_) => Ok(false),
+    }
 }
 
 fn explained(

@@ -43,7 +43,9 @@ impl Session {
     }
 
     async fn single(&mut self, part: &Part, text: &[u8]) -> Result<(), Stop> {
-        match self.place(part, text, false)? {
+        let place = self.place(part, text, false)?;
+        self.pinned |= part.pins();
+        match place {
             Where::Local => {
                 describe_show(&mut self.client.output, part);
                 self.answer_local(part, text).await?;
@@ -99,6 +101,7 @@ impl Session {
             }
             target = target.or(shard);
         }
+        self.pinned |= parts.iter().any(Part::pins);
         let note = note_of(parts, text);
         if self.after_reset(&note).is_some() {
             return Err(Failure::unsupported(

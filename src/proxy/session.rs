@@ -52,6 +52,9 @@ pub struct Session {
     pub(super) unsent: Unsent,
     /// The connection that serves the running transaction.
     pub(super) held: Option<Held>,
+    /// The connection is this client's until its end: something was left in its session that
+    /// no other may find.
+    pub(super) pinned: bool,
     /// What the client has bound, by name, while the connection is held.
     pub(super) portals: HashMap<Bytes, Portal>,
     /// Messages of the extended protocol since the last Sync or Flush.
@@ -117,6 +120,7 @@ impl Session {
             state,
             unsent: Unsent::default(),
             held: None,
+            pinned: false,
             portals: HashMap::new(),
             batch: Vec::new(),
             batch_bytes: 0,
@@ -199,8 +203,8 @@ impl Session {
     }
 
     /// In no transaction, and nothing half said.
-    fn is_idle(&self) -> bool {
-        self.held.is_none()
+    pub(super) fn is_idle(&self) -> bool {
+        (self.held.is_none() || self.pinned)
             && self.state.status == TransactionStatus::Idle
             && self.batch.is_empty()
             && !self.skipping
@@ -263,7 +267,7 @@ impl Session {
         let Some(held) = self.held.take() else { return };
         self.cancel.detach().await;
         let Held { mut backend, replies, unsynced, .. } = held;
-        if unsynced || !replies.is_empty() || backend.is_broken() {
+        if self.pinned || unsynced || !replies.is_empty() || backend.is_broken() {
             backend.mark_broken();
             return;
         }

@@ -24,6 +24,8 @@ pub(super) struct Effects {
     pub need_home: Option<Box<str>>,
     pub sequence: Option<Box<str>>,
     pub session_state: Option<Box<str>>,
+    /// What the statement does stays with the server's session.
+    pub of_session: bool,
     /// WHERE CURRENT OF: the row lies where the transaction's cursor is.
     pub current_of: bool,
     /// Calls of volatile functions, locks of rows.
@@ -220,11 +222,13 @@ impl<'a> Analysis<'a> {
             }
             Effect::SetConfig => {
                 effects.volatile += 1;
+                effects.of_session = true;
                 self.refusals.push(Refusal::session_setting());
             }
             Effect::Refused(refusal) => {
                 effects.volatile += 1;
                 effects.writes = true;
+                effects.of_session |= refusal == Refusal::session_lock(&name.name);
                 self.refusals.push(refusal);
             }
         }

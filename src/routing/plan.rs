@@ -28,6 +28,9 @@ pub struct Plan {
     pub writes: bool,
     /// The analysis read a literal: the plan is of this text only.
     pub exact_text: bool,
+    /// What it does stays with the server's session, which therefore must not be shared: a
+    /// setting, a lock. No hint makes it anything else.
+    pub of_session: bool,
     pub(super) occurrences: Vec<Occurrence>,
     /// Lifted by a hint, which says where the statement belongs.
     pub(super) refusals: Vec<Refusal>,
@@ -75,6 +78,7 @@ impl Plan {
             action,
             writes: false,
             exact_text: false,
+            of_session: false,
             occurrences: Vec::new(),
             refusals: Vec::new(),
             ask_home: false,
@@ -114,6 +118,7 @@ impl Plan {
         Plan {
             writes: effects.writes,
             exact_text: effects.exact_text,
+            of_session: effects.of_session,
             occurrences,
             refusals,
             ask_home: effects.ask_home,
@@ -138,6 +143,9 @@ impl Plan {
         current: Option<ShardId>,
     ) -> Result<Route, RouteError> {
         let runs = matches!(self.action, Action::Run | Action::Explain { .. });
+        if self.of_session {
+            self.refused(router)?;
+        }
         if let Some(hint) = hint
             && (runs || matches!(self.action, Action::Ddl { .. }))
         {
@@ -150,6 +158,9 @@ impl Plan {
         if !runs {
             self.refused(router)?;
             return Ok(Route::Any);
+        }
+        if let (Follow::Needed(refusal), None) = (&self.follow, current) {
+            return Err(refusal.clone().into());
         }
         if router.shards.len() == 1 {
             return Ok(Route::One(ShardId(0)));

@@ -95,6 +95,23 @@ fn an_unsharded_database_is_served_whole() {
     );
     assert_eq!(errors, "");
     assert_eq!(out, "10|x9\n10\n0\none\ntwo\n15\n");
+    // What stays in a server's session is this client's alone.
+    let (out, errors) = psql(
+        &dsn,
+        "CREATE TEMP TABLE mine (x int);\nINSERT INTO mine VALUES (1);\n\
+         SELECT count(*) FROM mine;\nSELECT pg_advisory_lock(1);\n\
+         SELECT set_config('work_mem', '3MB', false);\nSHOW work_mem;\n\
+         PREPARE p (int) AS SELECT $1 + 1;\nEXECUTE p (1);\nBEGIN;\nEXECUTE p (2);\nCOMMIT;\n\
+         BEGIN;\nDECLARE c CURSOR WITH HOLD FOR SELECT 7;\nCOMMIT;\nFETCH c;\nDEALLOCATE p;\n",
+    );
+    assert_eq!((&*out, &*errors), ("1\n\n3MB\n3MB\n2\n3\n7\n", ""));
+    let (out, errors) = psql(
+        &dsn,
+        "SELECT pg_try_advisory_xact_lock(1);\nSHOW work_mem;\nSELECT to_regclass('mine') IS NULL;\n\
+         EXECUTE p (1);\nLISTEN x;\nSELECT lastval();\n",
+    );
+    assert_eq!(out, "t\n4MB\nt\n");
+    assert_eq!(errors.matches("ERROR").count(), 3, "{errors}");
     let listed = psql_with(&dsn, &["-X", "-c", "\\dt+"], "");
     assert!(String::from_utf8_lossy(&listed.stdout).contains(" a "), "{listed:?}");
 }
