@@ -114,29 +114,27 @@ impl Parser<'_> {
         let mut closed = None;
         // Whether `left` is a chain of plain operators that another may join.
         let mut chain = false;
-        let mut casts = 0;
+        // How many times `left` was wrapped without a recursion.
+        let mut wraps = 0;
         loop {
             let Some(here) = self.infix_here(kind).filter(|&l| l >= min) else { return Ok(left) };
             if closed == Some(here) {
                 return Err(self.unexpected());
             }
             closed = None;
-            if matches!(here, level::CAST | level::IS | level::RANGE) {
-                casts += 1;
-                if casts > 2 {
+            let chained = here >= level::OPERATOR && here != level::CAST;
+            if !chained && here > level::AND {
+                wraps += 1;
+                if wraps > 2 {
                     self.count_chain()?;
                 }
             }
-            let chained = here >= level::OPERATOR && here != level::CAST;
             left = match here {
                 level::OR => self.or(left, kind)?,
                 level::AND => self.and(left, kind)?,
                 level::IS => self.is_something(left, kind, &mut closed)?,
                 level::RANGE => self.range(left, &mut closed)?,
-                level::COMPARISON => {
-                    closed = Some(here);
-                    self.comparison(left, kind)?
-                }
+                level::COMPARISON => self.comparison(left, kind, &mut closed)?,
                 level::AT_TIME_ZONE => {
                     self.expect(K::At)?;
                     if self.eat(K::Local) {
@@ -226,12 +224,14 @@ impl Parser<'_> {
         Ok(Expr::And(terms))
     }
 
-    fn comparison(&mut self, left: Expr, kind: Kind) -> Result<Expr> {
+    fn comparison(&mut self, left: Expr, kind: Kind, closed: &mut Option<u8>) -> Result<Expr> {
         let operator = self.written();
         self.advance();
         if self.at_quantifier() {
+            // Ends with a parenthesis: another comparison may follow.
             return self.quantified(left, operator == b"=");
         }
+        *closed = Some(level::COMPARISON);
         let right = self.operand(level::COMPARISON, kind)?;
         Ok(compared(operator, left, right))
     }
@@ -239,10 +239,12 @@ impl Parser<'_> {
     fn plain_operator(&mut self, left: Expr, chain: bool, here: u8, kind: Kind) -> Result<Expr> {
         let equal = matches!(self.operator_name()?, Some(b"="));
         if self.at_quantifier() {
+            self.count_chain()?;
             return self.quantified(left, equal);
         }
         let right = self.operand(here, kind)?;
         if equal {
+            self.count_chain()?;
             return Ok(Expr::Equal(Box::new(left), right));
         }
         Ok(extend(left, chain, Some(*right)))

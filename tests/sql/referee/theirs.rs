@@ -276,6 +276,9 @@ impl Theirs<'_> {
 
     /// The literal that stands where the constant says it is.
     fn literal(&self, constant: &Value) -> Option<(u32, bool)> {
+        if node(&constant["val"]).is_none_or(|v| v.0 == "Boolval") {
+            return None;
+        }
         let mut at = u32::try_from(constant["location"].as_i64()?).ok()?;
         let literals = &self.scanned.literals;
         let slot_at = |at: u32| {
@@ -295,7 +298,9 @@ impl Theirs<'_> {
         let slot = slot_at(at)?;
         let literal = literals.slot(slot).iter().find(|l| l.range.start == at)?;
         self.same_value(constant, literal);
-        Some((slot, minus && !literal.negative))
+        // Of a string only the place is moved to the sign, which stays an operator.
+        let number = node(&constant["val"]).is_some_and(|v| v.0 == "Ival" || v.0 == "Fval");
+        Some((slot, minus && number && !literal.negative))
     }
 
     fn slot(&self, constant: &Value) -> Option<u32> {
@@ -407,7 +412,7 @@ impl Theirs<'_> {
             }
             "String" => String::new(),
             // XMLPARSE's and XMLSERIALIZE's flags are constants to Postgres.
-            "XmlExpr" | "XmlSerialize" => {
+            "XmlExpr" | "XmlSerialize" if v["op"] != 8 => {
                 let parts = self.any(v).into_iter().filter(|w| w != "true" && w != "false");
                 self.others(parts.collect())
             }
