@@ -302,7 +302,8 @@ impl<'a> Analysis<'a> {
             array => {
                 let left = self.operand(expr, scope, subs)?;
                 self.walk(array, scope, subs)?;
-                Ok(equal(left, Operand::Unknown))
+                let right = array_parameter(array).map_or(Operand::Unknown, Operand::Constant);
+                Ok(equal(left, right))
             }
         }
     }
@@ -398,6 +399,26 @@ pub(super) fn equal(left: Operand, right: Operand) -> Fact {
     }
 }
 
+/// `$1` or `$1::bigint[]`.
+fn array_parameter(array: &Expr) -> Option<Origin> {
+    match array {
+        Expr::Parameter(index) => Some(Origin::Array { index: *index, element: None }),
+        Expr::Cast { expr, to } => {
+            let known = matches!(to.name.schema.as_deref(), None | Some("pg_catalog"));
+            let element = key_type(&to.name.name);
+            match (&**expr, element) {
+                (Expr::Parameter(index), Some(_))
+                    if known && !to.modified && to.dimensions == 1 =>
+                {
+                    Some(Origin::Array { index: *index, element })
+                }
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
 /// `left IN (list)` is TRUE.
 fn one_of(left: Operand, list: Vec<Operand>) -> Fact {
     let constant = |operand: &Operand| matches!(operand, Operand::Constant(_));
@@ -464,7 +485,7 @@ fn negated(origin: Origin) -> Option<Origin> {
         }
         Origin::Cast { value, to } => Some(Origin::Cast { value: Box::new(negated(*value)?), to }),
         Origin::Null => Some(Origin::Null),
-        Origin::List(_) => None,
+        Origin::List(_) | Origin::Array { .. } => None,
     }
 }
 

@@ -276,7 +276,9 @@ impl<'a> Analysis<'a> {
                 LiteralKind::Decimal => KeyType::Numeric,
                 LiteralKind::National | LiteralKind::Bits => return None,
             },
-            Origin::Parameter { .. } | Origin::Null | Origin::List(_) => return None,
+            Origin::Parameter { .. } | Origin::Null | Origin::List(_) | Origin::Array { .. } => {
+                return None;
+            }
         };
         Some(ColumnType { key_type, typmod: -1 })
     }

@@ -9,6 +9,7 @@
 //! resolved, conditions turned into `facts`) → `settle` (which facts apply to which
 //! occurrence) → `places` (their algebra and evaluation).
 
+mod array;
 mod bind;
 mod bind_expr;
 mod bind_from;

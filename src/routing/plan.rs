@@ -37,6 +37,8 @@ pub struct Plan {
     pub(super) ask_home: bool,
     pub(super) follow: Follow,
     pub(super) parameter_uses: ParameterUses,
+    /// The rules under which it was made: keyspaces are numbers in them. 0 where it has none.
+    pub(super) rules_hash: u64,
     /// Of PREPARE: the plan of what is prepared.
     pub prepared: Option<Box<Plan>>,
 }
@@ -84,6 +86,7 @@ impl Plan {
             ask_home: false,
             follow: Follow::No,
             parameter_uses: Vec::new(),
+            rules_hash: 0,
             prepared: None,
         }
     }
@@ -124,6 +127,7 @@ impl Plan {
             ask_home: effects.ask_home,
             follow,
             parameter_uses: analysis.parameter_uses,
+            rules_hash: router.rules_hash,
             ..Plan::of(action)
         }
     }
@@ -143,6 +147,9 @@ impl Plan {
         current: Option<ShardId>,
     ) -> Result<Route, RouteError> {
         let runs = matches!(self.action, Action::Run | Action::Explain { .. });
+        if self.rules_hash != 0 && self.rules_hash != router.rules_hash {
+            return Err(Refusal::rules_changed().into());
+        }
         if self.of_session {
             self.refused(router)?;
         }

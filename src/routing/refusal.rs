@@ -219,6 +219,15 @@ impl Refusal {
             .hint("send them one by one")
     }
 
+    pub(super) fn rules_changed() -> Refusal {
+        Refusal {
+            sqlstate: "40001",
+            message: "the sharding rules changed while the statement was on its way".into(),
+            detail: None,
+            hint: Some("send it again".into()),
+        }
+    }
+
     pub(super) fn encoding() -> Refusal {
         Refusal::unsupported(
             "a text key with other than ASCII characters under this client_encoding",

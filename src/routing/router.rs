@@ -1,10 +1,10 @@
 //! What routing knows of a database: rules, placements, shards, schema; immutable.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
-use crate::config::rules::{KeyType, PlacementRule, Rules, TableName};
+use crate::config::rules::{KeyType, PlacementRule, Rules, TableName, Unlisted};
 use crate::placement::{Placement, ShardId};
 use crate::sql::Name;
 
@@ -64,6 +64,8 @@ pub struct Router {
     pub(super) bounds: Bounds,
     tables: HashMap<TableName, Rule>,
     validity: u64,
+    /// Of rules and shards alone.
+    pub(super) rules_hash: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -104,9 +106,10 @@ impl Router {
                 .ok_or_else(|| PartsError::UnknownHome(name.clone()))?,
         };
         let tables = tables_of(&rules)?;
-        let validity = validity(&rules, epoch, &shards, &schema, bounds);
+        let rules_hash = hash_of_rules(&rules, &shards);
+        let validity = hash_of(&(rules_hash, epoch, schema.version, schema.server_major, bounds));
         let home = ShardId(u16::try_from(home).unwrap_or(u16::MAX));
-        Ok(Router { rules, placements, shards, home, schema, bounds, tables, validity })
+        Ok(Router { rules, placements, shards, home, schema, bounds, tables, validity, rules_hash })
     }
 
     /// The shards' names, by [`ShardId`].
@@ -224,22 +227,19 @@ fn tables_of(rules: &Rules) -> Result<HashMap<TableName, Rule>, PartsError> {
     Ok(tables)
 }
 
-fn validity(
-    rules: &Rules,
-    epoch: u64,
-    shards: &[Box<str>],
-    schema: &Schema,
-    bounds: Bounds,
-) -> u64 {
-    let mut hasher = foldhash::quality::FixedState::default().build_hasher();
-    (epoch, shards, schema.version, schema.server_major, bounds).hash(&mut hasher);
-    for keyspace in &rules.keyspaces {
-        keyspace.name.hash(&mut hasher);
-        keyspace.key.hash(&mut hasher);
-        keyspace.tables.hash(&mut hasher);
-        matches!(keyspace.placement, PlacementRule::Ring { .. }).hash(&mut hasher);
-    }
-    (&rules.reference, &rules.home, &rules.home_shard, &rules.functions).hash(&mut hasher);
-    (rules.unlisted as u8).hash(&mut hasher);
-    hasher.finish()
+fn hash_of_rules(rules: &Rules, shards: &[Box<str>]) -> u64 {
+    let keyspaces: Vec<_> = rules
+        .keyspaces
+        .iter()
+        .map(|keyspace| {
+            let ring = matches!(keyspace.placement, PlacementRule::Ring { .. });
+            (&keyspace.name, &keyspace.key, &keyspace.tables, ring)
+        })
+        .collect();
+    let others = (&rules.reference, &rules.home, &rules.home_shard, &rules.functions);
+    hash_of(&(keyspaces, others, rules.unlisted == Unlisted::Home, shards))
+}
+
+fn hash_of(value: &impl Hash) -> u64 {
+    foldhash::quality::FixedState::default().hash_one(value)
 }

@@ -4,6 +4,7 @@ use crate::config::rules::KeyType;
 use crate::placement::{KeyColumn, KeyValue, NotAKey, Purpose, Source};
 use crate::sql::{Literal, LiteralKind, LiteralSlot, Literals};
 
+use super::array;
 use super::refusal::Refusal;
 use super::{Parameter, ParameterValue, RouteError};
 
@@ -33,6 +34,12 @@ pub(super) enum Origin {
         index: u16,
         negative: bool,
         assume: bool,
+    },
+    /// Each element of an array parameter: `= ANY ($1)`. `element` is the type that a cast
+    /// gives to the elements.
+    Array {
+        index: u16,
+        element: Option<KeyType>,
     },
     Null,
     Cast {
@@ -87,6 +94,7 @@ impl Reader<'_> {
                     each(self.literal(literal, literal.negative, None, meeting)?);
                 }
             }
+            Origin::Array { index, element } => self.array(*index, *element, meeting, each)?,
             origin => each(self.one(origin, None, meeting)?),
         }
         Ok(())
@@ -103,7 +111,7 @@ impl Reader<'_> {
                     let parameter = values.parameters.get(at);
                     parameter.is_some_and(|p| matches!(p.value, ParameterValue::Null))
                 }
-                Origin::Literal { .. } | Origin::List(_) => false,
+                Origin::Literal { .. } | Origin::List(_) | Origin::Array { .. } => false,
             }
         }
         of(&meeting.origin, self.values)
@@ -131,7 +139,9 @@ impl Reader<'_> {
             Origin::Parameter { index, negative, assume } => {
                 self.parameter(*index, *negative, *assume, cast, meeting)
             }
-            Origin::List(_) => Ok(Met::Unknown("a list in place of a value")),
+            Origin::List(_) | Origin::Array { .. } => {
+                Ok(Met::Unknown("a list in place of a value"))
+            }
         }
     }
 
@@ -217,6 +227,56 @@ impl Reader<'_> {
             }
         };
         self.key(source, meeting)
+    }
+
+    /// Reads each element of an array parameter. NULL, as an array or as an element, is
+    /// equal to nothing.
+    fn array(
+        &self,
+        index: u16,
+        element: Option<KeyType>,
+        meeting: &Meeting,
+        mut each: impl FnMut(Met),
+    ) -> Result<(), RouteError> {
+        let at = usize::from(index).wrapping_sub(1);
+        let Some(parameter) = self.values.parameters.get(at) else { return Ok(()) };
+        let sole = self.uses.get(at).copied().unwrap_or(0) == 1;
+        let given = match parameter.type_oid {
+            0 | UNKNOWN_OID if !sole => return Err(RouteError::NeedsParameterTypes),
+            0 | UNKNOWN_OID => None,
+            oid => match array::element_type(oid) {
+                Some(element) => Some(element),
+                None => {
+                    each(Met::Unknown("the array's type isn't read here"));
+                    return Ok(());
+                }
+            },
+        };
+        let own = type_oid(meeting.column.key_type);
+        let wanted = element.map_or(own, type_oid);
+        let from = given.unwrap_or(wanted);
+        if element.is_some_and(|to| !exact_cast(from, to)) {
+            each(Met::Unknown("the cast may change the values"));
+            return Ok(());
+        }
+        let elements = match parameter.value {
+            ParameterValue::Null => return Ok(()),
+            ParameterValue::Text(value) => array::from_text(value),
+            ParameterValue::Binary(value) => array::from_binary(value, from),
+        };
+        let Some(elements) = elements else {
+            each(Met::Unknown("only plain arrays of one dimension are read here"));
+            return Ok(());
+        };
+        let text = matches!(parameter.value, ParameterValue::Text(_));
+        for value in elements.iter().flatten() {
+            let source = match text {
+                true => Source::Text { type_oid: from, value },
+                false => Source::Binary { type_oid: from, value },
+            };
+            each(self.key(source, meeting)?);
+        }
+        Ok(())
     }
 
     fn key(&self, source: Source<'_>, meeting: &Meeting) -> Result<Met, RouteError> {

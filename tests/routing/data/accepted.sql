@@ -87,6 +87,13 @@ SELECT * FROM amounts WHERE n = 150e-2 -- => amount 1.5
 SELECT * FROM amounts WHERE n = '1.500' -- => amount 1.5
 SELECT * FROM amounts WHERE n = 7 -- => amount 7
 SELECT * FROM amounts WHERE n = -7::int -- => amount -7
+SELECT * FROM users WHERE id = ANY ($1) -- $1:int8[]={42} => user 42
+SELECT * FROM users WHERE id = ANY ($1) -- $1:={42,NULL,42} => user 42
+SELECT * FROM users WHERE id = ANY ($1) -- $1:int8[]={} => any
+SELECT * FROM users WHERE id = ANY ($1) -- $1:int8[] => any
+SELECT * FROM users WHERE id = ANY ($1::bigint[]) -- $1:={"42"} => user 42
+SELECT * FROM users WHERE id = ANY ($1::int[]) AND id = 42 -- $1:={1,2,42} => user 42
+SELECT * FROM users WHERE id = ANY ($1) OR id = ANY ($1) -- $1:={42} => types
 -- Keys of several columns.
 SELECT * FROM orders WHERE tenant_id = 7 AND region = 'eu' -- => order 7,eu
 SELECT * FROM orders WHERE region = 'eu' AND total > 3 AND tenant_id = 7 -- => order 7,eu

@@ -170,7 +170,9 @@ COPY (SELECT * FROM users) TO STDOUT -- => 0A000 public.users is not bound to on
 COPY jobs FROM '/tmp/jobs' -- => 0A000 COPY with a server's file or program
 -- Values that can't be read as the server would.
 SELECT * FROM users WHERE id = $1 -- $1:int8[]={1} => 0A000 public.users is not bound to one shard
-SELECT * FROM users WHERE id = ANY ($1) -- $1:int8[]={1,2} => 0A000 public.users is not bound to one shard
+SELECT * FROM users WHERE id = ANY ($1) -- $1:int8[]={{1},{2}} => 0A000 public.users is not bound
+SELECT * FROM users WHERE id <> ALL ($1) -- $1:int8[]={1} => 0A000 public.users is not bound
+SELECT * FROM users WHERE id = ANY ($1) -- $1:int8[]={1,2,3,4,5} => 0A000 public.users is bound to more than one shard
 SELECT * FROM users WHERE id = 'abc' -- => 22P02 invalid input syntax for type bigint: "abc"
 SELECT * FROM users WHERE id = $1 -- $1:int8=abc => 22P02 invalid input syntax for type bigint: "abc"
 SELECT * FROM users WHERE id = '99999999999999999999' -- => 22003 value "99999999999999999999" is out of range for type bigint
