@@ -55,6 +55,10 @@ pub(super) struct Analysis<'a> {
     pub counts: Counts,
     /// Recursive common table expressions that are being bound.
     pub building: Vec<(*const WithBlock<'a>, usize)>,
+    /// Where the stack was when the analysis began.
+    stack: usize,
+    /// Facts handed on so far.
+    pub work: usize,
     /// Common table expressions that something names.
     pub named: Vec<(*const WithBlock<'a>, usize)>,
 }
@@ -71,9 +75,21 @@ impl<'a> Analysis<'a> {
             refusals: Vec::new(),
             parameter_uses: Vec::new(),
             counts: Counts::default(),
+            stack: stack_here(),
+            work: 0,
             building: Vec::new(),
             named: Vec::new(),
         }
+    }
+
+    /// To be asked by everything that calls itself for a part of the statement.
+    ///
+    /// # Errors
+    /// The statement is too deep for the stack, counting the common table expressions that
+    /// refer to each other.
+    pub fn check_stack(&self) -> Result<(), Refusal> {
+        let used = self.stack.abs_diff(stack_here());
+        if used > self.router.bounds.stack { Err(Refusal::too_deep()) } else { Ok(()) }
     }
 
     pub fn next_relation(&self) -> u32 {
@@ -238,6 +254,13 @@ impl<'a> Analysis<'a> {
 /// Whether equal values of both types lie at the same place.
 fn same_hash(a: KeyType, b: KeyType) -> bool {
     a == b || is_integer(a) && is_integer(b)
+}
+
+/// About where the stack is.
+#[inline(never)]
+fn stack_here() -> usize {
+    let here = 0u8;
+    std::ptr::from_ref(std::hint::black_box(&here)).addr()
 }
 
 /// A table's columns as the snapshot has them, or else what the rules say of its key.

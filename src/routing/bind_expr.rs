@@ -34,6 +34,7 @@ impl<'a> Analysis<'a> {
         subs: &mut Vec<Sub>,
         top: bool,
     ) -> Result<Fact, Refusal> {
+        self.check_stack()?;
         Ok(match expr {
             Expr::And(parts) => {
                 let mut facts = Vec::with_capacity(parts.len());
@@ -97,6 +98,7 @@ impl<'a> Analysis<'a> {
         scope: &Scope<'a>,
         subs: &mut Vec<Sub>,
     ) -> Result<Operand, Refusal> {
+        self.check_stack()?;
         Ok(match expr {
             Expr::Column(parts) => match scope.resolve(parts, &self.relations) {
                 Found::Column(column) => Operand::Column(column, self.column_type(column)),
@@ -153,6 +155,7 @@ impl<'a> Analysis<'a> {
         scope: &Scope<'a>,
         subs: &mut Vec<Sub>,
     ) -> Result<(), Refusal> {
+        self.check_stack()?;
         match expr {
             Expr::Column(_)
             | Expr::Wildcard(_)

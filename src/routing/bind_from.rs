@@ -45,6 +45,7 @@ impl<'a> Analysis<'a> {
         scope: &Scope<'a>,
         before: &Visible,
     ) -> Result<(FromNode, Visible), Refusal> {
+        self.check_stack()?;
         match item {
             FromItem::Table { name, alias, sampled } => {
                 self.effects.volatile += usize::from(*sampled);

@@ -26,6 +26,7 @@ impl<'a> Analysis<'a> {
     /// # Errors
     /// It has too many parts, or holds what can't be routed at all.
     pub fn query(&mut self, query: &'a Query, scope: &Scope<'a>) -> Result<QueryNode, Refusal> {
+        self.check_stack()?;
         let start = self.next_relation();
         let (scope, block) = self.with(&query.with, query.recursive, scope)?;
         let volatile = self.effects.volatile;
@@ -120,6 +121,7 @@ impl<'a> Analysis<'a> {
         order_by: &'a [Expr],
         scope: &Scope<'a>,
     ) -> Result<QueryNode, Refusal> {
+        self.check_stack()?;
         match body {
             SetExpr::Select(select) => self.select(select, order_by, scope),
             SetExpr::Values(rows) => self.values(rows, scope),

@@ -92,7 +92,13 @@ impl Plan {
     }
 
     /// A plan of what an analysis found.
-    pub(super) fn found(action: Action, analysis: Analysis<'_>) -> Plan {
+    ///
+    /// # Errors
+    /// The analysis came to its bound.
+    pub(super) fn found(action: Action, analysis: Analysis<'_>) -> Result<Plan, Refusal> {
+        if analysis.work > analysis.router.bounds.work {
+            return Err(Refusal::too_much_work());
+        }
         let Analysis { router, effects, mut occurrences, mut refusals, .. } = analysis;
         let sharded = |place: &Place| matches!(place, Place::Keys { .. });
         if let Some(sequence) = &effects.sequence {
@@ -118,7 +124,7 @@ impl Plan {
             occurrences.clear();
         }
         dedup(&mut occurrences);
-        Plan {
+        Ok(Plan {
             writes: effects.writes,
             exact_text: effects.exact_text,
             of_session: effects.of_session,
@@ -129,7 +135,7 @@ impl Plan {
             parameter_uses: analysis.parameter_uses,
             rules_hash: router.rules_hash,
             ..Plan::of(action)
-        }
+        })
     }
 
     /// Where the statement goes with these values. `hint` is the statement's own or else the
@@ -305,7 +311,7 @@ impl<'a> Analysis<'a> {
     ) -> Result<Plan, Refusal> {
         let node = self.write(statement, &Scope::default())?;
         self.settle(&node, &Vec::new(), None);
-        Ok(Plan::found(action, self))
+        Plan::found(action, self)
     }
 }
 

@@ -195,6 +195,27 @@ impl Refusal {
         }
     }
 
+    pub(super) fn too_deep() -> Refusal {
+        Refusal {
+            sqlstate: "54001",
+            message: "statement too deep to route".into(),
+            detail: None,
+            hint: Some("nest fewer queries, joins, set operations and common table expressions in each other".into()),
+        }
+    }
+
+    pub(super) fn too_much_work() -> Refusal {
+        Refusal {
+            sqlstate: "54001",
+            message: "statement too complex to route".into(),
+            detail: Some("It joins or nests too many tables with too many conditions.".into()),
+            hint: Some(
+                "split the statement, or say the shard: the limit is on conditions times tables"
+                    .into(),
+            ),
+        }
+    }
+
     pub(super) fn unknown_shard(name: &str, shards: &[Box<str>]) -> Refusal {
         Refusal {
             sqlstate: "42704",

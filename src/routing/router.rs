@@ -16,13 +16,20 @@ pub struct Bounds {
     /// Relations that the analysis of one statement may make; a common table expression
     /// counts once a reference. Beyond it the statement is refused with 54001.
     pub parts: usize,
+    /// Bytes of stack that the analysis of one statement may use; the rest of a worker's
+    /// stack (2 MB) is for what it was called from, and for dropping what was made. Beyond
+    /// it the statement is refused with 54001.
+    pub stack: usize,
+    /// Facts that may be handed from part to part in one analysis: bounds its time, to some
+    /// hundredths of a second. Beyond it the statement is refused with 54001.
+    pub work: usize,
     /// Keys that one statement may name before its shards aren't told apart any more.
     pub keys: usize,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Bounds { parts: 10_000, keys: 100_000 }
+        Bounds { parts: 10_000, stack: 1 << 20, work: 250_000, keys: 100_000 }
     }
 }
 

@@ -66,6 +66,12 @@ impl Analysis<'_> {
         }
     }
 
+    /// Whether the bound on work is reached; the statement is refused then.
+    fn is_tired(&mut self, pool: &Pool) -> bool {
+        self.work = self.work.saturating_add(pool.len() + 1);
+        self.work > self.router.bounds.work
+    }
+
     fn settle_select(&mut self, select: &SelectNode, mut pool: Pool) {
         select.from.export(&mut pool);
         select.filter.iter().for_each(|fact| add(&mut pool, fact.clone()));
@@ -88,6 +94,9 @@ impl Analysis<'_> {
 
     fn settle_subs(&mut self, subs: &[Sub], pool: &Pool) {
         for sub in subs {
+            if self.is_tired(pool) {
+                return;
+            }
             let mut pool = without(pool, &sub.query.relations);
             let mut out = None;
             if let Some((relation, wanted)) = &sub.wanted {
@@ -100,6 +109,9 @@ impl Analysis<'_> {
 
     /// `pool` holds for every row that `from` yields.
     pub(super) fn settle_from(&mut self, from: &FromNode, pool: &Pool) {
+        if self.is_tired(pool) {
+            return;
+        }
         match from {
             FromNode::Table(table) => self.settle_table(table, pool),
             FromNode::Derived { relation, query } => {
@@ -116,41 +128,47 @@ impl Analysis<'_> {
     }
 
     fn settle_join(&mut self, join: &JoinNode, pool: &Pool) {
-        let both = join.left_relations.start..join.right_relations.end;
-        let on = |pool: &Pool, side: &FromNode| {
-            let mut pool = pool.clone();
-            join.on.iter().for_each(|fact| add(&mut pool, fact.clone()));
-            side.export(&mut pool);
-            pool
-        };
-        match reduced(join, pool) {
+        let kind = reduced(join, pool);
+        // What an inner join, and the preserved side of an outer one, yields is in the pool
+        // already, unless the join became such a one only now.
+        let mut pool = pool.clone();
+        if kind != join.kind {
+            match kind {
+                JoinKind::Inner => {
+                    pool = on(join, &pool);
+                    join.left.export(&mut pool);
+                    join.right.export(&mut pool);
+                }
+                JoinKind::Left => join.left.export(&mut pool),
+                JoinKind::Right => join.right.export(&mut pool),
+                JoinKind::Full => {}
+            }
+        }
+        match kind {
+            // A null-extended row is filtered out above, or there is none.
             JoinKind::Inner => {
-                // A null-extended row is filtered out above, or there is none.
-                let pool = on(&on(pool, &join.left), &join.right);
                 self.settle_from(&join.left, &pool);
                 self.settle_from(&join.right, &pool);
                 self.settle_subs(&join.subs, &pool);
             }
+            // A row of the nullable side also decides whether the other one is null-extended,
+            // so that of the facts above only those count that don't speak of it.
             JoinKind::Left => {
-                let mut left = pool.clone();
-                join.left.export(&mut left);
-                self.settle_from(&join.left, &left);
-                // A row of the right side also decides whether the left one is null-extended,
-                // so that of the facts above only those count that don't speak of it.
-                let right = on(&without(&left, &join.right_relations), &join.right);
+                self.settle_from(&join.left, &pool);
+                let mut right = on(join, &without(&pool, &join.right_relations));
+                join.right.export(&mut right);
                 self.settle_from(&join.right, &right);
                 self.settle_subs(&join.subs, &right);
             }
             JoinKind::Right => {
-                let mut right = pool.clone();
-                join.right.export(&mut right);
-                self.settle_from(&join.right, &right);
-                let left = on(&without(&right, &join.left_relations), &join.left);
+                self.settle_from(&join.right, &pool);
+                let mut left = on(join, &without(&pool, &join.left_relations));
+                join.left.export(&mut left);
                 self.settle_from(&join.left, &left);
                 self.settle_subs(&join.subs, &left);
             }
             JoinKind::Full => {
-                let around = without(pool, &both);
+                let around = without(&pool, &(join.left_relations.start..join.right_relations.end));
                 for side in [&join.left, &join.right] {
                     let mut pool = around.clone();
                     side.export(&mut pool);
@@ -176,6 +194,13 @@ impl Analysis<'_> {
             place,
         });
     }
+}
+
+/// The pool, with what ON says.
+fn on(join: &JoinNode, pool: &Pool) -> Pool {
+    let mut pool = pool.clone();
+    join.on.iter().for_each(|fact| add(&mut pool, fact.clone()));
+    pool
 }
 
 /// An outer join whose null-extended rows the facts above exclude is an inner one.

@@ -46,7 +46,7 @@ pub(super) fn plan<'a>(analysis: Analysis<'a>, statement: &'a Statement) -> Resu
         Statement::Execute { name, arguments } => {
             let mut analysis = analysis;
             analysis.walk_all(arguments, &Scope::default(), &mut Vec::new())?;
-            Ok(Plan::found(Action::Execute { name: name.clone() }, analysis))
+            Plan::found(Action::Execute { name: name.clone() }, analysis)
         }
         Statement::Deallocate(name) => Ok(Plan::of(Action::Deallocate(name.clone()))),
         Statement::Declare { hold, query, .. } => analysis.declare(*hold, query),
@@ -126,7 +126,7 @@ impl<'a> Analysis<'a> {
             target => place_of(target),
         };
         self.place(Some(node.table), place);
-        Ok(Plan::found(Action::Run, self))
+        Plan::found(Action::Run, self)
     }
 
     fn declare(self, hold: bool, query: &'a Query) -> Result<Plan, Refusal> {
@@ -136,7 +136,7 @@ impl<'a> Analysis<'a> {
         let mut analysis = self;
         let node = analysis.query(query, &Scope::default())?;
         analysis.settle(&node, &Vec::new(), None);
-        Ok(Plan::found(Action::Run, analysis))
+        Plan::found(Action::Run, analysis)
     }
 
     /// A statement on whole tables.
@@ -153,7 +153,7 @@ impl<'a> Analysis<'a> {
             };
             self.place(Some(table), place);
         }
-        Ok(Plan::found(Action::Run, self))
+        Plan::found(Action::Run, self)
     }
 
     fn call_procedure(mut self, procedure: &Name, arguments: &'a [Expr]) -> Result<Plan, Refusal> {
@@ -161,7 +161,7 @@ impl<'a> Analysis<'a> {
         self.effects.writes = true;
         let body = format!("procedure {}", procedure.name);
         self.refusals.push(Refusal::opaque_body(&body));
-        Ok(Plan::found(Action::Run, self))
+        Plan::found(Action::Run, self)
     }
 }
 

@@ -4,6 +4,7 @@
 mod cache;
 mod data;
 mod fixture;
+mod limits;
 mod sound;
 #[path = "../support/mod.rs"]
 mod support;
