@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use super::client::Gone;
 use super::control::Where;
 use super::failure::Failure;
-use super::leg::{Leg, Op, Target};
+use super::leg::{ExecuteOp, Leg, Op, Target};
 use super::planner::Part;
 use super::session::{Session, Stop};
 use super::state::{Effect, Purpose};
@@ -311,7 +311,8 @@ impl Session {
         let Some(portal) = self.portals.get(execute.portal).cloned() else {
             self.require_portal(execute.portal)?;
             let note = Default::default();
-            leg.ops.push(Op::Execute { body: body.clone(), note, statement: None });
+            let op = ExecuteOp { body: body.clone(), note, statement: None, after: None };
+            leg.ops.push(Op::Execute(Box::new(op)));
             return Ok(());
         };
         if portal.local {
@@ -321,13 +322,17 @@ impl Session {
             }
             return self.execute_local(&portal).await;
         }
-        self.pinned |= portal.part.as_ref().is_some_and(|part| part.pins());
+        if let Some(part) = &portal.part {
+            self.pin_for(std::slice::from_ref(part));
+        }
         let copies_in =
             portal.part.as_ref().is_some_and(|part| part.copies_in(&portal.statement.text));
         let ends = portal.part.as_ref().is_some_and(|part| part.ends_transaction());
         let note = self.execute_note(&portal);
         let statement = Some(portal.statement);
-        leg.ops.push(Op::Execute { body: body.clone(), note, statement });
+        let after = self.after_reset(&note);
+        let op = ExecuteOp { body: body.clone(), note, statement, after };
+        leg.ops.push(Op::Execute(Box::new(op)));
         leg.ended = ends;
         if copies_in {
             // Its data come next; a Sync sent with it would be taken for part of them.

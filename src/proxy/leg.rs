@@ -13,7 +13,7 @@ use super::statements::{Before, Statement, server_name};
 use crate::cluster::Backend;
 use crate::routing::ShardId;
 use crate::wire::backend::{self, TransactionStatus, tag as answer};
-use crate::wire::frontend::{self, Bind, Execute, Target as Named};
+use crate::wire::frontend::{self, Bind, Execute, Format, Target as Named};
 
 /// Where a leg goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,8 +35,19 @@ pub enum Op {
     Bind { statement: Arc<Statement>, unnamed: bool, body: Bytes },
     DescribeStatement { statement: Arc<Statement>, unnamed: bool },
     DescribePortal { name: Bytes },
-    Execute { body: Bytes, note: Note, statement: Option<Arc<Statement>> },
+    Execute(Box<ExecuteOp>),
     ClosePortal { name: Bytes },
+}
+
+/// Execute, and what belongs to it.
+#[derive(Debug)]
+pub struct ExecuteOp {
+    pub body: Bytes,
+    pub note: Note,
+    /// What is executed; `None` is a cursor of the server's.
+    pub statement: Option<Arc<Statement>>,
+    /// A statement of ours that must follow it.
+    pub after: Option<Vec<u8>>,
 }
 
 /// Messages that go to one place.
@@ -188,7 +199,7 @@ impl Session {
         let tried: Vec<Arc<Statement>> = ops
             .iter()
             .filter_map(|op| match op {
-                Op::Execute { statement, .. } => statement.clone(),
+                Op::Execute(execute) => execute.statement.clone(),
                 _ => None,
             })
             .collect();
@@ -256,15 +267,36 @@ impl Held {
                 frontend::describe(&mut self.backend.output, Named::Portal(&name));
                 self.replies.push(Request::DescribePortal, true, Note::default());
             }
-            Op::Execute { body, note, .. } => {
+            Op::Execute(op) => {
+                let ExecuteOp { body, note, after, .. } = *op;
                 let execute = Execute::read(&body)?;
                 frontend::execute(&mut self.backend.output, execute.portal, execute.max_rows);
                 self.replies.push(Request::Execute, true, note);
+                if let Some(sql) = after {
+                    self.run_after(&sql)?;
+                }
             }
             Op::ClosePortal { name } => {
                 frontend::close(&mut self.backend.output, Named::Portal(&name));
                 self.replies.push(Request::Close, true, Note::default());
             }
+        }
+        Ok(())
+    }
+
+    /// A statement of ours in the middle of the client's, under names of ours.
+    fn run_after(&mut self, sql: &[u8]) -> Result<(), Stop> {
+        const NAME: &[u8] = b"pgherd_after";
+        let out = &mut self.backend.output;
+        frontend::parse(out, NAME, sql, &[])?;
+        frontend::bind(out, NAME, NAME, Format::Text, &[], Format::Text)?;
+        frontend::execute(out, NAME, 0);
+        frontend::close(out, Named::Portal(NAME));
+        frontend::close(out, Named::Prepared(NAME));
+        for request in
+            [Request::Parse, Request::Bind, Request::Execute, Request::Close, Request::Close]
+        {
+            self.replies.push(request, false, purpose(Purpose::AfterReset));
         }
         Ok(())
     }

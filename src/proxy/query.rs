@@ -44,7 +44,7 @@ impl Session {
 
     async fn single(&mut self, part: &Part, text: &[u8]) -> Result<(), Stop> {
         let place = self.place(part, text, false)?;
-        self.pinned |= part.pins();
+        self.pin_for(std::slice::from_ref(part));
         match place {
             Where::Local => {
                 describe_show(&mut self.client.output, part);
@@ -56,7 +56,7 @@ impl Session {
             Where::Anywhere => {
                 let note = note_of(std::slice::from_ref(part), text);
                 match self.after_reset(&note) {
-                    Some(after) => self.run_reset(text, note, &after).await,
+                    Some(after) => self.run_reset(None, text, note, &after).await,
                     None => self.run_text(None, text, note).await,
                 }
             }
@@ -101,16 +101,35 @@ impl Session {
             }
             target = target.or(shard);
         }
-        self.pinned |= parts.iter().any(Part::pins);
+        self.together(parts, text, target).await
+    }
+
+    /// Sends a text of several statements as one.
+    async fn together(
+        &mut self,
+        parts: &[Part],
+        text: &[u8],
+        target: Option<ShardId>,
+    ) -> Result<(), Stop> {
+        self.pin_for(parts);
         let note = note_of(parts, text);
-        if self.after_reset(&note).is_some() {
+        let Some(after) = self.after_reset(&note) else {
+            return self.run_text(target, text, note).await;
+        };
+        if !resets_last(parts, &note) {
             return Err(Failure::unsupported(
-                "RESET of a setting that the connection began with, in a text of several statements",
-                "Send the RESET by itself.",
+                "RESET of a setting that the connection began with, before other statements of a text",
+                "Send the RESET by itself, or last.",
             )
             .into());
         }
-        self.run_text(target, text, note).await
+        self.run_reset(target, text, note, &after).await
+    }
+
+    /// On one shard a connection is the client's own once it has left something in its session;
+    /// on several such a statement is refused.
+    pub(super) fn pin_for(&mut self, parts: &[Part]) {
+        self.pinned |= self.db.is_one_shard() && parts.iter().any(Part::pins);
     }
 
     /// BEGIN, SET and the like only, without a shard to go to.
@@ -121,10 +140,7 @@ impl Session {
             return match (ours, self.unsent.is_open()) {
                 (true, _) => Err(by_itself(&parts[0], text)),
                 (false, true) => self.try_text(parts, text).await,
-                (false, false) => {
-                    let note = note_of(parts, text);
-                    self.run_text(None, text, note).await
-                }
+                (false, false) => self.together(parts, text, None).await,
             };
         }
         for part in parts {
@@ -179,18 +195,26 @@ impl Session {
     /// client began with.
     pub(super) fn after_reset(&self, note: &Note) -> Option<Vec<u8>> {
         let startup = self.state.settings.startup();
-        note.effects.iter().find_map(|effect| match effect {
+        let of_effect = |effect: &Effect| match effect {
             Effect::Change(change) => match &**change {
                 Change { all: true, .. } => after_reset(startup, None),
                 Change { reset: Some(name), .. } => after_reset(startup, Some(name)),
                 _ => None,
             },
             _ => None,
-        })
+        };
+        let all: Vec<Vec<u8>> = note.effects.iter().filter_map(of_effect).collect();
+        (!all.is_empty()).then(|| all.join(&b";\n"[..]))
     }
 
-    async fn run_reset(&mut self, text: &[u8], note: Note, after: &[u8]) -> Result<(), Stop> {
-        self.hold(None).await?;
+    async fn run_reset(
+        &mut self,
+        shard: Option<ShardId>,
+        text: &[u8],
+        note: Note,
+        after: &[u8],
+    ) -> Result<(), Stop> {
+        self.hold(shard).await?;
         if let Some(held) = &mut self.held {
             held.unfinished_query(text, note);
             held.query(after, false, purpose(Purpose::AfterReset));
@@ -261,6 +285,17 @@ fn note_of(parts: &[Part], text: &[u8]) -> Note {
         commits: parts.iter().any(Part::may_write),
         ..Note::default()
     }
+}
+
+/// Whether nothing that could see a setting follows a RESET.
+fn resets_last(parts: &[Part], note: &Note) -> bool {
+    let resets = |effect: &Effect| match effect {
+        Effect::Change(change) => change.all || change.reset.is_some(),
+        _ => false,
+    };
+    let Some(first) = note.effects.iter().position(resets) else { return true };
+    let mut rest = parts.iter().zip(&note.effects).skip(first);
+    rest.all(|(part, effect)| resets(effect) || matches!(part.action(), Action::Transaction(_)))
 }
 
 fn one(route: Route) -> Option<ShardId> {

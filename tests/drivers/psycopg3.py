@@ -239,6 +239,16 @@ def settings(c):
         a.execute("RESET ALL")
         assert a.execute("SHOW work_mem").fetchone() == ("5MB",)
         assert a.info.parameter_status("TimeZone") == "UTC"
+        # By the extended protocol, and in one transaction.
+        a.execute("SET work_mem = '9MB'", prepare=True)
+        a.execute("RESET work_mem", prepare=True)
+        assert a.execute("SHOW work_mem", prepare=True).fetchone() == ("5MB",)
+        with a.transaction():
+            a.execute("SET work_mem = '9MB'", prepare=True)
+            a.execute("SELECT 1 FROM users WHERE id = %s", (1,))
+            a.execute("RESET ALL", prepare=True)
+            assert a.execute("SHOW work_mem", prepare=True).fetchone() == ("5MB",)
+        assert a.execute("SHOW work_mem", prepare=True).fetchone() == ("5MB",)
         a.execute("SET ROLE pg_monitor")
         assert a.execute("SELECT current_user").fetchone() == ("pg_monitor",)
         assert b.execute("SELECT current_user").fetchone() == ("pgherd",)
