@@ -162,14 +162,15 @@ impl<'a> Analysis<'a> {
         match rule {
             Some(TableRule::Sharded { .. }) if is_view => Target::Refused(Refusal::view(table)),
             Some(TableRule::Sharded { keyspace, columns, types }) => {
-                let key = |(column, key_type): (&Box<str>, &KeyType)| {
+                let key = |column: &str, key_type: KeyType| {
                     let column = position(relation, column)?;
                     let column_type = relation.columns.get(column as usize)?.column_type?;
                     // A column of another type than the rules say has other hashes.
-                    same_hash(column_type.key_type, *key_type)
+                    same_hash(column_type.key_type, key_type)
                         .then_some((ColId { relation: number, column }, column_type))
                 };
-                let keys = columns.iter().zip(&types).map(key).collect();
+                let columns = columns.iter().zip(types);
+                let keys = columns.map(|(column, key_type)| key(column, key_type)).collect();
                 Target::Sharded { keyspace, keys }
             }
             Some(TableRule::Reference) if role == Role::Write && !single => {

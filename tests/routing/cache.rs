@@ -98,6 +98,19 @@ fn another_router_is_another_plan() {
 }
 
 #[test]
+fn a_plan_of_other_rules_gives_no_route() {
+    let (cache, public) = (PlanCache::new(1 << 20), path(&["public"]));
+    let text = "SELECT * FROM users WHERE id = 1";
+    let plan = get(&cache, &fixture::router(), &public, text).expect(text);
+    assert!(route(&fixture::router_of(2), &plan, text).is_ok(), "another epoch, the same rules");
+    let Err(RouteError::Refused(refusal)) = route(&fixture::router_without_orders(), &plan, text)
+    else {
+        panic!("a route");
+    };
+    assert_eq!(refusal.sqlstate, "40001");
+}
+
+#[test]
 fn the_cache_keeps_to_its_bytes() {
     let (cache, router, public) = (PlanCache::new(100_000), fixture::router(), path(&["public"]));
     for n in 0..2000 {
