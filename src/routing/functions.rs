@@ -46,6 +46,8 @@ const READS_BY_NAME: &[&str] = &[
     "cursor_to_xml",
     "cursor_to_xmlschema",
     "ts_stat",
+    // With two arguments the second is a query; the form with three isn't told apart.
+    "ts_rewrite",
     "dblink",
     "dblink_exec",
     "dblink_open",

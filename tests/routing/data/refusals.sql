@@ -194,6 +194,7 @@ SELECT * FROM user_rank(1) -- => 0A000 function user_rank may read or write tabl
 SELECT public.user_rank(id) FROM users WHERE id = 1 -- => 0A000 function user_rank may read or write tables
 SELECT query_to_xml('SELECT * FROM users', true, false, '') -- => 0A000 function query_to_xml reads tables that are named in its arguments
 SELECT table_to_xml('users', true, false, '') -- => 0A000 function table_to_xml reads tables that are named in its arguments
+SELECT ts_rewrite('a'::tsquery, 'SELECT t, s FROM aliases') -- => 0A000 function ts_rewrite reads tables
 SELECT * FROM ts_stat('SELECT vector FROM docs') -- => 0A000 function ts_stat reads tables that are named in its arguments
 SELECT * FROM dblink('host=x', 'SELECT 1') AS t(a int) -- => 0A000 function dblink reads tables that are named in its arguments
 SELECT currval('posts_id_seq') -- => 0A000 currval tells what a session did before, and sessions share servers
