@@ -51,7 +51,7 @@ const GATHERED: usize = 1024 * 1024;
 impl Session {
     /// Keeps a message until it is known where it goes.
     pub(super) async fn gather(&mut self, tag: u8, body: BytesMut) -> Result<(), Gone> {
-        self.batch_bytes += body.len();
+        self.batch_bytes += body.len() + size_of::<Message>();
         self.batch.push(Message { tag, body: body.freeze() });
         if self.batch_bytes >= GATHERED { self.flush().await } else { Ok(()) }
     }

@@ -250,13 +250,17 @@ fn end(sql: &mut Vec<u8>) {
     sql.extend_from_slice(b"\n;");
 }
 
-/// Quotes by doubling. Backslashes mean themselves: `standard_conforming_strings` can't be
-/// turned off through pgherd.
+/// Quotes by doubling. A string with a backslash is one whose escapes don't depend on
+/// `standard_conforming_strings`.
 fn quote(sql: &mut Vec<u8>, text: &str, mark: u8) {
+    let escapes = mark == b'\'' && text.contains('\\');
+    if escapes {
+        sql.push(b'E');
+    }
     sql.push(mark);
     for byte in text.bytes() {
-        if byte == mark {
-            sql.push(mark);
+        if byte == mark || (escapes && byte == b'\\') {
+            sql.push(byte);
         }
         sql.push(byte);
     }
@@ -389,7 +393,7 @@ mod tests {
         let odd = set(&[("application_name", set_config("application_name", "it's \\ here"))]);
         assert_eq!(
             sql(&set(&[]), &odd),
-            "SELECT pg_catalog.set_config('application_name', 'it''s \\ here', false)\n;"
+            "SELECT pg_catalog.set_config('application_name', E'it''s \\\\ here', false)\n;"
         );
     }
 

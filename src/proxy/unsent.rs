@@ -103,12 +103,7 @@ impl Unsent {
     /// Whether nothing but BEGIN and savepoints is remembered: what no server refuses.
     pub fn is_plain(&self) -> bool {
         self.steps.iter().all(|step| match step.kind {
-            StepKind::Characteristics => {
-                let words = step.text.trim_ascii();
-                [&b"BEGIN"[..], b"START TRANSACTION", b"BEGIN TRANSACTION", b"BEGIN WORK"]
-                    .iter()
-                    .any(|plain| words.eq_ignore_ascii_case(plain))
-            }
+            StepKind::Characteristics => is_plain_begin(&step.text),
             StepKind::Savepoint(_) => true,
             StepKind::Setting => false,
         })
@@ -128,6 +123,35 @@ impl Unsent {
             .iter()
             .rposition(|step| matches!(&step.kind, StepKind::Savepoint(n) if &**n == name))
     }
+}
+
+/// Words of a BEGIN that every primary takes.
+const PLAIN: &[&str] = &[
+    "BEGIN",
+    "START",
+    "TRANSACTION",
+    "WORK",
+    "ISOLATION",
+    "LEVEL",
+    "READ",
+    "COMMITTED",
+    "UNCOMMITTED",
+    "REPEATABLE",
+    "SERIALIZABLE",
+    "WRITE",
+    "ONLY",
+    "NOT",
+    "DEFERRABLE",
+];
+
+fn is_plain_begin(text: &[u8]) -> bool {
+    let mut words = text
+        .split(|byte| byte.is_ascii_whitespace() || *byte == b',')
+        .filter(|word| !word.is_empty());
+    let begins = words.clone().next().is_some_and(|word| {
+        word.eq_ignore_ascii_case(b"BEGIN") || word.eq_ignore_ascii_case(b"START")
+    });
+    begins && words.all(|word| PLAIN.iter().any(|p| word.eq_ignore_ascii_case(p.as_bytes())))
 }
 
 #[cfg(test)]
@@ -159,6 +183,25 @@ mod tests {
         assert!(t.rollback_to("a"));
         assert_eq!(text(&t), "BEGIN\n;SAVEPOINT a");
         assert!(t.is_plain());
+    }
+
+    #[test]
+    fn what_every_primary_takes_is_plain() {
+        let plain = |text: &str| {
+            let mut t = Unsent::default();
+            t.characteristics(text.as_bytes());
+            t.is_plain()
+        };
+        for text in [
+            "begin",
+            "START TRANSACTION READ ONLY",
+            "BEGIN ISOLATION LEVEL\n serializable, read write",
+        ] {
+            assert!(plain(text), "{text}");
+        }
+        for text in ["BEGIN -- now", "BEGIN /* x */", "SET TRANSACTION READ ONLY"] {
+            assert!(!plain(text), "{text}");
+        }
     }
 
     #[test]

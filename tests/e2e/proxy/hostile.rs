@@ -12,7 +12,11 @@ use rand::{Rng, RngCore};
 use super::common::{connect, proxy, psql};
 
 fn open() -> TcpStream {
-    let stream = TcpStream::connect(("127.0.0.1", proxy().port())).expect("it listens");
+    open_to(proxy().port())
+}
+
+fn open_to(port: u16) -> TcpStream {
+    let stream = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
     stream.set_read_timeout(Some(Duration::from_secs(20))).expect("set");
     stream
 }
@@ -36,9 +40,14 @@ fn startup(user: &str, database: &str) -> BytesMut {
 
 /// A connection that has logged in, by a client of our own.
 fn logged_in() -> TcpStream {
+    logged_in_to(proxy().port())
+}
+
+/// As `logged_in`, to the proxy on this port.
+pub fn logged_in_to(port: u16) -> TcpStream {
     use pgherd::wire::auth::client::{Exchange, Login};
     use pgherd::wire::backend::{Authentication, tag};
-    let mut stream = open();
+    let mut stream = open_to(port);
     stream.write_all(&startup("pgherd", "app")).expect("sent");
     let login = Login::new("pgherd", Some("pgherd"));
     let mut exchange = Exchange::new(&login);

@@ -9,3 +9,4 @@ mod pgbench;
 mod psql;
 mod refusals;
 mod stopping;
+mod streams;

@@ -1,0 +1,90 @@
+//! Large results and long pipelines pass through without piling up.
+
+use std::io::{Read, Write};
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use pgherd::wire::frontend::{self, Format, Target};
+
+use super::common::{herd, psql};
+use super::hostile::logged_in_to;
+use crate::support::Proxy;
+
+/// Bytes of memory that the proxy has in use.
+fn memory(proxy: &Proxy) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", proxy.pid())).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+    let kilobytes = line.split_whitespace().next().expect("a number");
+    kilobytes.parse::<usize>().expect("a number") * 1024
+}
+
+#[test]
+fn a_slow_client_stops_its_server_and_costs_no_memory() {
+    const ROWS: usize = 200_000;
+    let proxy = herd().proxy_with(|settings| settings);
+    assert_eq!(psql(&proxy.dsn("app"), "SELECT 1").0, "1\n");
+    let mut stream = logged_in_to(proxy.port());
+    let before = memory(&proxy);
+    let mut query = BytesMut::new();
+    let text = format!("SELECT repeat('x', 1000) FROM generate_series(1, {ROWS})");
+    frontend::write_query(&mut query, text.as_bytes());
+    stream.write_all(&query).expect("sent");
+    // 200 MB are on their way; nobody reads them.
+    std::thread::sleep(Duration::from_secs(2));
+    let grown = memory(&proxy).saturating_sub(before);
+    assert!(grown < 16 << 20, "{grown} bytes more");
+    // Others are served meanwhile, and then this one gets all of it.
+    assert_eq!(psql(&proxy.dsn("app"), "SELECT 2").0, "2\n");
+    let mut read = 0;
+    let mut chunk = vec![0; 1 << 20];
+    let end = b"Z\0\0\0\x05I";
+    loop {
+        let n = stream.read(&mut chunk).expect("it goes on");
+        assert!(n > 0, "closed after {read} bytes");
+        read += n;
+        if chunk[..n].ends_with(end) {
+            break;
+        }
+    }
+    assert!(read > ROWS * 1000, "{read}");
+    let grown = memory(&proxy).saturating_sub(before);
+    assert!(grown < 16 << 20, "{grown} bytes more");
+}
+
+#[test]
+fn a_long_pipeline_without_sync_runs_as_one_transaction() {
+    const BINDS: usize = 30_000;
+    let proxy = herd().proxy_with(|settings| settings);
+    let before = memory(&proxy);
+    let stream = logged_in_to(proxy.port());
+    let mut writer = stream.try_clone().expect("a socket");
+    // Read beside the writing, as such a client must.
+    let answers = std::thread::spawn(move || {
+        let mut stream = stream;
+        let (mut all, mut chunk) = (Vec::new(), vec![0; 1 << 16]);
+        while !all.ends_with(b"Z\0\0\0\x05I") {
+            let n = stream.read(&mut chunk).expect("it goes on");
+            assert!(n > 0, "closed");
+            all.extend_from_slice(&chunk[..n]);
+        }
+        all
+    });
+    let mut out = BytesMut::new();
+    frontend::parse(&mut out, b"", b"SELECT $1::int", &[]).expect("short");
+    frontend::describe(&mut out, Target::Prepared(b""));
+    for i in 0..BINDS {
+        let value = i.to_string();
+        let values = [Some(value.as_bytes())];
+        frontend::bind(&mut out, b"", b"", Format::Text, &values, Format::Text).expect("short");
+        frontend::execute(&mut out, b"", 0);
+    }
+    frontend::sync(&mut out);
+    let started = Instant::now();
+    writer.write_all(&out).expect("sent");
+    let answers = answers.join().expect("no panic");
+    let text = String::from_utf8_lossy(&answers);
+    assert_eq!(text.matches("SELECT 1\0").count(), BINDS);
+    assert!(started.elapsed() < Duration::from_secs(60));
+    let grown = memory(&proxy).saturating_sub(before);
+    assert!(grown < 64 << 20, "{grown} bytes more");
+}
