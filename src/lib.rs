@@ -5,8 +5,6 @@
 
 pub mod cli;
 
-pub mod admin;
-
 pub mod proxy;
 
 pub mod cluster;
