@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::Failure;
+use super::output::{show, show_line};
 use crate::cluster::check::{Finding, Report, Severity, check, check_files};
 use crate::config::{self, Mistakes, Overrides, Place, Settings};
 
@@ -42,16 +43,16 @@ impl Check {
         let settings = match self.settings() {
             Ok(settings) => settings,
             Err(mistakes) if self.json => {
-                println!("{}", in_json(&mistakes));
+                show_line!("{}", in_json(&mistakes));
                 return Err(Failure::usage(format!("{} mistake(s)", mistakes.0.len())));
             }
             Err(mistakes) => return Err(Failure::usage(format!("mistakes found\n{mistakes}"))),
         };
         if self.offline {
             if self.json {
-                println!("{}", json!({ "mistakes": [] }));
+                show_line!("{}", json!({ "mistakes": [] }));
             } else {
-                println!("{}: no mistake", self.config.display());
+                show_line!("{}: no mistake", self.config.display());
             }
             return Ok(());
         }
@@ -62,9 +63,9 @@ impl Check {
         let report = runtime.block_on(check(&settings));
         if self.json {
             let text = serde_json::to_string_pretty(&report).map_err(Failure::failed)?;
-            println!("{text}");
+            show_line!("{text}");
         } else {
-            print!("{}", in_text(&report));
+            show!("{}", in_text(&report));
         }
         if report.passed() { Ok(()) } else { Err(Failure::Said) }
     }

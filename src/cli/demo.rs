@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Failure;
+use super::output::show_line;
 use crate::config::settings::{ClientSecret, Settings};
 use crate::config::{self, Overrides};
 use crate::local::demo::{Target, load, network, run, stops};
@@ -95,29 +96,29 @@ async fn load_network(common: &Common) -> Result<(), Failure> {
     let style = "loading {bar:40} {human_pos}/{human_len} rows, {per_sec}, {eta} left";
     bar.set_style(ProgressStyle::with_template(style).map_err(Failure::failed)?);
     if !std::io::stderr().is_terminal() {
-        println!("loading {total} rows");
+        show_line!("loading {total} rows");
     }
     let started = Instant::now();
     let done = |rows| bar.inc(rows);
     let rows = load(&target, &people, common.connections.into(), done).await;
     bar.finish_and_clear();
     let rows = rows.map_err(Failure::failed)?;
-    println!(
+    show_line!(
         "loaded {} users, {rows} rows, in {:.1} s",
         people.len(),
         started.elapsed().as_secs_f64()
     );
-    println!("(countries is a reference table: its rows went to each shard by the hint");
-    println!(" /* pgherd: shard=NAME */, until writes to all shards at once are there)");
+    show_line!("(countries is a reference table: its rows went to each shard by the hint");
+    show_line!(" /* pgherd: shard=NAME */, until writes to all shards at once are there)");
     Ok(())
 }
 
 fn list(common: &Common) -> Result<(), Failure> {
     let target = common.target()?;
-    println!("Connect:\n\n  psql {}\n\nWorth trying:\n", target.url());
+    show_line!("Connect:\n\n  psql {}\n\nWorth trying:\n", target.url());
     for stop in stops(&network::make(SEED, common.users)) {
-        println!("-- {}", stop.title);
-        println!("{}\n", stop.text);
+        show_line!("-- {}", stop.title);
+        show_line!("{}\n", stop.text);
     }
     Ok(())
 }
@@ -126,21 +127,21 @@ async fn check(common: &Common) -> Result<(), Failure> {
     let target = common.target()?;
     let mut wrong = 0;
     for stop in stops(&network::make(SEED, common.users)) {
-        println!("-- {}\n{}", stop.title, stop.text);
+        show_line!("-- {}\n{}", stop.title, stop.text);
         match run(&target, &stop).await {
             Ok(outcome) => {
-                outcome.shown.iter().for_each(|line| println!("   {line}"));
+                outcome.shown.iter().for_each(|line| show_line!("   {line}"));
                 match outcome.wrong {
                     Some(why) => {
                         wrong += 1;
-                        println!("   WRONG: {why}\n");
+                        show_line!("   WRONG: {why}\n");
                     }
-                    None => println!("   right\n"),
+                    None => show_line!("   right\n"),
                 }
             }
             Err(error) => {
                 wrong += 1;
-                println!("   WRONG: {error}\n");
+                show_line!("   WRONG: {error}\n");
             }
         }
     }

@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::Failure;
+use super::output::show_line;
 use crate::catalog::{FileStore, Installed, open_or_create};
 use crate::cluster::install::{ShardError, install_all};
 use crate::config::settings::{Database, Settings};
@@ -57,9 +58,9 @@ impl Install {
         }
         if self.json {
             let shards: Vec<Value> = outcomes.iter().map(Outcome::in_json).collect();
-            println!("{}", json!({ "shards": shards }));
+            show_line!("{}", json!({ "shards": shards }));
         } else {
-            outcomes.iter().for_each(|outcome| println!("{}", outcome.in_text()));
+            outcomes.iter().for_each(|outcome| show_line!("{}", outcome.in_text()));
         }
         match outcomes.iter().any(|outcome| outcome.outcome.is_err()) {
             true => Err(Failure::failed("not all shards are up to date")),

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Failure;
+use super::output::show_line;
 use crate::local::{self, Asked, Event, Herd, NodeState, Options, Role, Status, Stop};
 
 /// Start, stop and look at real Postgres clusters on this machine, for development.
@@ -154,7 +155,7 @@ fn progress() -> Result<ProgressBar, Failure> {
 fn invite(herd: &Herd) -> Result<(), Failure> {
     let shape = herd.shape();
     let group = if shape.unsharded { "group" } else { "shard" };
-    println!(
+    show_line!(
         "{} {group}{} of a primary and {} replica{} in {}, database {}",
         shape.shards,
         if shape.shards == 1 { "" } else { "s" },
@@ -164,10 +165,10 @@ fn invite(herd: &Herd) -> Result<(), Failure> {
         shape.database
     );
     for node in herd.nodes() {
-        println!("  {:8} {}", node.member().name, node.dsn());
+        show_line!("  {:8} {}", node.member().name, node.dsn());
     }
-    println!("\nNow:  pgherd proxy -c {}", herd.config().display());
-    println!("then: psql {}", herd.proxy_dsn());
+    show_line!("\nNow:  pgherd proxy -c {}", herd.config().display());
+    show_line!("then: psql {}", herd.proxy_dsn());
     Ok(())
 }
 
@@ -181,9 +182,9 @@ impl Down {
         }
         let removed = if self.remove { ", removed the herd's files" } else { "" };
         match stopped {
-            0 => println!("nothing ran in {}{removed}", self.dir.display()),
-            1 => println!("stopped 1 node{removed}"),
-            n => println!("stopped {n} nodes{removed}"),
+            0 => show_line!("nothing ran in {}{removed}", self.dir.display()),
+            1 => show_line!("stopped 1 node{removed}"),
+            n => show_line!("stopped {n} nodes{removed}"),
         }
         Ok(())
     }
@@ -197,7 +198,7 @@ impl Look {
 }
 
 fn print_table(status: &Status, dir: &Path) -> Result<(), Failure> {
-    println!(
+    show_line!(
         "{}: database {}, proxy on 127.0.0.1:{}",
         dir.display(),
         status.database,
@@ -218,14 +219,14 @@ fn print_table(status: &Status, dir: &Path) -> Result<(), Failure> {
                 (NodeState::Stopped, _) => "stopped",
             };
             let pid = node.pid.map_or_else(String::new, |pid| format!("  pid {pid}"));
-            println!("  {:8} {role}  127.0.0.1:{}  {state}{pid}", node.name, node.port);
+            show_line!("  {:8} {role}  127.0.0.1:{}  {state}{pid}", node.name, node.port);
         }
     }
     Ok(())
 }
 
 fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
-    println!("{}", serde_json::to_string_pretty(value).map_err(Failure::failed)?);
+    show_line!("{}", serde_json::to_string_pretty(value).map_err(Failure::failed)?);
     Ok(())
 }
 

@@ -12,6 +12,7 @@ mod demo;
 mod install;
 mod local;
 pub mod logging;
+mod output;
 mod proxy;
 mod route;
 

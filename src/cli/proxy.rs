@@ -10,6 +10,7 @@ use clap::Args;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::output::show_line;
 use super::{Failure, logging};
 use crate::catalog::{FileStore, open_or_create};
 use crate::cluster::Cluster;
@@ -73,7 +74,7 @@ async fn serve(settings: Settings, runtime: Handle) -> Result<(), Failure> {
         .map_err(|error| Failure::failed(format!("can't listen: {error}")))?;
     watch_signals(listener.stop())?;
     let addresses: Vec<String> = listener.addresses().iter().map(|a| a.to_string()).collect();
-    println!("pgherd: ready on {}", addresses.join(", "));
+    show_line!("pgherd: ready on {}", addresses.join(", "));
     listener.serve().await;
     tracing::info!("stopped");
     Ok(())

@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::Failure;
+use super::output::{show, show_line};
 use crate::catalog::{Catalog, FileStore, KeyspaceRecord, Opened, TableRecord, open};
 use crate::config::rules::{Rules, TableName};
 use crate::config::settings::{Database, Settings};
@@ -66,9 +67,9 @@ impl Route {
             placed: place(keyspace, name, &self.key)?,
         };
         if self.json {
-            println!("{}", answer.in_json());
+            show_line!("{}", answer.in_json());
         } else {
-            print!("{}", answer.in_text());
+            show!("{}", answer.in_text());
         }
         Ok(())
     }

@@ -4,6 +4,7 @@
 mod support;
 
 mod check;
+mod command_line;
 mod demo;
 mod drivers;
 mod local;
