@@ -1,13 +1,14 @@
 //! Expressions: what a condition says, and which functions and subqueries stand in it.
 
-use crate::sql::{Compare, Expr, Function, LiteralKind, Query, TypeName};
+use crate::sql::{Compare, Expr, Function, Ident, LiteralKind, Name, Query, TypeName};
 
 use super::Refusal;
 use super::bind::Analysis;
 use super::facts::{Fact, Limit, comparable};
+use super::functions;
 use super::nodes::Sub;
 use super::relation::{ColId, Column, Found, Relation, Scope};
-use super::value::{ColumnType, Origin, is_integer, key_type};
+use super::value::{ColumnType, Origin, key_type};
 use crate::config::rules::KeyType;
 
 /// One side of a comparison.
@@ -102,7 +103,10 @@ impl<'a> Analysis<'a> {
         Ok(match expr {
             Expr::Column(parts) => match scope.resolve(parts, &self.relations) {
                 Found::Column(column) => Operand::Column(column, self.column_type(column)),
-                Found::Unknown | Found::Nowhere => Operand::Unknown,
+                Found::Unknown | Found::Nowhere => {
+                    self.maybe_call(parts);
+                    Operand::Unknown
+                }
             },
             Expr::Parameter(number) => {
                 self.use_parameter(*number);
@@ -157,13 +161,18 @@ impl<'a> Analysis<'a> {
     ) -> Result<(), Refusal> {
         self.check_stack()?;
         match expr {
-            Expr::Column(_)
-            | Expr::Wildcard(_)
+            Expr::Wildcard(_)
             | Expr::Literal(_)
             | Expr::LiteralList(_)
             | Expr::Null
             | Expr::Bool(_)
             | Expr::Default => {}
+            Expr::Column(parts) => {
+                if !matches!(scope.resolve(parts, &self.relations), Found::Column(_)) {
+                    self.maybe_call(parts);
+                }
+            }
+            Expr::Field(name) => self.call_of_attribute(name),
             Expr::Parameter(number) => self.use_parameter(*number),
             Expr::Cast { expr, to } => {
                 self.note_cast(to);
@@ -225,6 +234,25 @@ impl<'a> Analysis<'a> {
         subs: &mut Vec<Sub>,
     ) -> Result<(), Refusal> {
         exprs.iter().try_for_each(|expr| self.walk(expr, scope, subs))
+    }
+
+    /// `t.f` where `t` has no column `f` is a call: `f(t)`.
+    fn maybe_call(&mut self, parts: &[Ident]) {
+        if let [_, .., name] = parts {
+            self.call_of_attribute(name);
+        }
+    }
+
+    /// What may be a column, a field or a function. Postgres's own functions of a row have no
+    /// effect; its aggregates make one row of many.
+    fn call_of_attribute(&mut self, name: &Ident) {
+        let name = Name { schema: None, name: name.clone() };
+        if functions::may_aggregate(&name, &self.router.schema) {
+            self.counts.aggregates += 1;
+        }
+        if functions::is_defined(&name, &self.router.schema) {
+            self.call(&name);
+        }
     }
 
     fn function(
@@ -503,11 +531,18 @@ pub(super) fn cast(operand: Operand, to: &TypeName) -> Operand {
         Operand::Constant(origin) => {
             Operand::Constant(Origin::Cast { value: Box::new(origin), to })
         }
-        Operand::Column(column, Some(from))
-            if from.key_type == to || is_integer(from.key_type) && is_integer(to) =>
-        {
+        Operand::Column(column, Some(from)) if from.key_type == to || widens(from.key_type, to) => {
             Operand::Column(column, Some(ColumnType { key_type: to, typmod: -1 }))
         }
         _ => Operand::Unknown,
     }
+}
+
+/// A cast of a column to a wider integer. A narrower one fails for some rows, wherever they
+/// lie.
+fn widens(from: KeyType, to: KeyType) -> bool {
+    matches!(
+        (from, to),
+        (KeyType::Int2, KeyType::Int4 | KeyType::Int8) | (KeyType::Int4, KeyType::Int8)
+    )
 }

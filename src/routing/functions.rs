@@ -287,10 +287,15 @@ const AGGREGATES: &[&str] = &[
 /// Whether a call of this name may be of an aggregate: of Postgres's own, or of any
 /// function that somebody defined.
 pub(super) fn may_aggregate(name: &Name, schema: &Schema) -> bool {
-    let user = schema
+    is_defined(name, schema)
+        || AGGREGATES.binary_search(&&*name.name).is_ok()
+        || name.schema.as_deref().is_some_and(|schema| schema != "pg_catalog")
+}
+
+/// Whether somebody defined a function of this name, in whatever schema.
+pub(super) fn is_defined(name: &Name, schema: &Schema) -> bool {
+    schema
         .functions
         .get(&name.name)
-        .is_some_and(|facts| facts.iter().any(|fact| &*fact.schema != "pg_catalog"));
-    user || AGGREGATES.binary_search(&&*name.name).is_ok()
-        || name.schema.as_deref().is_some_and(|schema| schema != "pg_catalog")
+        .is_some_and(|facts| facts.iter().any(|fact| &*fact.schema != "pg_catalog"))
 }

@@ -291,8 +291,11 @@ pub enum Expr {
         otherwise: Option<Box<Expr>>,
     },
     /// Any other operator or construct: only its operands matter. Chains of operators are
-    /// flat. `(f(x)).*` and `(row).*` hold a `Wildcard(None)` behind their base.
+    /// flat. `(f(x)).*` and `(row).*` hold a `Wildcard(None)` behind their base, `(row).f` a
+    /// `Field`.
     Other(Vec<Expr>),
+    /// `.f` behind a value: its field, or else a call of the function `f` with it.
+    Field(Ident),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -204,6 +204,7 @@ impl<'a> Visitor<'a, '_> {
         match expr {
             Expr::Column(_)
             | Expr::Wildcard(_)
+            | Expr::Field(_)
             | Expr::Parameter(_)
             | Expr::Literal(_)
             | Expr::LiteralList(_)

@@ -94,6 +94,7 @@ impl Renderer<'_> {
         match expr {
             Expr::Column(parts) => column(parts),
             Expr::Wildcard(None) => "*".into(),
+            Expr::Field(name) => format!(".{}", quote(name)),
             Expr::Wildcard(Some(name)) => format!("{}.*", table(name)),
             Expr::Parameter(n) => format!("${n}"),
             Expr::Literal(slot) => format!("#{slot}"),

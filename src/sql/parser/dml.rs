@@ -143,7 +143,8 @@ impl Parser<'_> {
             let column = p.column_id()?;
             if let Expr::Other(parts) = p.indirection(Expr::Null)? {
                 partial = true;
-                subscripts.extend(parts.into_iter().skip(1));
+                let written = |part: &Expr| !matches!(part, Expr::Field(_));
+                subscripts.extend(parts.into_iter().skip(1).filter(written));
             }
             Ok(column)
         };
@@ -292,7 +293,7 @@ impl Parser<'_> {
 
 fn is_constant(expr: &Expr) -> bool {
     match expr {
-        Expr::Null | Expr::Literal(_) => true,
+        Expr::Null | Expr::Literal(_) | Expr::Field(_) => true,
         Expr::Negate(expr) => is_constant(expr),
         _ => false,
     }

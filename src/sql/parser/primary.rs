@@ -159,7 +159,7 @@ impl Parser<'_> {
                 if self.eat_operator(b"*") {
                     parts.push(Expr::Wildcard(None));
                 } else {
-                    self.label()?;
+                    parts.push(Expr::Field(self.label()?));
                 }
             } else {
                 break;

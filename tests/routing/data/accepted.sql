@@ -305,3 +305,4 @@ COPY users FROM STDIN /* pgherd: shard=s2 */ -- => s2
 SELECT * FROM stray /* pgherd: shard=s2 */ -- => s2
 SELECT do_things() /* pgherd: shard=s2 */ -- => s2
 CREATE INDEX ON posts (likes) /* pgherd: shard=s2 */ -- => s2
+SELECT u.slug, (u).slug, (u).name FROM users u WHERE u.id = 42 -- => user 42

@@ -232,3 +232,13 @@ SELECT * FROM users /* pgherd: shard=s1, key=1 */ -- => 22023 invalid routing hi
 SELECT * FROM users /* pgherd: key=abc */ -- => 22P02 invalid input syntax for type bigint: "abc"
 SELECT * FROM users u, orders o /* pgherd: key=1 */ -- => 22023 invalid routing hint: the key doesn't say its keyspace
 SELECT * FROM users /* pgherd: speed=fast */ -- => 22023 invalid routing hint: "speed"
+-- A function of a row can be written as if it were a column of it.
+SELECT u.user_rank FROM users u WHERE id = 1 -- => 0A000 function user_rank may read or write tables
+SELECT name FROM users WHERE id = 1 ORDER BY users.user_rank -- => 0A000 function user_rank may read or write tables
+SELECT (u).user_rank FROM users u WHERE id = 1 -- => 0A000 function user_rank may read or write tables
+SELECT (u.*).user_rank FROM users u WHERE id = 1 -- => 0A000 function user_rank may read or write tables
+SELECT (q.r).user_rank FROM (SELECT u AS r FROM users u WHERE u.id = 1) q -- => 0A000 function user_rank may read or write tables
+UPDATE users u SET name = u.user_rank WHERE id = 1 -- => 0A000 function user_rank may read or write tables
+SELECT * FROM users o WHERE EXISTS (SELECT u.count FROM users u WHERE u.id = 1 AND o.id = 1) -- => 0A000 public.users as o is not bound to one shard
+-- A narrowing cast of the key fails for rows of whichever shard.
+SELECT * FROM users WHERE id::int4 = 42 -- => 0A000 public.users is not bound to one shard

@@ -406,7 +406,10 @@ impl Theirs<'_> {
             }
             "AIndirection" => {
                 let mut parts = vec![self.expr(&v["arg"])];
-                parts.extend(items(&v["indirection"]).iter().flat_map(|i| self.subscript(i)));
+                parts.extend(items(&v["indirection"]).iter().flat_map(|i| match node(i) {
+                    Some(("String", field)) => vec![format!(".{}", quote(text(&field["sval"])))],
+                    _ => self.subscript(i),
+                }));
                 let plain = items(&v["indirection"]).is_empty();
                 if plain { parts.remove(0) } else { self.column_or_other(v, parts) }
             }
