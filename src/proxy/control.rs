@@ -467,6 +467,9 @@ fn check_set(set: &sql::Set, part: &Part, text: &[u8]) -> Result<(), Failure> {
         "client_encoding" if !part.set_values(set, text).is_some_and(|v| is_safe(&v)) => {
             refused("Speak UTF-8 to pgherd, or an encoding of single bytes.")
         }
+        "transform_null_equals" if !part.set_values(set, text).is_some_and(|v| are_off(&v)) => {
+            refused(IS_NULL_HINT)
+        }
         "seed" => refused("Call setseed() in the transaction that calls random()."),
         "session characteristics" if part.has_comment(text) => refused("Leave the comment out."),
         _ if matches!(set.value, SetValue::Opaque)
@@ -476,6 +479,18 @@ fn check_set(set: &sql::Set, part: &Part, text: &[u8]) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// Under `transform_null_equals`, `= NULL` means IS NULL, and no row of it is ruled out.
+pub const IS_NULL_HINT: &str = "Write IS NULL where you mean it.";
+
+fn are_off(values: &[String]) -> bool {
+    matches!(values, [value] if is_off(value))
+}
+
+/// A boolean setting's value that surely means off.
+pub fn is_off(value: &str) -> bool {
+    ["off", "false", "no", "0"].iter().any(|off| value.eq_ignore_ascii_case(off))
 }
 
 fn is_safe(values: &[String]) -> bool {

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::cancel::CancelKeys;
 use super::client::{Client, Gone};
-use super::control::is_safe_encoding;
+use super::control::{IS_NULL_HINT, is_off, is_safe_encoding};
 use super::database::Database;
 use super::failure::Failure;
 use super::session::{Beginning, Session, Stopping};
@@ -202,6 +202,9 @@ fn insert(settings: &mut SettingSet, name: &str, value: &str) -> Result<(), Fail
             "Speak UTF-8 to pgherd, or an encoding of single bytes.",
         ));
     }
+    if name == "transform_null_equals" && !is_off(value) {
+        return Err(Failure::unsupported(format!("{name} {value} is not supported"), IS_NULL_HINT));
+    }
     if name.starts_with("pgherd.") {
         return Err(Failure::unsupported(
             format!("{name} can't be given when connecting"),
@@ -210,10 +213,6 @@ fn insert(settings: &mut SettingSet, name: &str, value: &str) -> Result<(), Fail
     }
     settings.insert(name.into(), set_config(name, value));
     Ok(())
-}
-
-fn is_off(value: &str) -> bool {
-    ["off", "false", "no", "0"].iter().any(|off| value.eq_ignore_ascii_case(off))
 }
 
 fn fatal(failure: Failure) -> Gone {
@@ -257,9 +256,12 @@ mod tests {
 
     #[test]
     fn what_pgherd_could_not_read_is_refused() {
-        for (name, value) in
-            [("client_encoding", "SJIS"), ("options", "-d 3"), ("pgherd.shard", "s1")]
-        {
+        for (name, value) in [
+            ("client_encoding", "SJIS"),
+            ("options", "-d 3"),
+            ("options", "-c transform_null_equals=on"),
+            ("pgherd.shard", "s1"),
+        ] {
             assert!(settings_of(&startup(&[("user", "u"), (name, value)])).is_err(), "{name}");
         }
     }
