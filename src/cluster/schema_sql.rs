@@ -72,7 +72,7 @@ const COLUMNS: &str = "
            a.atthasdef OR a.attidentity <> '' OR b.has_default,
            a.attidentity <> '' OR coalesce(
              pg_get_expr(d.adbin, d.adrelid) ~ '\\mnextval\\(', false),
-           NOT coalesce(l.collisdeterministic, true)
+           NOT coalesce(l.collisdeterministic, true), a.attgenerated <> ''
     FROM pg_attribute a
     JOIN base b ON b.oid = a.atttypid
     JOIN pg_type y ON y.oid = b.base
@@ -231,6 +231,7 @@ impl Tables {
                 has_default: row.try_get(6)?,
                 from_sequence: row.try_get(7)?,
                 nondeterministic: row.try_get(8)?,
+                generated: row.try_get(9)?,
             });
             Ok(())
         };

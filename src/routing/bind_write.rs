@@ -122,7 +122,20 @@ impl<'a> Analysis<'a> {
                 }
             }
         }
+        if let Some(sharded) = sharded
+            && !assignments.is_empty()
+        {
+            let computed = (0..sharded.columns.len()).filter(|key| self.is_computed(sharded, *key));
+            changes.extend(computed.map(|key| Change { key, to: Operand::Unknown }));
+        }
         Ok(changes)
+    }
+
+    /// Whether the server computes a column of the key from others, which an UPDATE may set.
+    fn is_computed(&self, sharded: &Sharded, key: usize) -> bool {
+        let name = name_of(sharded, key);
+        let facts = self.router.schema.tables.get(&sharded.table);
+        facts.is_some_and(|facts| facts.columns.iter().any(|c| &*c.name == name && c.generated))
     }
 
     /// The keys that rows have after an UPDATE that sets them.

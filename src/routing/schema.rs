@@ -58,6 +58,8 @@ pub struct Column {
     pub has_default: bool,
     /// The default, or identity, takes its value from a sequence.
     pub from_sequence: bool,
+    /// Computed from the row's other columns.
+    pub generated: bool,
     /// Text under a collation in which different bytes can be equal.
     pub nondeterministic: bool,
 }

@@ -78,6 +78,7 @@ fn column(name: &str, type_oid: u32, type_name: &str) -> Column {
         has_default: false,
         from_sequence: false,
         nondeterministic: false,
+        generated: false,
     }
 }
 

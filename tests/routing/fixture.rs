@@ -46,6 +46,7 @@ pub fn rules() -> Rules {
             ("likes", &["user_id"]),
             ("timelines", &["user_id"]),
             ("app.sessions", &["user_id"]),
+            ("letters", &["owner"]),
         ],
     );
     let orders = keyspace(
@@ -98,19 +99,21 @@ fn column(name: &str, type_name: &str) -> Column {
         has_default: false,
         from_sequence: false,
         nondeterministic: false,
+        generated: false,
     }
 }
 
-/// `name type, name type!` where `!` is NOT NULL, `=` a default, `#` a sequence's.
+/// `name type, name type!` where `!` is NOT NULL, `=` a default, `#` a sequence's, `~` generated.
 fn described(columns: &str, unique: &[(&str, &[&str])]) -> Table {
     let columns = columns.split(',').map(|described| {
         let mut words = described.split_whitespace();
         let name = words.next().expect("a name");
         let kind = words.next().expect("a type");
         let flags = kind.trim_start_matches(|c: char| c.is_alphanumeric() || c == ':');
-        let mut column = column(name, kind.trim_end_matches(['!', '=', '#']));
+        let mut column = column(name, kind.trim_end_matches(['!', '=', '#', '~']));
         column.not_null = flags.contains('!');
-        column.has_default = flags.contains(['=', '#']);
+        column.has_default = flags.contains(['=', '#', '~']);
+        column.generated = flags.contains('~');
         column.from_sequence = flags.contains('#');
         column
     });
@@ -177,6 +180,7 @@ pub fn schema() -> Schema {
     add("countries", "code text!, name text", &[("countries_pkey", &["code"])]);
     add("settings", "name text!, value text", &[("settings_pkey", &["name"])]);
     add("jobs", "id int8!#, state text, user_id int8", &[("jobs_pkey", &["id"])]);
+    add("letters", "seal int8, owner int8~, text text", &[]);
     add("stray", "id int8!, user_id int8", &[]);
     let view = |reads: &[&str]| Table {
         kind: TableKind::View,

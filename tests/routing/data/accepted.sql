@@ -306,3 +306,4 @@ SELECT * FROM stray /* pgherd: shard=s2 */ -- => s2
 SELECT do_things() /* pgherd: shard=s2 */ -- => s2
 CREATE INDEX ON posts (likes) /* pgherd: shard=s2 */ -- => s2
 SELECT u.slug, (u).slug, (u).name FROM users u WHERE u.id = 42 -- => user 42
+DELETE FROM letters WHERE owner = 42 -- => user 42

@@ -242,3 +242,7 @@ UPDATE users u SET name = u.user_rank WHERE id = 1 -- => 0A000 function user_ran
 SELECT * FROM users o WHERE EXISTS (SELECT u.count FROM users u WHERE u.id = 1 AND o.id = 1) -- => 0A000 public.users as o is not bound to one shard
 -- A narrowing cast of the key fails for rows of whichever shard.
 SELECT * FROM users WHERE id::int4 = 42 -- => 0A000 public.users is not bound to one shard
+-- A key that the server computes changes with any column that it may be computed from.
+UPDATE letters SET seal = 7 WHERE owner = 1 -- => 0A000 UPDATE changes public.letters.owner, a shard key, to a value that isn't known
+INSERT INTO letters (seal) VALUES (7) -- => 0A000 the default of public.letters.owner, a shard key, is computed by the server
+MERGE INTO letters l USING (VALUES (1)) v(i) ON l.owner = 1 WHEN MATCHED THEN UPDATE SET seal = 7 -- => 0A000 UPDATE changes public.letters.owner, a shard key, to a value that isn't known
