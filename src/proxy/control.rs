@@ -56,7 +56,7 @@ impl Session {
             Action::Prepare { .. } | Action::Execute { .. } => return Err(no_sql_prepare()),
             Action::Transaction(t) => {
                 let place = place_transaction(t, on_server, unsent, failed)?;
-                return Ok(self.refined(t, place, failed));
+                return Ok(self.refined(t, place));
             }
             Action::Set(set) => {
                 check_set(set, part, text)?;
@@ -78,12 +78,12 @@ impl Session {
 
     /// What only settings make more than a matter of the session: a server says what they are
     /// after COMMIT or ROLLBACK.
-    fn refined(&self, transaction: &Transaction, place: Where, failed: bool) -> Where {
+    fn refined(&self, transaction: &Transaction, place: Where) -> Where {
         let plain = self.unsent.is_plain();
         match transaction {
             Transaction::RollbackTo(_) if place == Where::Local && !plain => Where::Trial,
             Transaction::Commit { .. } | Transaction::Rollback { .. }
-                if place == Where::Local && !plain && !failed =>
+                if place == Where::Local && !plain =>
             {
                 Where::Anywhere
             }
@@ -199,7 +199,10 @@ impl Session {
             Action::Set(_) | Action::Transaction(Transaction::Constraints) => {
                 self.unsent.setting(text);
             }
-            Action::Transaction(Transaction::Characteristics) => self.unsent.characteristics(text),
+            // BEGIN in a transaction is a warning, and its options hold all the same.
+            Action::Transaction(Transaction::Characteristics | Transaction::Begin { .. }) => {
+                self.unsent.characteristics(text);
+            }
             Action::Transaction(Transaction::RollbackTo(name)) => {
                 self.unsent.rollback_to(name);
                 self.state.status = TransactionStatus::InTransaction;

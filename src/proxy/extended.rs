@@ -165,7 +165,14 @@ impl Session {
         let statement = self.db.registry.statement(parse.query, parse.types.iter());
         self.bound_statements(parse.name.len() + statement.text.len())?;
         let failed = self.state.status == TransactionStatus::Failed;
+        let nowhere = failed && self.held.is_none();
         let local = match self.planned(&statement) {
+            Ok(Some(part)) if nowhere && !part.may_end_failure() => {
+                return Err(Failure::in_failed_transaction().into());
+            }
+            Err(failure) if nowhere && failure.sqlstate != "42601" => {
+                return Err(Failure::in_failed_transaction().into());
+            }
             Ok(part) => part.is_none_or(|part| part.never_parsed()),
             // In a failed transaction the server says so; what can't be planned is refused
             // before any of it is sent.
@@ -222,6 +229,10 @@ impl Session {
         let target = match &part {
             // Sent on where the transaction is: it fails there.
             _ if self.server_refuses() => Target::Any,
+            // Postgres refuses it here, and not by the simple protocol.
+            None if self.state.status == TransactionStatus::Failed => {
+                return Err(Failure::in_failed_transaction().into());
+            }
             None => {
                 local = true;
                 Target::Nowhere

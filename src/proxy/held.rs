@@ -48,6 +48,13 @@ impl Held {
         self.replies.last_is_unfinished();
     }
 
+    /// Puts something into what is to be sent that makes the transaction fail.
+    fn fail_transaction(&mut self) {
+        frontend::execute(&mut self.backend.output, NO_PORTAL, 0);
+        self.replies.push(Request::Execute, false, purpose(Purpose::Undo));
+        self.unsynced = true;
+    }
+
     /// Puts a Sync into what is to be sent.
     pub fn sync(&mut self, shown: bool, purpose: Purpose) {
         frontend::sync(&mut self.backend.output);
@@ -135,12 +142,22 @@ impl Session {
 
     /// Begins the transaction that no server knew of.
     async fn begin_unsent(&mut self) -> Result<(), Stop> {
+        let failed = self.state.status == TransactionStatus::Failed;
         let Some(held) = &mut self.held else { return Ok(()) };
-        if !self.unsent.is_open() {
+        if held.backend.status() != TransactionStatus::Idle || held.unsynced {
             return Ok(());
         }
-        held.query(&self.unsent.text(), false, purpose(Purpose::Unsent));
-        let plain = self.unsent.is_plain();
+        match (self.unsent.is_open(), failed) {
+            (false, false) => return Ok(()),
+            (false, true) => held.query(b"BEGIN", false, purpose(Purpose::Unsent)),
+            (true, _) => held.query(&self.unsent.text(), false, purpose(Purpose::Unsent)),
+        }
+        if failed {
+            // The client's transaction has failed before a server knew of it.
+            held.fail_transaction();
+            held.sync(false, Purpose::Undo);
+        }
+        let plain = self.unsent.is_plain() && !failed;
         self.unsent.clear();
         if plain {
             return Ok(());
@@ -274,9 +291,7 @@ impl Session {
         }
         let open = held.unsynced || held.backend.status() == TransactionStatus::InTransaction;
         if open {
-            frontend::execute(&mut held.backend.output, NO_PORTAL, 0);
-            held.replies.push(Request::Execute, false, purpose(Purpose::Undo));
-            held.unsynced = true;
+            held.fail_transaction();
         }
         if sync {
             held.sync(false, Purpose::EarlySync);

@@ -27,7 +27,10 @@ impl Session {
             }
             Err(failure) => return Err(failure.into()),
         };
-        if failed && self.held.is_some() && !parts.first().is_some_and(Part::may_end_failure) {
+        if failed && parts.first().is_some_and(|part| !part.may_end_failure()) {
+            if self.held.is_none() {
+                return Err(Failure::in_failed_transaction().into());
+            }
             // The server refuses it, and all that follows.
             return self.run_text(None, text, Note::default()).await;
         }

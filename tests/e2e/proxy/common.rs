@@ -20,6 +20,7 @@ keyspaces:
       driver_copy: [id]
       load_rows: [id]
       psql_rows: [id]
+      same_rows: [id]
       bench_accounts: [aid]
       hostile_rows: [id]
 reference: [countries]

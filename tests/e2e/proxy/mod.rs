@@ -8,5 +8,6 @@ mod load;
 mod pgbench;
 mod psql;
 mod refusals;
+mod same;
 mod stopping;
 mod streams;
