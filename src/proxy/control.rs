@@ -79,11 +79,13 @@ impl Session {
     /// What only settings make more than a matter of the session: a server says what they are
     /// after COMMIT or ROLLBACK.
     fn refined(&self, transaction: &Transaction, place: Where) -> Where {
+        let failed = self.state.status == TransactionStatus::Failed;
         let plain = self.unsent.is_plain();
         match transaction {
             Transaction::RollbackTo(_) if place == Where::Local && !plain => Where::Trial,
-            Transaction::Commit { .. } | Transaction::Rollback { .. }
-                if place == Where::Local && !plain =>
+            // What a failed transaction hands on to the next is the server's to say.
+            Transaction::Commit { chain } | Transaction::Rollback { chain }
+                if place == Where::Local && (!plain || (*chain && failed)) =>
             {
                 Where::Anywhere
             }
@@ -149,7 +151,7 @@ impl Session {
                 "SAVEPOINT"
             }
             Transaction::Release(name) => {
-                if !self.unsent.release(name) {
+                if !self.unsent.release(name, text) {
                     return Err(none(name).into());
                 }
                 self.state.release(name);

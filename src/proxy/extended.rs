@@ -322,7 +322,7 @@ impl Session {
         let Some(portal) = self.portals.get(execute.portal).cloned() else {
             self.require_portal(execute.portal)?;
             let note = Default::default();
-            let op = ExecuteOp { body: body.clone(), note, statement: None, after: None };
+            let op = ExecuteOp { body: body.clone(), note, statement: None, after: Vec::new() };
             leg.ops.push(Op::Execute(Box::new(op)));
             return Ok(());
         };

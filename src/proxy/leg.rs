@@ -8,6 +8,7 @@ use super::extended::End;
 use super::held::{Held, purpose};
 use super::replies::Request;
 use super::session::{Session, Stop};
+use super::settings::Setting;
 use super::state::{Note, Purpose};
 use super::statements::{Before, Statement, server_name};
 use crate::cluster::Backend;
@@ -46,8 +47,8 @@ pub struct ExecuteOp {
     pub note: Note,
     /// What is executed; `None` is a cursor of the server's.
     pub statement: Option<Arc<Statement>>,
-    /// A statement of ours that must follow it.
-    pub after: Option<Vec<u8>>,
+    /// Statements of ours that must follow it.
+    pub after: Vec<Setting>,
 }
 
 /// Messages that go to one place.
@@ -272,7 +273,7 @@ impl Held {
                 let execute = Execute::read(&body)?;
                 frontend::execute(&mut self.backend.output, execute.portal, execute.max_rows);
                 self.replies.push(Request::Execute, true, note);
-                if let Some(sql) = after {
+                for sql in after {
                     self.run_after(&sql)?;
                 }
             }

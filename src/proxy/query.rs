@@ -8,7 +8,7 @@ use super::held::purpose;
 use super::planner::Part;
 use super::replies::Request;
 use super::session::{Session, Stop};
-use super::settings::after_reset;
+use super::settings::{Setting, after_reset};
 use super::state::{Change, Effect, Note, Purpose};
 use super::statements::{Statement, server_name};
 use crate::routing::{Action, Route, RouteError, ShardId};
@@ -58,10 +58,8 @@ impl Session {
             Where::Trial => self.try_text(std::slice::from_ref(part), text).await,
             Where::Anywhere => {
                 let note = note_of(std::slice::from_ref(part), text);
-                match self.after_reset(&note) {
-                    Some(after) => self.run_reset(None, text, note, &after).await,
-                    None => self.run_text(None, text, note).await,
-                }
+                let after = self.after_reset(&note);
+                self.run_reset(None, text, note, &after).await
             }
             Where::Everywhere => {
                 self.everywhere(std::slice::from_ref(part), text).await?;
@@ -116,10 +114,8 @@ impl Session {
     ) -> Result<(), Stop> {
         self.pin_for(parts);
         let note = note_of(parts, text);
-        let Some(after) = self.after_reset(&note) else {
-            return self.run_text(target, text, note).await;
-        };
-        if !resets_last(parts, &note) {
+        let after = self.after_reset(&note);
+        if !after.is_empty() && !resets_last(parts, &note) {
             return Err(Failure::unsupported(
                 "RESET of a setting that the connection began with, before other statements of a text",
                 "Send the RESET by itself, or last.",
@@ -153,7 +149,7 @@ impl Session {
                 Where::Trial => self.try_part(part, text).await?,
                 // Outside a transaction block the statements of a text are one transaction,
                 // which nothing here stands for.
-                _ if outside => return Err(by_itself(part, text)),
+                _ if outside && !part.ends_transaction() => return Err(by_itself(part, text)),
                 _ => {
                     let note = note_of(std::slice::from_ref(part), part.text(text));
                     self.run_unfinished(part.text(text), note).await?;
@@ -196,18 +192,17 @@ impl Session {
 
     /// The statement that must follow a RESET, since its connection doesn't know what this
     /// client began with.
-    pub(super) fn after_reset(&self, note: &Note) -> Option<Vec<u8>> {
+    pub(super) fn after_reset(&self, note: &Note) -> Vec<Setting> {
         let startup = self.state.settings.startup();
         let of_effect = |effect: &Effect| match effect {
             Effect::Change(change) => match &**change {
                 Change { all: true, .. } => after_reset(startup, None),
                 Change { reset: Some(name), .. } => after_reset(startup, Some(name)),
-                _ => None,
+                _ => Vec::new(),
             },
-            _ => None,
+            _ => Vec::new(),
         };
-        let all: Vec<Vec<u8>> = note.effects.iter().filter_map(of_effect).collect();
-        (!all.is_empty()).then(|| all.join(&b";\n"[..]))
+        note.effects.iter().flat_map(of_effect).collect()
     }
 
     async fn run_reset(
@@ -215,12 +210,16 @@ impl Session {
         shard: Option<ShardId>,
         text: &[u8],
         note: Note,
-        after: &[u8],
+        after: &[Setting],
     ) -> Result<(), Stop> {
+        if after.is_empty() {
+            return self.run_text(shard, text, note).await;
+        }
+        let after = after.join(&b"\n;"[..]);
         self.hold(shard).await?;
         if let Some(held) = &mut self.held {
             held.unfinished_query(text, note);
-            held.query(after, false, purpose(Purpose::AfterReset));
+            held.query(&after, false, purpose(Purpose::AfterReset));
             held.replies.last_is_end();
         }
         self.converse().await?;

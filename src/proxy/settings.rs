@@ -18,13 +18,25 @@ pub type Setting = Box<[u8]>;
 /// Settings that differ from the server's own, by name in lower case.
 pub type SettingSet = BTreeMap<Box<str>, Setting>;
 
-/// Sets a parameter to a value as a startup packet gives it.
+/// Lists whose SET would quote a whole value as one name.
+const QUOTED_LISTS: &[&str] = &["search_path", "temp_tablespaces", "local_preload_libraries"];
+
+/// Sets a parameter to a value as a startup packet gives it. A SET where that can be: it may come
+/// before a transaction's first query without being one.
 pub fn set_config(name: &str, value: &str) -> Setting {
-    let mut sql = b"SELECT pg_catalog.set_config(".to_vec();
-    quote(&mut sql, name, b'\'');
-    sql.extend_from_slice(b", ");
-    quote(&mut sql, value, b'\'');
-    sql.extend_from_slice(b", false)");
+    let mut sql = Vec::new();
+    if QUOTED_LISTS.contains(&name) {
+        sql.extend_from_slice(b"SELECT pg_catalog.set_config(");
+        quote(&mut sql, name, b'\'');
+        sql.extend_from_slice(b", ");
+        quote(&mut sql, value, b'\'');
+        sql.extend_from_slice(b", false)");
+    } else {
+        sql.extend_from_slice(b"SET ");
+        quote_name(&mut sql, name);
+        sql.extend_from_slice(b" = ");
+        quote(&mut sql, value, b'\'');
+    }
     sql.into_boxed_slice()
 }
 
@@ -208,36 +220,29 @@ pub fn is_safe(applied: &SettingSet, wanted: &SettingSet) -> bool {
     names.all(|name| !differs(name) || NEVER_REFUSED.contains(&name))
 }
 
-/// The one statement that brings about the startup settings that RESET of `name`, or RESET ALL,
-/// goes back to. A connection is shared, so what *it* resets to is not what its client started
-/// with.
-pub fn after_reset(startup: &SettingSet, name: Option<&str>) -> Option<Vec<u8>> {
-    let mut sql = Vec::new();
-    for (key, setting) in startup {
-        let named = name.is_none_or(|name| name == &**key);
-        if named && !(name.is_none() && survives_reset_all(key)) {
-            // Each is a `SELECT set_config(…)`: together they are one SELECT.
-            match (sql.is_empty(), setting.strip_prefix(b"SELECT ".as_slice())) {
-                (false, Some(call)) => {
-                    sql.extend_from_slice(b", ");
-                    sql.extend_from_slice(call);
-                }
-                _ => sql.extend_from_slice(setting),
-            }
-        }
-    }
-    (!sql.is_empty()).then_some(sql)
+/// The statements that bring about the startup settings that RESET of `name`, or RESET ALL, goes
+/// back to. A connection is shared, so what *it* resets to is not what its client started with.
+pub fn after_reset(startup: &SettingSet, name: Option<&str>) -> Vec<Setting> {
+    let wanted = |key: &str| match name {
+        Some(name) => name == key,
+        None => !survives_reset_all(key),
+    };
+    startup.iter().filter(|(key, _)| wanted(key)).map(|(_, setting)| setting.clone()).collect()
 }
 
 fn write_reset(sql: &mut Vec<u8>, name: &str) {
     sql.extend_from_slice(b"RESET ");
+    quote_name(sql, name);
+    end(sql);
+}
+
+fn quote_name(sql: &mut Vec<u8>, name: &str) {
     for (i, part) in name.split('.').enumerate() {
         if i > 0 {
             sql.push(b'.');
         }
         quote(sql, part, b'"');
     }
-    end(sql);
 }
 
 fn write_set(sql: &mut Vec<u8>, setting: &Setting) {
@@ -350,9 +355,9 @@ mod tests {
         s.reset("timezone");
         s.reset("work_mem");
         assert_eq!(s.current(), s.startup());
-        let text = after_reset(s.startup(), Some("timezone")).unwrap();
-        assert_eq!(text, b"SELECT pg_catalog.set_config('timezone', 'UTC', false)");
-        assert_eq!(after_reset(s.startup(), Some("work_mem")), None);
+        let after = after_reset(s.startup(), Some("timezone"));
+        assert_eq!(after, [set_config("timezone", "UTC")]);
+        assert!(after_reset(s.startup(), Some("work_mem")).is_empty());
     }
 
     #[test]
@@ -377,7 +382,7 @@ mod tests {
         ]);
         assert_eq!(
             sql(&none, &a),
-            "SELECT pg_catalog.set_config('client_encoding', 'LATIN1', false)\n;\
+            "SET \"client_encoding\" = 'LATIN1'\n;\
              SET app.user = 'x' -- mine\n;SET ROLE r\n;"
         );
         assert_eq!(
@@ -391,10 +396,7 @@ mod tests {
     #[test]
     fn values_are_quoted() {
         let odd = set(&[("application_name", set_config("application_name", "it's \\ here"))]);
-        assert_eq!(
-            sql(&set(&[]), &odd),
-            "SELECT pg_catalog.set_config('application_name', E'it''s \\\\ here', false)\n;"
-        );
+        assert_eq!(sql(&set(&[]), &odd), "SET \"application_name\" = E'it''s \\\\ here'\n;");
     }
 
     #[test]

@@ -55,14 +55,18 @@ impl Unsent {
 
     /// RELEASE: the savepoint and those after it are gone, settings stay. False when there is
     /// none of this name.
-    pub fn release(&mut self, name: &str) -> bool {
+    pub fn release(&mut self, name: &str, text: &[u8]) -> bool {
         let Some(at) = self.last_savepoint(name) else { return false };
-        let mut i = 0;
-        self.steps.retain(|step| {
-            i += 1;
-            i <= at || !matches!(step.kind, StepKind::Savepoint(_))
-        });
-        self.count();
+        let mut after = self.steps.iter().skip(at);
+        if after.all(|step| matches!(step.kind, StepKind::Savepoint(_))) {
+            self.steps.truncate(at);
+            self.count();
+            return true;
+        }
+        // What the server makes of what was set in between is its own matter: READ ONLY goes,
+        // others stay.
+        self.steps.iter_mut().skip(at).for_each(|step| step.kind = StepKind::Setting);
+        self.setting(text);
         true
     }
 
@@ -176,9 +180,12 @@ mod tests {
         t.savepoint("b", b"SAVEPOINT b");
         t.setting(b"SET LOCAL y = 1");
         assert!(!t.is_plain());
-        assert!(t.release("b"));
-        assert_eq!(text(&t), "BEGIN\n;SAVEPOINT a\n;SET LOCAL x = 1 -- one\n;SET LOCAL y = 1");
-        assert_eq!(t.bytes(), text(&t).len() - 3 * 2);
+        assert!(t.release("b", b"RELEASE b"));
+        assert_eq!(
+            text(&t),
+            "BEGIN\n;SAVEPOINT a\n;SET LOCAL x = 1 -- one\n;SAVEPOINT b\n;SET LOCAL y = 1\n;RELEASE b"
+        );
+        assert_eq!(t.bytes(), text(&t).len() - 5 * 2);
         assert!(!t.rollback_to("b"));
         assert!(t.rollback_to("a"));
         assert_eq!(text(&t), "BEGIN\n;SAVEPOINT a");
@@ -213,11 +220,11 @@ mod tests {
         t.setting(b"SET x = 2");
         assert!(t.rollback_to("a"));
         assert_eq!(text(&t), "BEGIN\n;SAVEPOINT a\n;SET x = 1\n;SAVEPOINT a");
-        assert!(t.release("a"));
+        assert!(t.release("a", b"RELEASE a"));
         assert_eq!(text(&t), "BEGIN\n;SAVEPOINT a\n;SET x = 1");
-        assert!(t.release("a"));
-        assert_eq!(text(&t), "BEGIN\n;SET x = 1");
-        assert!(!t.release("a"));
+        assert!(t.release("a", b"RELEASE a"));
+        assert_eq!(text(&t), "BEGIN\n;SAVEPOINT a\n;SET x = 1\n;RELEASE a");
+        assert!(!t.release("a", b"RELEASE a"));
     }
 
     #[test]
