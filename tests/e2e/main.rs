@@ -13,3 +13,4 @@ mod pool;
 mod proxy;
 mod schema;
 mod support_itself;
+mod twin;
