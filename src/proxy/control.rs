@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::held::purpose;
 use super::planner::Part;
 use super::session::{Session, Stop};
-use super::settings::Setting;
+use super::settings::{Setting, is_safe_encoding};
 use super::state::{Change, Effect, Purpose, SEEN, Seen};
 use super::statements::Statement;
 use crate::routing::{Action, ShardId};
@@ -137,11 +137,11 @@ impl Session {
             }
             Transaction::Commit { chain } => {
                 let tag = if failed { "ROLLBACK" } else { "COMMIT" };
-                self.end_unsent(*chain, failed);
+                self.end_unsent(chain.then_some(text), failed);
                 tag
             }
             Transaction::Rollback { chain } => {
-                self.end_unsent(*chain, true);
+                self.end_unsent(chain.then_some(text), true);
                 "ROLLBACK"
             }
             Transaction::Savepoint(name) => {
@@ -169,18 +169,22 @@ impl Session {
         })
     }
 
-    fn end_unsent(&mut self, chain: bool, rolled_back: bool) {
+    /// `chain` is the text of COMMIT or ROLLBACK that had AND CHAIN.
+    fn end_unsent(&mut self, chain: Option<&[u8]>, rolled_back: bool) {
         if rolled_back {
             self.state.rollback()
         } else {
             self.state.commit()
         }
-        if chain && self.unsent.is_open() {
-            self.unsent.chain();
-            self.state.status = TransactionStatus::InTransaction;
-        } else {
-            self.unsent.clear();
-            self.state.status = TransactionStatus::Idle;
+        match chain {
+            Some(text) if self.unsent.is_open() => {
+                self.unsent.chain(text);
+                self.state.status = TransactionStatus::InTransaction;
+            }
+            _ => {
+                self.unsent.clear();
+                self.state.status = TransactionStatus::Idle;
+            }
         }
     }
 
@@ -502,32 +506,6 @@ fn is_safe(values: &[String]) -> bool {
     matches!(values, [value] if is_safe_encoding(value))
 }
 
-/// Encodings in which a byte below 128 is always the ASCII character: texts can be read without
-/// conversion. (The others can only be client encodings.)
-pub fn is_safe_encoding(name: &str) -> bool {
-    const UNSAFE: &[&str] = &[
-        "sjis",
-        "shiftjis",
-        "mskanji",
-        "win932",
-        "windows932",
-        "big5",
-        "win950",
-        "windows950",
-        "gbk",
-        "win936",
-        "windows936",
-        "uhc",
-        "win949",
-        "windows949",
-        "gb18030",
-        "johab",
-        "shiftjis2004",
-    ];
-    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-    !UNSAFE.contains(&&*plain.to_ascii_lowercase())
-}
-
 /// Between the schemas of a search path that is kept as one text.
 pub const PATH_SEPARATOR: &str = "\u{1f}";
 
@@ -583,15 +561,5 @@ mod tests {
                 "SET default_transaction_read_only = 'off'",
             ]
         );
-    }
-
-    #[test]
-    fn encodings_that_hide_ascii_are_known() {
-        for good in ["UTF8", "utf-8", "Unicode", "SQL_ASCII", "LATIN1", "EUC_JP"] {
-            assert!(is_safe_encoding(good), "{good}");
-        }
-        for bad in ["SJIS", "Shift_JIS", "BIG5", "gb18030", "WIN936"] {
-            assert!(!is_safe_encoding(bad), "{bad}");
-        }
     }
 }

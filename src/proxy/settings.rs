@@ -310,6 +310,32 @@ fn split_options(options: &str) -> Vec<String> {
     words
 }
 
+/// Encodings in which a byte below 128 is always the ASCII character: texts can be read without
+/// conversion. (The others can only be client encodings.)
+pub fn is_safe_encoding(name: &str) -> bool {
+    const UNSAFE: &[&str] = &[
+        "sjis",
+        "shiftjis",
+        "mskanji",
+        "win932",
+        "windows932",
+        "big5",
+        "win950",
+        "windows950",
+        "gbk",
+        "win936",
+        "windows936",
+        "uhc",
+        "win949",
+        "windows949",
+        "gb18030",
+        "johab",
+        "shiftjis2004",
+    ];
+    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+    !UNSAFE.contains(&&*plain.to_ascii_lowercase())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -410,5 +436,15 @@ mod tests {
         assert_eq!(read("-d 5"), Err("-d".to_owned()));
         assert_eq!(read("-c"), Err("-c".to_owned()));
         assert_eq!(read("-c geqo"), Err("geqo".to_owned()));
+    }
+
+    #[test]
+    fn encodings_that_hide_ascii_are_known() {
+        for good in ["UTF8", "utf-8", "Unicode", "SQL_ASCII", "LATIN1", "EUC_JP"] {
+            assert!(is_safe_encoding(good), "{good}");
+        }
+        for bad in ["SJIS", "Shift_JIS", "BIG5", "gb18030", "WIN936"] {
+            assert!(!is_safe_encoding(bad), "{bad}");
+        }
     }
 }

@@ -8,11 +8,11 @@ use tokio::sync::watch;
 
 use super::cancel::CancelKeys;
 use super::client::{Client, Gone};
-use super::control::{IS_NULL_HINT, is_off, is_safe_encoding};
+use super::control::{IS_NULL_HINT, is_off};
 use super::database::Database;
 use super::failure::Failure;
 use super::session::{Beginning, Session, Stopping};
-use super::settings::{ClientSettings, SettingSet, read_options, set_config};
+use super::settings::{ClientSettings, SettingSet, is_safe_encoding, read_options, set_config};
 use super::state::{ClientState, RouteHints};
 use super::statements::ClientStatements;
 use crate::config::settings::{ClientSecret, Limits};

@@ -86,9 +86,16 @@ impl Unsent {
     }
 
     /// The transaction has ended with AND CHAIN: the next has begun, with its characteristics.
-    pub fn chain(&mut self) {
+    /// It isn't quite the same as one that began with them (they outlive an error), so where
+    /// there are any the chaining is repeated, too.
+    pub fn chain(&mut self, text: &[u8]) {
         self.steps.retain(|step| step.kind == StepKind::Characteristics);
         self.count();
+        let chained = |step: &Step| step.text.to_ascii_uppercase().ends_with(b"CHAIN");
+        let bare = self.steps.iter().all(|step| is_bare_begin(&step.text));
+        if !bare && !self.steps.last().is_some_and(chained) {
+            self.characteristics(text);
+        }
     }
 
     /// What a server must be told before the transaction's first statement, as one text.
@@ -147,6 +154,13 @@ const PLAIN: &[&str] = &[
     "NOT",
     "DEFERRABLE",
 ];
+
+/// BEGIN without options.
+fn is_bare_begin(text: &[u8]) -> bool {
+    const BARE: [&[u8]; 4] = [b"BEGIN", b"START", b"TRANSACTION", b"WORK"];
+    let mut words = text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    words.all(|word| BARE.iter().any(|bare| word.eq_ignore_ascii_case(bare)))
+}
 
 fn is_plain_begin(text: &[u8]) -> bool {
     let mut words = text
@@ -232,9 +246,16 @@ mod tests {
         let mut t = begun();
         t.characteristics(b"SET TRANSACTION READ ONLY");
         t.setting(b"SET x = 1");
-        t.chain();
-        assert_eq!(text(&t), "BEGIN\n;SET TRANSACTION READ ONLY");
+        t.chain(b"COMMIT AND CHAIN");
+        let chained = "BEGIN\n;SET TRANSACTION READ ONLY\n;COMMIT AND CHAIN";
+        assert_eq!(text(&t), chained);
+        t.chain(b"ROLLBACK AND CHAIN");
+        assert_eq!(text(&t), chained);
         assert!(!t.is_plain());
+        t.clear();
+        t.characteristics(b"BEGIN work");
+        t.chain(b"COMMIT AND CHAIN");
+        assert_eq!(text(&t), "BEGIN work");
         t.clear();
         assert!(!t.is_open());
         assert_eq!(t.bytes(), 0);
