@@ -1,11 +1,10 @@
 """psycopg 3 against pgherd: what an application does, each answer checked.
 
-    psycopg3.py DSN
-
-DSN leads to a database under sharding-rules/social.yaml whose tables this makes and drops.
+PGHERD_DSN leads to a database under sharding-rules/social.yaml, whose tables this makes and drops.
 Ends with exit code 0 and one line, or with a traceback.
 """
 
+import os
 import sys
 import threading
 import time
@@ -14,7 +13,7 @@ import psycopg
 from psycopg import errors, sql
 from psycopg.rows import dict_row
 
-DSN = sys.argv[1]
+DSN = os.environ["PGHERD_DSN"]
 
 
 def connect(**options):

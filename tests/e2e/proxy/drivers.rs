@@ -1,7 +1,5 @@
-//! tokio-postgres and psycopg 3, each answer checked.
+//! tokio-postgres, each answer checked. Drivers of other languages: `tests/e2e/drivers.rs`.
 
-use std::path::PathBuf;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -9,23 +7,6 @@ use futures_util::{SinkExt, StreamExt, TryStreamExt, future::join_all, pin_mut};
 use tokio_postgres::NoTls;
 
 use super::common::{code, connect, proxy, shard_of};
-use crate::support::{TestHerd, Want};
-
-#[test]
-fn psycopg_3_works() {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let python = root.join("target/venv/bin/python");
-    assert!(python.exists(), "run tools/test: it installs psycopg into target/venv");
-    let herd = TestHerd::start(&Want::sharded(3, 0, super::common::RULES));
-    let proxy = herd.proxy();
-    let output = Command::new(python)
-        .arg(root.join("tests/drivers/psycopg3.py"))
-        .arg(proxy.dsn("app"))
-        .output()
-        .expect("python runs");
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{errors}");
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tokio_postgres_works() {
