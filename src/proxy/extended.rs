@@ -7,10 +7,10 @@
 use bytes::{Bytes, BytesMut};
 
 use super::client::Gone;
-use super::control::Where;
+use super::control::{Where, effect_of_call};
 use super::failure::Failure;
 use super::leg::{ExecuteOp, Leg, Op, Target};
-use super::planner::Part;
+use super::planner::{Part, parameters};
 use super::session::{Session, Stop};
 use super::state::{Effect, Purpose};
 use super::statements::Statement;
@@ -36,6 +36,8 @@ pub struct Portal {
     pub local: bool,
     /// EXPLAIN: what stands before the server's plan.
     pub explain: Option<Arc<super::explain::Shown>>,
+    /// What running it does to the session, where that hangs on the parameters.
+    pub effect: Effect,
 }
 
 /// How a batch ends.
@@ -262,7 +264,13 @@ impl Session {
             // The session may stand elsewhere now.
             return Box::pin(self.take_bind(body, leg)).await;
         }
-        let portal = Portal { statement: Arc::clone(&statement), part, local, explain };
+        let effect = match &part {
+            Some(part) if part.sets().is_some() => {
+                effect_of_call(part, &statement.text, &parameters(&statement, &bind))?
+            }
+            _ => Effect::Nothing,
+        };
+        let portal = Portal { statement: Arc::clone(&statement), part, local, explain, effect };
         self.portals.insert(Bytes::copy_from_slice(bind.portal), portal);
         if local {
             leg.answer(answer::BIND_COMPLETE, None);
@@ -354,7 +362,10 @@ impl Session {
 
     fn execute_note(&self, portal: &Portal) -> super::state::Note {
         let text = &portal.statement.text;
-        let effect = portal.part.as_ref().map_or(Effect::Nothing, |part| part.effect(text));
+        let effect = match (&portal.effect, &portal.part) {
+            (Effect::Nothing, Some(part)) => part.effect(text),
+            (effect, _) => effect.clone(),
+        };
         super::state::Note {
             effects: vec![effect],
             explain: portal.explain.clone(),

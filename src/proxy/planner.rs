@@ -11,7 +11,7 @@ use super::state::Effect;
 use super::statements::Statement;
 use crate::routing::{
     self, Action, Parameter, ParameterValue, Plan, PlanContext, Refusal, Route, RouteError, Router,
-    RoutingHint, Values,
+    RoutingHint, SettingCall, Values,
 };
 use crate::sql::{self, ExplainFormat, LexOptions, Scanned, SetItem, SetValue};
 use crate::wire::frontend::{Bind, Format};
@@ -43,6 +43,11 @@ impl Part {
     /// Its own text, without what stands around it.
     pub fn text<'t>(&self, text: &'t [u8]) -> &'t [u8] {
         text.get(self.range.clone()).unwrap_or_default()
+    }
+
+    /// The setting that it makes for the session by a call.
+    pub fn sets(&self) -> Option<&SettingCall> {
+        self.known.as_ref()?.plan.sets.as_ref()
     }
 
     /// What it does to its session when it succeeds. `text` is the text that it is part of.
@@ -132,13 +137,16 @@ impl Part {
         }
     }
 
+    /// A literal's value, if it is text of UTF-8.
+    pub fn literal(&self, slot: sql::LiteralSlot, text: &[u8]) -> Option<String> {
+        let literals = &self.known.as_ref()?.scanned.literals;
+        let value = literals.slot(slot).first()?.value(text).ok()?;
+        String::from_utf8(value.into_owned()).ok()
+    }
+
     /// One value of SET.
     pub fn item_text(&self, item: &SetItem, text: &[u8]) -> Option<String> {
-        let literal = |slot: &sql::LiteralSlot| {
-            let literals = &self.known.as_ref()?.scanned.literals;
-            let value = literals.slot(*slot).first()?.value(text).ok()?;
-            String::from_utf8(value.into_owned()).ok()
-        };
+        let literal = |slot: &sql::LiteralSlot| self.literal(*slot, text);
         match item {
             SetItem::Word(word) => Some(word.to_string()),
             SetItem::Literal(slot) => literal(slot),
@@ -362,7 +370,7 @@ fn explained(
     Shown { format, route: place + &why }
 }
 
-fn parameters<'a>(statement: &Statement, bind: &Bind<'a>) -> Vec<Parameter<'a>> {
+pub fn parameters<'a>(statement: &Statement, bind: &Bind<'a>) -> Vec<Parameter<'a>> {
     let value = |(i, value): (usize, Option<&'a [u8]>)| Parameter {
         type_oid: statement.parameter_type(i),
         value: match (value, bind.parameter_formats.of(i)) {

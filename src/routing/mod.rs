@@ -29,6 +29,7 @@ mod refusal;
 mod relation;
 pub mod router;
 pub mod schema;
+mod setting;
 mod settle;
 mod statements;
 mod value;
@@ -43,6 +44,7 @@ pub use hint::RoutingHint;
 pub use plan::{Plan, PlanContext, join_routes};
 pub use refusal::Refusal;
 pub use router::{Bounds, Parts, PartsError, Router};
+pub use setting::{SettingCall, SettingValue};
 pub use value::Values;
 
 /// What the session does with a statement. The route is for those that run on a shard.

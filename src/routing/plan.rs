@@ -8,6 +8,7 @@ use super::bind::Analysis;
 use super::places::{Evaluation, ShardSet, Tree};
 use super::relation::Scope;
 use super::router::Router;
+use super::setting::{SettingCall, setting_call};
 use super::value::{ParameterUses, Reader, Values};
 use super::{Action, Refusal, Route, RouteError, RoutingHint, statements};
 
@@ -31,6 +32,8 @@ pub struct Plan {
     /// What it does stays with the server's session, which therefore must not be shared: a
     /// setting, a lock. No hint makes it anything else.
     pub of_session: bool,
+    /// It sets this for the session, if who runs it can follow the setting.
+    pub sets: Option<SettingCall>,
     pub(super) occurrences: Vec<Occurrence>,
     /// Lifted by a hint, which says where the statement belongs.
     pub(super) refusals: Vec<Refusal>,
@@ -81,6 +84,7 @@ impl Plan {
             writes: false,
             exact_text: false,
             of_session: false,
+            sets: None,
             occurrences: Vec::new(),
             refusals: Vec::new(),
             ask_home: false,
@@ -214,6 +218,16 @@ impl Plan {
         size_of::<Plan>() + occurrences + 400 * self.refusals.len() + prepared
     }
 
+    /// The one setting that the statement makes isn't hidden in the server's session.
+    fn follow_setting(&mut self, call: Option<SettingCall>) {
+        let hidden = |refusal: &Refusal| *refusal == Refusal::session_setting();
+        if call.is_some() && self.refusals.iter().filter(|r| hidden(r)).count() == 1 {
+            self.refusals.retain(|refusal| !hidden(refusal));
+            self.of_session = false;
+            self.sets = call;
+        }
+    }
+
     fn refused(&self, router: &Router) -> Result<(), RouteError> {
         if router.shards.len() == 1 {
             return Ok(());
@@ -298,7 +312,13 @@ impl Router {
         context: &PlanContext<'_>,
     ) -> Result<Plan, Refusal> {
         let analysis = Analysis::new(self, context.search_path, &scanned.literals);
-        statements::plan(analysis, statement)
+        let mut plan = statements::plan(analysis, statement)?;
+        if let Statement::Query(query) = statement
+            && self.shards.len() > 1
+        {
+            plan.follow_setting(setting_call(query));
+        }
+        Ok(plan)
     }
 }
 

@@ -128,9 +128,9 @@ impl Refusal {
         .hint("use pg_advisory_xact_lock")
     }
 
-    pub(super) fn session_setting() -> Refusal {
-        Refusal::unsupported("set_config for the session isn't seen by pgherd")
-            .hint("use SET, or set_config(…, true) in a transaction")
+    /// A setting that pgherd couldn't follow from connection to connection.
+    pub fn session_setting() -> Refusal {
+        Refusal::unsupported("set_config for the session isn't seen by pgherd").hint("use SET")
     }
 
     pub(super) fn temporary() -> Refusal {
