@@ -8,10 +8,11 @@ use super::failure::Failure;
 use super::held::purpose;
 use super::planner::Part;
 use super::session::{Session, Stop};
-use super::settings::{Setting, is_safe_encoding, set_config};
+use super::setting_call::effect_of_call;
+use super::settings::{Setting, is_safe_encoding};
 use super::state::{Change, Effect, Purpose, SEEN, Seen};
 use super::statements::Statement;
-use crate::routing::{Action, Parameter, ParameterValue, Refusal, SettingValue, ShardId};
+use crate::routing::{Action, ShardId};
 use crate::sql::{self, Discard, SetScope, SetValue, Transaction};
 use crate::wire::backend::{self, Field, TransactionStatus};
 
@@ -412,47 +413,6 @@ pub fn effect_of(part: &Part, text: &[u8]) -> Effect {
     }
 }
 
-/// What `SELECT set_config(…)` does to its session.
-///
-/// # Errors
-/// The setting is one that pgherd has to understand, or can't be followed.
-pub fn effect_of_call(
-    part: &Part,
-    text: &[u8],
-    parameters: &[Parameter<'_>],
-) -> Result<Effect, Failure> {
-    let Some(call) = part.sets() else { return Ok(Effect::Nothing) };
-    let refused = || Failure::from(Refusal::session_setting());
-    let name = part.literal(call.name, text).ok_or_else(refused)?.to_ascii_lowercase();
-    // Settings of applications, and what drivers turn off while they read catalogs.
-    if is_ours(&name) || !name.contains('.') && name != "jit" {
-        return Err(refused());
-    }
-    let value = match call.value {
-        SettingValue::Literal(slot) => Some(part.literal(slot, text).ok_or_else(refused)?),
-        SettingValue::Parameter(number) => {
-            let at = usize::from(number).wrapping_sub(1);
-            match parameters.get(at).map(|parameter| parameter.value) {
-                // The server says that there is none.
-                None => return Ok(Effect::Nothing),
-                Some(ParameterValue::Null) => None,
-                Some(ParameterValue::Text(value) | ParameterValue::Binary(value)) => {
-                    Some(String::from_utf8(value.to_vec()).map_err(|_| refused())?)
-                }
-            }
-        }
-    };
-    let name: Box<str> = name.into();
-    let change = match value {
-        Some(value) => {
-            let sql = set_config(&name, &value);
-            Change { set: vec![(name, sql)], ..Change::default() }
-        }
-        None => Change { reset: Some(name), ..Change::default() },
-    };
-    Ok(Effect::Change(Box::new(change)))
-}
-
 fn effect_of_set(set: &sql::Set, part: &Part, text: &[u8]) -> Effect {
     let name = &*set.name;
     if OF_TRANSACTION.contains(&name) || is_ours(name) {
@@ -555,7 +515,7 @@ fn is_safe(values: &[String]) -> bool {
 /// Between the schemas of a search path that is kept as one text.
 pub const PATH_SEPARATOR: &str = "\u{1f}";
 
-fn is_ours(name: &str) -> bool {
+pub fn is_ours(name: &str) -> bool {
     name.starts_with("pgherd.")
 }
 

@@ -7,11 +7,12 @@
 use bytes::{Bytes, BytesMut};
 
 use super::client::Gone;
-use super::control::{Where, effect_of_call};
+use super::control::Where;
 use super::failure::Failure;
 use super::leg::{ExecuteOp, Leg, Op, Target};
 use super::planner::{Part, parameters};
 use super::session::{Session, Stop};
+use super::setting_call::effect_of_call;
 use super::state::{Effect, Purpose};
 use super::statements::Statement;
 use crate::routing::Route;

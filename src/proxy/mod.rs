@@ -24,6 +24,7 @@ mod query;
 mod relay;
 pub mod replies;
 pub mod session;
+mod setting_call;
 pub mod settings;
 pub mod startup;
 pub mod state;
