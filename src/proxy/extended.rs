@@ -165,7 +165,8 @@ impl Session {
             let message = format!("prepared statement \"{name}\" already exists");
             return Err(Failure::new("42P05", message).into());
         }
-        let statement = self.db.registry.statement(parse.query, parse.types.iter());
+        let world = self.world();
+        let statement = self.db.registry.statement(parse.query, parse.types.iter(), world);
         self.bound_statements(parse.name.len() + statement.text.len())?;
         let failed = self.state.status == TransactionStatus::Failed;
         let nowhere = failed && self.held.is_none();
@@ -222,6 +223,9 @@ impl Session {
         let bind = Bind::read(body)?;
         let statement = self.statement(bind.statement)?;
         let unnamed = bind.statement.is_empty();
+        if !self.server_refuses() {
+            self.check_shape(&statement).await?;
+        }
         let part = match self.planned(&statement) {
             Ok(part) => part,
             Err(_) if self.server_refuses() => None,

@@ -8,7 +8,7 @@ use super::explain::Shown;
 use super::failure::Failure;
 use super::session::{Session, Stop};
 use super::state::Effect;
-use super::statements::Statement;
+use super::statements::{Statement, World};
 use crate::routing::{
     self, Action, Parameter, ParameterValue, Plan, PlanContext, Refusal, Route, RouteError, Router,
     RoutingHint, SettingCall, Values,
@@ -308,6 +308,11 @@ impl Session {
         let own = set.map(|path| path.split(PATH_SEPARATOR).map(Box::from).collect());
         let path: Vec<Box<str>> = own.unwrap_or_else(|| self.base_path.to_vec());
         path.into_iter().map(|name| if &*name == "$user" { user.into() } else { name }).collect()
+    }
+
+    /// What a statement that is prepared now depends on beside its text.
+    pub(super) fn world(&self) -> World {
+        (self.db.schema_version(), self.path_version())
     }
 
     /// Tells apart what decides how names are looked up.

@@ -10,7 +10,7 @@ use super::replies::Request;
 use super::session::{Session, Stop};
 use super::settings::{Setting, after_reset};
 use super::state::{Change, Effect, Note, Purpose};
-use super::statements::{Statement, server_name};
+use super::statements::{Reliance, Statement, server_name};
 use crate::routing::{Action, Route, RouteError, ShardId};
 use crate::wire::backend::{self, TransactionStatus};
 use crate::wire::frontend::{self, Target as Named};
@@ -254,11 +254,28 @@ impl Session {
         parts.iter().try_for_each(|part| self.remember_tried(part, text))
     }
 
-    /// Asks a server for the types of a statement's parameters.
+    /// Asks a server for the types of a statement's parameters, unless they are known.
     pub(super) async fn learn_types(&mut self, statement: &Arc<Statement>) -> Result<(), Stop> {
-        if statement.is_described() {
-            return Ok(());
+        if statement.is_described() { Ok(()) } else { self.describe(statement).await }
+    }
+
+    /// A client that was told what a statement's results look like must not get others. A server
+    /// says so of a statement that it has kept; pgherd prepares it anew after a change of the
+    /// schema.
+    pub(super) async fn check_shape(&mut self, statement: &Arc<Statement>) -> Result<(), Stop> {
+        if statement.reliance(self.db.schema_version()) == Reliance::Ask {
+            self.describe(statement).await?;
         }
+        if statement.reliance(self.db.schema_version()) == Reliance::Broken {
+            return Err(Failure::new("0A000", "cached plan must not change result type")
+                .with_hint("Prepare the statement again.")
+                .into());
+        }
+        Ok(())
+    }
+
+    /// Has a server describe a statement, to us.
+    async fn describe(&mut self, statement: &Arc<Statement>) -> Result<(), Stop> {
         let passing = self.held.is_none();
         self.take(None).await?;
         let Some(held) = &mut self.held else { return Ok(()) };

@@ -14,7 +14,7 @@ use super::client::{Client, Gone};
 use super::replies::{Replies, Request, Seen};
 use super::state::{ClientState, Note, Purpose};
 use crate::cluster::Backend;
-use crate::wire::backend::{self, ErrorFields, TransactionStatus, tag};
+use crate::wire::backend::{self, ErrorFields, RowDescription, TransactionStatus, tag};
 use crate::wire::frame::{HEADER_LEN, TagSet, Then, Walk};
 use crate::wire::frontend::{self, tag as from_client};
 use crate::wire::{ProtocolError, write};
@@ -213,8 +213,10 @@ impl<'a> Conversation<'a> {
 
     /// Any reply but an error; whether the client gets it.
     fn reply(&mut self, frame_tag: u8, body: &[u8]) -> Result<bool, Broken> {
-        if frame_tag == tag::PARAMETER_DESCRIPTION {
-            self.learn(body)?;
+        match frame_tag {
+            tag::PARAMETER_DESCRIPTION => self.learn(body)?,
+            tag::ROW_DESCRIPTION | tag::NO_DATA => self.learn_shape(frame_tag, body)?,
+            _ => {}
         }
         if frame_tag == tag::COPY_IN_RESPONSE {
             self.copy.on = true;
@@ -278,6 +280,18 @@ impl<'a> Conversation<'a> {
         if let Some(statement) = self.replies.front().and_then(|f| f.note.learn.as_ref()) {
             statement.learn(types.iter().collect());
         }
+        Ok(())
+    }
+
+    fn learn_shape(&mut self, frame_tag: u8, body: &[u8]) -> Result<(), Broken> {
+        let Some(statement) = self.replies.front().and_then(|f| f.note.learn.as_ref()) else {
+            return Ok(());
+        };
+        let hash = match frame_tag {
+            tag::NO_DATA => 0,
+            _ => shape_of(RowDescription::read(body).map_err(from_server)?),
+        };
+        statement.see_shape(hash, self.backend.prepared_schema);
         Ok(())
     }
 
@@ -419,4 +433,21 @@ fn ready_client<T>(poll: Poll<std::io::Result<T>>) -> Result<bool, Broken> {
         Poll::Ready(Ok(_)) => Ok(true),
         Poll::Ready(Err(_)) => Err(Broken::Client(Gone::Closed)),
     }
+}
+
+/// A hash of what results look like, alike on all shards: the OIDs of tables, and of types that
+/// users made, are each server's own.
+fn shape_of(description: RowDescription<'_>) -> u64 {
+    use std::hash::{BuildHasher, Hash, Hasher};
+    /// `FirstNormalObjectId`: what users make has OIDs from here on.
+    const FIRST_OF_USERS: u32 = 16384;
+    let mut hasher = foldhash::quality::FixedState::default().build_hasher();
+    description.len().hash(&mut hasher);
+    for field in description.iter() {
+        // A name's other bytes depend on the client's encoding.
+        field.name.iter().filter(|b| b.is_ascii()).for_each(|b| hasher.write_u8(*b));
+        let type_oid = if field.type_oid < FIRST_OF_USERS { field.type_oid } else { 0 };
+        (type_oid, field.type_mod).hash(&mut hasher);
+    }
+    hasher.finish()
 }

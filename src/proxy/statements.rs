@@ -22,12 +22,35 @@ pub struct Statement {
     pub types: Box<[u32]>,
     /// What a server said that the types are.
     learned: OnceLock<Box<[u32]>>,
+    /// What servers said that its results look like.
+    shape: Mutex<Option<Shape>>,
     /// What it is, and the world (router, search path) in which it is that.
     planned: Mutex<Option<(World, Option<Arc<Part>>)>>,
 }
 
 /// What a plan depends on beside the text, as two hashes.
 pub type World = (u64, u64);
+
+/// What the results of a statement look like, as hashes.
+#[derive(Debug, Clone, Copy)]
+struct Shape {
+    /// As its clients were told.
+    told: u64,
+    /// As a server said last, and the version of the schema under which it did.
+    seen: u64,
+    version: u64,
+}
+
+/// Whether clients that were told what a statement's results look like may rely on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reliance {
+    /// They were told nothing, or it still holds.
+    Holds,
+    /// The schema has changed since: a server must be asked.
+    Ask,
+    /// The results look otherwise now.
+    Broken,
+}
 
 impl Statement {
     /// Its name on the servers.
@@ -57,6 +80,23 @@ impl Statement {
     /// It has been looked at.
     pub fn remember(&self, world: World, part: Option<Arc<Part>>) {
         *self.planned.lock() = Some((world, part));
+    }
+
+    /// A server has described its results, under this version of the schema.
+    pub fn see_shape(&self, hash: u64, version: u64) {
+        let mut shape = self.shape.lock();
+        let told = shape.as_ref().map_or(hash, |shape| shape.told);
+        *shape = Some(Shape { told, seen: hash, version });
+    }
+
+    /// Whether what was told of its results holds under this version of the schema.
+    pub fn reliance(&self, version: u64) -> Reliance {
+        match *self.shape.lock() {
+            None => Reliance::Holds,
+            Some(shape) if shape.version != version => Reliance::Ask,
+            Some(shape) if shape.told != shape.seen => Reliance::Broken,
+            Some(_) => Reliance::Holds,
+        }
     }
 
     /// Whether a server has described it.
@@ -131,6 +171,9 @@ impl ClientStatements {
 struct Key {
     text: Bytes,
     types: Box<[u32]>,
+    /// Of its Parse: what a statement was told to be under another schema or search path, it
+    /// need not be now.
+    world: World,
 }
 
 /// The statements that any client of one database has prepared, each once, with a number that
@@ -150,9 +193,14 @@ struct Known {
 const SWEEP_AT_LEAST: usize = 1024;
 
 impl Registry {
-    /// The statement with this text and these types.
-    pub fn statement(&self, text: &[u8], types: impl Iterator<Item = u32>) -> Arc<Statement> {
-        let key = Key { text: Bytes::copy_from_slice(text), types: types.collect() };
+    /// The statement with this text and these types, prepared in this world.
+    pub fn statement(
+        &self,
+        text: &[u8],
+        types: impl Iterator<Item = u32>,
+        world: World,
+    ) -> Arc<Statement> {
+        let key = Key { text: Bytes::copy_from_slice(text), types: types.collect(), world };
         let mut known = self.0.lock();
         if let Some(statement) = known.statements.get(&key).and_then(Weak::upgrade) {
             return statement;
@@ -163,6 +211,7 @@ impl Registry {
             text: key.text.clone(),
             types: key.types.clone(),
             learned: OnceLock::new(),
+            shape: Mutex::new(None),
             planned: Mutex::new(None),
         });
         if known.statements.len() >= known.sweep_at {
@@ -178,10 +227,12 @@ impl Registry {
 mod tests {
     use super::*;
 
+    const W: World = (1, 1);
+
     #[test]
     fn changes_are_taken_back_in_reverse() {
         let registry = Registry::default();
-        let statement = |text: &str| Some(registry.statement(text.as_bytes(), [20].into_iter()));
+        let statement = |text: &str| Some(registry.statement(text.as_bytes(), [20].into_iter(), W));
         let mut s = ClientStatements::default();
         let name = Bytes::from_static(b"a");
         s.put(name.clone(), statement("SELECT 1"));
@@ -200,8 +251,9 @@ mod tests {
     #[test]
     fn equal_statements_are_one_while_somebody_has_them() {
         let registry = Registry::default();
-        let get =
-            |text: &str, types: &[u32]| registry.statement(text.as_bytes(), types.iter().copied());
+        let get = |text: &str, types: &[u32]| {
+            registry.statement(text.as_bytes(), types.iter().copied(), W)
+        };
         let one = get("SELECT $1", &[20]);
         assert_eq!(get("SELECT $1", &[20]).number, one.number);
         assert_ne!(get("SELECT $1", &[23]).number, one.number);
@@ -214,16 +266,32 @@ mod tests {
     fn statements_that_nobody_has_are_swept_out() {
         let registry = Registry::default();
         for i in 0..10 * SWEEP_AT_LEAST {
-            registry.statement(format!("SELECT {i}").as_bytes(), [].into_iter());
+            registry.statement(format!("SELECT {i}").as_bytes(), [].into_iter(), W);
         }
         assert!(registry.0.lock().statements.len() <= SWEEP_AT_LEAST);
     }
 
     #[test]
     fn types_are_learned_once_a_server_describes_them() {
-        let s = Registry::default().statement(b"SELECT $1, $2", [0].into_iter());
+        let s = Registry::default().statement(b"SELECT $1, $2", [0].into_iter(), W);
         assert_eq!([s.parameter_type(0), s.parameter_type(1)], [0, 0]);
         s.learn(Box::new([20, 25]));
         assert_eq!([s.parameter_type(0), s.parameter_type(1)], [20, 25]);
+    }
+
+    #[test]
+    fn what_clients_were_told_of_results_is_asked_again_after_a_change() {
+        let s = Registry::default().statement(b"SELECT * FROM t", [].into_iter(), W);
+        assert_eq!(s.reliance(1), Reliance::Holds);
+        s.see_shape(7, 1);
+        assert_eq!([s.reliance(1), s.reliance(2)], [Reliance::Holds, Reliance::Ask]);
+        s.see_shape(8, 2);
+        assert_eq!(s.reliance(2), Reliance::Broken);
+        s.see_shape(7, 3);
+        assert_eq!(s.reliance(3), Reliance::Holds);
+        let registry = Registry::default();
+        let in_world = |world| registry.statement(b"SELECT * FROM t", [].into_iter(), world);
+        let (old, new) = (in_world((1, 1)), in_world((2, 1)));
+        assert_ne!(old.number, new.number, "prepared anew after a change");
     }
 }

@@ -19,6 +19,7 @@ keyspaces:
       driver_rows: [id]
       driver_copy: [id]
       load_rows: [id]
+      shape_rows: [id]
       psql_rows: [id]
       same_rows: [id]
       bench_accounts: [aid]

@@ -216,3 +216,37 @@ async fn a_transaction_stays_on_its_shard() {
         [1]
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn results_never_look_otherwise_than_a_client_was_told() {
+    let dsn = proxy().dsn("app");
+    let (client, other) = (connect(&dsn).await, connect(&dsn).await);
+    client
+        .batch_execute("CREATE TABLE shape_rows (id bigint PRIMARY KEY, a int)")
+        .await
+        .expect("created");
+    client.execute("INSERT INTO shape_rows VALUES (42, 7)", &[]).await.expect("inserted");
+    let all = client.prepare("SELECT * FROM shape_rows WHERE id = $1").await.expect("prepared");
+    let one = client.prepare("SELECT a FROM shape_rows WHERE id = $1").await.expect("prepared");
+
+    other.batch_execute("ALTER TABLE shape_rows ADD b text DEFAULT 'new'").await.expect("altered");
+    for _ in 0..2 {
+        let error = client.query(&all, &[&42i64]).await.expect_err("it has a column more");
+        assert_eq!(code(&error), "0A000");
+        let told = error.as_db_error().map(|error| error.message());
+        assert_eq!(told, Some("cached plan must not change result type"));
+    }
+    // What still looks as it did goes on.
+    let row = client.query_one(&one, &[&42i64]).await.expect("a row");
+    assert_eq!(row.get::<_, i32>(0), 7);
+    // In a transaction as well; and prepared anew it is what it is now.
+    let again = client.prepare("SELECT * FROM shape_rows WHERE id = $1").await.expect("prepared");
+    let row = client.query_one(&again, &[&42i64]).await.expect("a row");
+    assert_eq!((row.len(), row.get::<_, &str>(2)), (3, "new"));
+    other.batch_execute("ALTER TABLE shape_rows DROP b").await.expect("altered");
+    let row = client.query_one(&all, &[&42i64]).await.expect("as it was told");
+    assert_eq!(row.len(), 2);
+    client.batch_execute("DROP TABLE shape_rows").await.expect("dropped");
+    let error = client.query(&one, &[&42i64]).await.expect_err("gone");
+    assert_eq!(code(&error), "42P01");
+}
