@@ -241,6 +241,8 @@ impl Parts {
         let (year, month, day) = cursor.date().ok_or(UNSURE)?;
         let (time, offset) = match cursor.0 {
             [] => (0, None),
+            // JDBC writes a date with its offset, which only a moment heeds.
+            [b' ', b'+' | b'-', ..] => (0, cursor.offset().ok_or(UNSURE)?),
             [b' ' | b'T', rest @ ..] => {
                 cursor.0 = rest;
                 (cursor.time().ok_or(UNSURE)?, cursor.offset().ok_or(UNSURE)?)
