@@ -4,9 +4,11 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
 
 use super::failure::Failure;
 use crate::wire::frame::{self, Header};
@@ -15,6 +17,8 @@ use crate::wire::{ProtocolError, frontend};
 
 /// Room for one read from a client.
 const READ_ROOM: usize = 8 * 1024;
+/// How long a client may take to hear why its connection ends, and to end it, too.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// A client's connection.
 #[derive(Debug)]
@@ -133,11 +137,20 @@ impl Client {
         }
     }
 
-    /// Sends what it may take at once and ends the connection.
+    /// Ends the connection, after the client has heard what it is told.
+    ///
+    /// Bytes that nobody reads would make the kernel reset the connection, and with it goes what
+    /// the client hasn't read yet. So what it still sends is taken and forgotten, for a while.
     pub async fn close(mut self) {
-        use tokio::io::AsyncWriteExt;
-        if self.send().await.is_ok() {
-            let _ = self.stream.shutdown().await;
-        }
+        let farewell = async {
+            self.send().await?;
+            self.stream.shutdown().await?;
+            loop {
+                self.input.clear();
+                self.fill().await?;
+            }
+        };
+        // It ends by the client's end of the connection, or by the time.
+        let _: Result<io::Result<()>, _> = timeout(FAREWELL, farewell).await;
     }
 }

@@ -180,7 +180,7 @@ fn a_message_that_is_too_long_is_not_read() {
     assert_eq!(errors, "");
     let herd = super::common::herd();
     let small = herd.proxy_with(|settings| settings + "\n[limits]\nmessage_size = \"64KB\"\n");
-    let long = format!("SELECT length('{}')", "x".repeat(70_000));
+    let long = format!("SELECT length('{}')", "x".repeat(5_000_000));
     let (_, errors) = psql(&small.dsn("app"), &long);
     assert!(errors.contains("message_size"), "{errors}");
     let (out, _) =
