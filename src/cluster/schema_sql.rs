@@ -135,6 +135,21 @@ const READS: &str = "
     WHERE r.relation <> r.view
     ORDER BY 1, 2, 3";
 
+/// Rows of a part are rows of the whole.
+const FAMILY: &str = "
+    WITH RECURSIVE up(part, whole) AS (
+      SELECT inhrelid, inhparent FROM pg_inherits
+      UNION
+      SELECT u.part, i.inhparent FROM up u JOIN pg_inherits i ON i.inhrelid = u.whole
+    ), related(one, other) AS (
+      SELECT part, whole FROM up UNION SELECT whole, part FROM up
+    )
+    SELECT r.one, n.nspname::text, c.relname::text
+    FROM related r JOIN pg_class c ON c.oid = r.other
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE r.one = ANY ($1)
+    ORDER BY 1, 2, 3";
+
 const FUNCTIONS: &str = "
     SELECT p.proname::text, n.nspname::text,
            CASE WHEN bool_or(p.provolatile = 'v') THEN 'v'
@@ -179,6 +194,7 @@ async fn tables_and_functions(client: &Client) -> Result<Schema, Error> {
     tables.foreign_keys(client).await?;
     tables.triggers(client).await?;
     tables.reads(client).await?;
+    tables.family(client).await?;
     Ok(Schema {
         version: 0,
         server_major: number.parse::<u32>().map_or(0, |n| n / 10_000),
@@ -278,6 +294,14 @@ impl Tables {
             Ok(())
         };
         self.each(client, READS, take).await
+    }
+
+    async fn family(&mut self, client: &Client) -> Result<(), Error> {
+        let take = |row: &Row, table: &mut Table| {
+            table.family.push(table_name(row, 1)?);
+            Ok(())
+        };
+        self.each(client, FAMILY, take).await
     }
 }
 

@@ -159,6 +159,10 @@ impl<'a> Analysis<'a> {
         let single = self.router.shards.len() == 1;
         let kind = facts.map(|facts| facts.kind).unwrap_or_default();
         let is_view = matches!(kind, TableKind::View | TableKind::MaterializedView);
+        let is_sharded = matches!(rule, Some(TableRule::Sharded { .. }));
+        if !single && !is_sharded && self.shares_rows(facts) {
+            return Target::Refused(Refusal::shares_rows(table));
+        }
         match rule {
             Some(TableRule::Sharded { .. }) if is_view => Target::Refused(Refusal::view(table)),
             Some(TableRule::Sharded { keyspace, columns, types }) => {
@@ -190,6 +194,13 @@ impl<'a> Analysis<'a> {
                 None => Target::Refused(Refusal::unlisted(table)),
             },
         }
+    }
+
+    /// Whether its rows are rows of a sharded table as well.
+    fn shares_rows(&self, facts: Option<&schema::Table>) -> bool {
+        let sharded =
+            |table: &TableName| matches!(self.router.rule(table), Some(TableRule::Sharded { .. }));
+        facts.is_some_and(|facts| facts.family.iter().any(sharded))
     }
 
     /// A view that no rule names reads home and reference tables only, or is refused.

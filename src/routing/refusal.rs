@@ -42,6 +42,12 @@ impl Refusal {
             .hint("add it to the rules (a keyspace, reference or home), or set `unlisted: home`")
     }
 
+    pub(super) fn shares_rows(table: &TableName) -> Refusal {
+        Refusal::unsupported(format!("rows of {table} are rows of a sharded table, too"))
+            .detail("One of them is a part of the other, by PARTITION OF or INHERITS.")
+            .hint("name the sharded table, with its key")
+    }
+
     pub(super) fn view(view: &TableName) -> Refusal {
         Refusal::unsupported(format!("view {view} may read sharded tables"))
             .hint("read the tables themselves, or list the view under `home` if it reads home and reference tables only")

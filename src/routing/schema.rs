@@ -33,6 +33,9 @@ pub struct Table {
     /// Of a view: the relations that its definition reads, system catalogs included; views
     /// among them not resolved further. Empty for all else.
     pub reads: Vec<TableName>,
+    /// The tables that this one is a part of, and those that are parts of it, however far, by
+    /// PARTITION OF or INHERITS.
+    pub family: Vec<TableName>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

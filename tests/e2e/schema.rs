@@ -136,6 +136,7 @@ async fn tables_and_functions_are_read_as_they_are() {
         foreign_keys: vec![],
         triggers: names(&["schema_r", "schema_t"]),
         reads: vec![],
+        family: vec![],
     };
     assert_eq!(schema.tables.get(&odd), Some(&expected));
 

@@ -78,7 +78,7 @@ pub fn rules() -> Rules {
     Rules {
         keyspaces: vec![users, orders, events, days, names, things, amounts],
         reference: vec![table("countries")],
-        home: vec![table("settings"), table("jobs")],
+        home: vec![table("settings"), table("jobs"), table("old_posts")],
         home_shard: Some("s2".into()),
         unlisted: Unlisted::Refuse,
         functions: vec!["safe_fn".into(), "app.own_rows".into()],
@@ -188,6 +188,8 @@ pub fn schema() -> Schema {
         reads: reads.iter().map(|name| table(name)).collect(),
         ..Table::default()
     };
+    let part = Table { family: vec![table("posts")], ..described("id int8!", &[]) };
+    tables.insert(table("old_posts"), part);
     tables.insert(table("recent_posts"), view(&["posts"]));
     tables.insert(table("job_list"), view(&["jobs", "settings"]));
     let sequence = Table { kind: TableKind::Sequence, ..Table::default() };

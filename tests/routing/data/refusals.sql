@@ -249,3 +249,6 @@ SELECT * FROM users WHERE id::int4 = 42 -- => 0A000 public.users is not bound to
 UPDATE letters SET seal = 7 WHERE owner = 1 -- => 0A000 UPDATE changes public.letters.owner, a shard key, to a value that isn't known
 INSERT INTO letters (seal) VALUES (7) -- => 0A000 the default of public.letters.owner, a shard key, is computed by the server
 MERGE INTO letters l USING (VALUES (1)) v(i) ON l.owner = 1 WHEN MATCHED THEN UPDATE SET seal = 7 -- => 0A000 UPDATE changes public.letters.owner, a shard key, to a value that isn't known
+-- A part of a sharded table: its rows lie on all shards.
+SELECT * FROM old_posts WHERE id = 1 -- => 0A000 rows of public.old_posts are rows of a sharded table, too
+INSERT INTO old_posts VALUES (1) -- => 0A000 rows of public.old_posts are rows of a sharded table, too
