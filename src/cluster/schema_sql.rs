@@ -81,16 +81,22 @@ const COLUMNS: &str = "
     WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attrelid = ANY ($1)
     ORDER BY a.attrelid, a.attnum";
 
+/// Exclusion constraints as well, which ON CONFLICT DO NOTHING heeds: their columns are those
+/// that are compared by an equality.
 const UNIQUE: &str = "
     SELECT i.indrelid, c.relname::text,
-           ARRAY(SELECT coalesce(a.attname::text, '')
+           ARRAY(SELECT CASE WHEN x.conexclop IS NULL OR EXISTS (
+                          SELECT FROM pg_operator o
+                          WHERE o.oid = x.conexclop[k.place] AND o.oprname = '=')
+                        THEN coalesce(a.attname::text, '') ELSE '' END
                  FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(num, place)
                  LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.num
                    AND k.num <> 0
                  WHERE k.place <= i.indnkeyatts ORDER BY k.place),
            i.indisprimary, i.indpred IS NOT NULL
     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-    WHERE i.indisunique AND i.indislive AND i.indrelid = ANY ($1)
+    LEFT JOIN pg_constraint x ON x.conindid = i.indexrelid AND x.contype = 'x'
+    WHERE (i.indisunique OR i.indisexclusion) AND i.indislive AND i.indrelid = ANY ($1)
     ORDER BY i.indrelid, c.relname";
 
 const FOREIGN_KEYS: &str = "

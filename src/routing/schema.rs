@@ -24,7 +24,7 @@ pub struct Table {
     pub kind: TableKind,
     /// In attnum order, dropped columns left out.
     pub columns: Vec<Column>,
-    /// Unique constraints and indexes.
+    /// Unique constraints and indexes, and exclusion constraints.
     pub unique: Vec<UniqueIndex>,
     /// Foreign keys out of this table.
     pub foreign_keys: Vec<ForeignKey>,

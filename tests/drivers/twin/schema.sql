@@ -27,3 +27,4 @@ CREATE TYPE mood AS ENUM ('sad', 'ok');
 CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
 CREATE VIEW vusers AS SELECT * FROM users;
 CREATE AGGREGATE agg2(bigint) (SFUNC = int8pl, STYPE = bigint);
+CREATE TABLE booked (k bigint, r int4range, EXCLUDE USING gist (r WITH &&));

@@ -61,6 +61,7 @@ def rows():
         yield insert("small", i, i, i, i + 0.5, i + 0.5, str(i))
         if i > 0:
             yield insert("dk", i, i * 3)
+    yield insert("booked", 42, "[1,5)")
     for a in range(-1, 12):
         for b in ["x", "y", "Z", "ü", "q'q", " "]:
             yield insert("orgs", a, b, a * 10)
