@@ -19,6 +19,8 @@ pub struct Failure {
     pub message: String,
     pub detail: Option<String>,
     pub hint: Option<String>,
+    /// The function of Postgres that says so, where drivers look at it.
+    pub routine: Option<Cow<'static, str>>,
     /// Characters from the start of the query, from 1.
     pub position: Option<usize>,
 }
@@ -32,6 +34,7 @@ impl Failure {
             message: message.into(),
             detail: None,
             hint: None,
+            routine: None,
             position: None,
         }
     }
@@ -63,6 +66,7 @@ impl Failure {
         let report = Report {
             detail: self.detail.as_deref(),
             hint: self.hint.as_deref(),
+            routine: self.routine.as_deref(),
             position: self.position,
             ..Report::new(severity, &self.sqlstate, &self.message)
         };
@@ -78,6 +82,7 @@ impl Failure {
             message: text(b'M').unwrap_or_default(),
             detail: text(b'D'),
             hint: text(b'H'),
+            routine: text(b'R').map(Cow::Owned),
             position: text(b'P').and_then(|p| p.parse().ok()),
         }
     }
@@ -99,6 +104,7 @@ impl From<Refusal> for Failure {
             message: refusal.message,
             detail: refusal.detail,
             hint: refusal.hint,
+            routine: None,
             position: None,
         }
     }
@@ -112,6 +118,7 @@ impl From<ProtocolError> for Failure {
             message: error.message,
             detail: None,
             hint: error.hint,
+            routine: None,
             position: None,
         }
     }
@@ -125,6 +132,7 @@ impl From<ClusterError> for Failure {
             message: error.message,
             detail: error.detail,
             hint: error.hint,
+            routine: None,
             position: None,
         }
     }

@@ -267,9 +267,11 @@ impl Session {
             self.describe(statement).await?;
         }
         if statement.reliance(self.db.schema_version()) == Reliance::Broken {
-            return Err(Failure::new("0A000", "cached plan must not change result type")
-                .with_hint("Prepare the statement again.")
-                .into());
+            let failure = Failure::new("0A000", "cached plan must not change result type")
+                .with_hint("Prepare the statement again.");
+            // By this name asyncpg and JDBC know that they may do so themselves.
+            let routine = Some("RevalidateCachedQuery".into());
+            return Err(Failure { routine, ..failure }.into());
         }
         Ok(())
     }

@@ -321,13 +321,23 @@ pub struct Report<'a> {
     pub message: &'a str,
     pub detail: Option<&'a str>,
     pub hint: Option<&'a str>,
+    /// The server's own function, by which some drivers tell errors of one SQLSTATE apart.
+    pub routine: Option<&'a str>,
     /// Characters from the start of the query, from 1.
     pub position: Option<usize>,
 }
 
 impl<'a> Report<'a> {
     pub fn new(severity: Severity, sqlstate: &'a str, message: &'a str) -> Report<'a> {
-        Report { severity, sqlstate, message, detail: None, hint: None, position: None }
+        Report {
+            severity,
+            sqlstate,
+            message,
+            detail: None,
+            hint: None,
+            routine: None,
+            position: None,
+        }
     }
 }
 
@@ -358,6 +368,9 @@ pub fn report(out: &mut BytesMut, report: &Report<'_>) {
         }
         if let Some(hint) = report.hint {
             field(b'H', hint);
+        }
+        if let Some(routine) = report.routine {
+            field(b'R', routine);
         }
         if let Some(position) = report.position {
             field(b'P', &position.to_string());

@@ -235,6 +235,8 @@ async fn results_never_look_otherwise_than_a_client_was_told() {
         assert_eq!(code(&error), "0A000");
         let told = error.as_db_error().map(|error| error.message());
         assert_eq!(told, Some("cached plan must not change result type"));
+        let routine = error.as_db_error().and_then(|error| error.routine());
+        assert_eq!(routine, Some("RevalidateCachedQuery"));
     }
     // What still looks as it did goes on.
     let row = client.query_one(&one, &[&42i64]).await.expect("a row");
