@@ -19,11 +19,14 @@ pub struct Failure {
     pub message: String,
     pub detail: Option<String>,
     pub hint: Option<String>,
-    /// The function of Postgres that says so, where drivers look at it.
-    pub routine: Option<Cow<'static, str>>,
+    /// A kept plan has become stale: drivers that find [`REVALIDATE`] in it prepare anew.
+    pub stale_plan: bool,
     /// Characters from the start of the query, from 1.
     pub position: Option<usize>,
 }
+
+/// The function of Postgres that looks whether a plan is stale.
+pub const REVALIDATE: &str = "RevalidateCachedQuery";
 
 impl Failure {
     /// An ERROR: the session goes on.
@@ -34,7 +37,7 @@ impl Failure {
             message: message.into(),
             detail: None,
             hint: None,
-            routine: None,
+            stale_plan: false,
             position: None,
         }
     }
@@ -66,7 +69,7 @@ impl Failure {
         let report = Report {
             detail: self.detail.as_deref(),
             hint: self.hint.as_deref(),
-            routine: self.routine.as_deref(),
+            routine: self.stale_plan.then_some(REVALIDATE),
             position: self.position,
             ..Report::new(severity, &self.sqlstate, &self.message)
         };
@@ -82,7 +85,7 @@ impl Failure {
             message: text(b'M').unwrap_or_default(),
             detail: text(b'D'),
             hint: text(b'H'),
-            routine: text(b'R').map(Cow::Owned),
+            stale_plan: fields.get(b'R') == Some(REVALIDATE.as_bytes()),
             position: text(b'P').and_then(|p| p.parse().ok()),
         }
     }
@@ -104,7 +107,7 @@ impl From<Refusal> for Failure {
             message: refusal.message,
             detail: refusal.detail,
             hint: refusal.hint,
-            routine: None,
+            stale_plan: false,
             position: None,
         }
     }
@@ -118,7 +121,7 @@ impl From<ProtocolError> for Failure {
             message: error.message,
             detail: None,
             hint: error.hint,
-            routine: None,
+            stale_plan: false,
             position: None,
         }
     }
@@ -132,7 +135,7 @@ impl From<ClusterError> for Failure {
             message: error.message,
             detail: error.detail,
             hint: error.hint,
-            routine: None,
+            stale_plan: false,
             position: None,
         }
     }

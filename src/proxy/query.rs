@@ -269,9 +269,8 @@ impl Session {
         if statement.reliance(self.db.schema_version()) == Reliance::Broken {
             let failure = Failure::new("0A000", "cached plan must not change result type")
                 .with_hint("Prepare the statement again.");
-            // By this name asyncpg and JDBC know that they may do so themselves.
-            let routine = Some("RevalidateCachedQuery".into());
-            return Err(Failure { routine, ..failure }.into());
+            // asyncpg and JDBC do so by themselves.
+            return Err(Failure { stale_plan: true, ..failure }.into());
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 use bytes::{Buf, BytesMut};
 
 use super::client::{Client, Gone};
+use super::failure::REVALIDATE;
 use super::replies::{Replies, Request, Seen};
 use super::state::{ClientState, Note, Purpose};
 use crate::cluster::Backend;
@@ -400,7 +401,7 @@ impl<'a> Conversation<'a> {
 
 /// `cached plan must not change result type`.
 fn is_stale_plan(fields: &ErrorFields<'_>) -> bool {
-    fields.sqlstate() == b"0A000" && fields.get(b'R') == Some(b"RevalidateCachedQuery")
+    fields.sqlstate() == b"0A000" && fields.get(b'R') == Some(REVALIDATE.as_bytes())
 }
 
 fn command_tag(frame_tag: u8, body: &[u8]) -> &[u8] {
