@@ -188,6 +188,11 @@ const AT_HOME: &[(&str, &[&str])] = &[
     ("indicatif::", &["src/cli/"]),
     ("hmac::", &["src/wire/auth/"]),
     ("stringprep::", &["src/wire/auth/"]),
+    // Who is trusted is settled where settings are read; sessions only pass it on.
+    (
+        "rustls::",
+        &["src/config/tls.rs", "src/wire/", "src/cluster/control.rs", "src/proxy/client.rs"],
+    ),
     // The control plane's client: it can't relay bytes, so no session uses it.
     ("tokio_postgres::", &["src/cli/", "src/cluster/", "src/catalog/", "src/local/"]),
 ];

@@ -19,6 +19,7 @@ use std::fmt;
 
 use crate::config::rules::{KeyType, TableName};
 use crate::config::settings::{Database, Shard};
+use crate::config::tls::ServerTls;
 use crate::placement::{Placement, ShardId};
 
 pub use error::Error;
@@ -111,7 +112,11 @@ impl Catalog {
     pub fn arrange(&self, database: &Database) -> Database {
         let shards = self.shards.iter().map(|record| {
             let named = database.shards.iter().find(|shard| shard.name == record.name);
-            let removed = || Shard { name: record.name.clone(), nodes: Vec::new() };
+            let removed = || Shard {
+                name: record.name.clone(),
+                nodes: Vec::new(),
+                tls: ServerTls::disabled(),
+            };
             named.filter(|_| !record.removed).cloned().unwrap_or_else(removed)
         });
         Database { shards: shards.collect(), ..database.clone() }

@@ -12,12 +12,13 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use super::error::ConnectError;
 use super::prepared::PreparedSet;
+use super::reach::{Reached, reach};
 use crate::config::settings::NodeAddress;
+use crate::config::tls::ServerTls;
 use crate::wire::auth::client::{Exchange, Login};
 use crate::wire::backend::{self, Authentication, ErrorFields, TransactionStatus, tag};
 use crate::wire::frame;
@@ -35,6 +36,7 @@ const STARTUP_MESSAGE: usize = 64 * 1024;
 #[derive(Debug, Clone)]
 pub struct Target {
     pub address: NodeAddress,
+    pub tls: ServerTls,
     /// The database's name on the server.
     pub database: Box<str>,
     pub login: Login,
@@ -95,7 +97,8 @@ impl Backend {
     }
 
     async fn open(target: &Target) -> Result<Backend, ConnectError> {
-        let stream = connect_stream(&target.address, target.silence_timeout).await?;
+        let Reached { stream, binding } =
+            reach(&target.address, target.silence_timeout, &target.tls).await?;
         let mut backend = Backend {
             stream,
             input: BytesMut::new(),
@@ -115,13 +118,12 @@ impl Backend {
         let given = target.parameters.iter().map(|(n, v)| (&**n, &**v));
         startup::write_startup(&mut backend.output, named.into_iter().chain(given));
         backend.send().await?;
-        backend.authenticate(&target.login).await?;
+        backend.authenticate(Exchange::new(&target.login).bound_to(binding)).await?;
         Ok(backend)
     }
 
     /// From the startup packet to the first ReadyForQuery.
-    async fn authenticate(&mut self, login: &Login) -> Result<(), ConnectError> {
-        let mut exchange = Exchange::new(login);
+    async fn authenticate(&mut self, mut exchange: Exchange<'_>) -> Result<(), ConnectError> {
         let mut let_in = false;
         loop {
             let (tag, body) = self.next_startup_message().await?;
@@ -136,9 +138,7 @@ impl Backend {
                 tag::NOTICE_RESPONSE => {}
                 tag::BACKEND_KEY_DATA if let_in => {
                     let (pid, secret) = backend::read_backend_key(&body)?;
-                    let (address, silence) = (self.cancel.address.clone(), self.cancel.silence);
-                    let secret = secret.into();
-                    self.cancel = Arc::new(CancelToken { address, silence, pid, secret });
+                    self.cancel = Arc::new(self.cancel.of(pid, secret));
                 }
                 tag::PARAMETER_STATUS | tag::READY_FOR_QUERY if let_in => {
                     self.note(tag, &body)?;
@@ -307,13 +307,13 @@ impl Backend {
     }
 
     /// Whether an idle connection is open and silent, by one system call that doesn't wait.
-    pub(super) fn is_quiet(&self) -> bool {
+    pub(super) fn is_quiet(&mut self) -> bool {
         self.stream.is_quiet()
     }
 
     /// As [`Backend::is_quiet`], by what is known of the socket already: no system call unless
     /// there is a sign of life.
-    pub(super) fn seems_quiet(&self) -> bool {
+    pub(super) fn seems_quiet(&mut self) -> bool {
         self.stream.seems_quiet()
     }
 
@@ -349,22 +349,10 @@ fn poll_read_buf(
     read.as_mut().poll(cx)
 }
 
-/// A stream that ends when the other side's machine confirms nothing for as long as `silence`,
-/// whether something was sent or not.
-async fn connect_stream(address: &NodeAddress, silence: Duration) -> Result<Stream, ConnectError> {
-    let stream = TcpStream::connect((&*address.host, address.port)).await?;
-    stream.set_nodelay(true)?;
-    let socket = socket2::SockRef::from(&stream);
-    let keepalive = socket2::TcpKeepalive::new().with_time(silence / 2).with_interval(silence / 4);
-    socket.set_tcp_keepalive(&keepalive)?;
-    #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(silence))?;
-    Ok(Stream::Tcp(stream))
-}
-
 /// What it takes to cancel the query that one connection runs. The secret isn't shown.
 pub struct CancelToken {
     address: NodeAddress,
+    tls: ServerTls,
     silence: Duration,
     pid: i32,
     secret: Box<[u8]>,
@@ -381,15 +369,26 @@ impl fmt::Debug for CancelToken {
 
 impl CancelToken {
     fn unknown(target: &Target) -> CancelToken {
-        let (address, silence) = (target.address.clone(), target.silence_timeout);
-        CancelToken { address, silence, pid: 0, secret: Box::new([]) }
+        CancelToken {
+            address: target.address.clone(),
+            tls: target.tls.clone(),
+            silence: target.silence_timeout,
+            pid: 0,
+            secret: Box::new([]),
+        }
     }
 
-    /// Asks the server, over a connection of its own, and waits until it has taken the request:
+    /// The same server's, of this process.
+    fn of(&self, pid: i32, secret: &[u8]) -> CancelToken {
+        let (address, tls) = (self.address.clone(), self.tls.clone());
+        CancelToken { address, tls, silence: self.silence, pid, secret: secret.into() }
+    }
+
+    /// Asks the server, over a connection of its own (with TLS where the other has it), and waits until it has taken the request:
     /// after that it can't hit a query that is sent later than now.
     pub async fn cancel(&self, limit: Duration) -> Result<(), ConnectError> {
         let asked = async {
-            let mut stream = connect_stream(&self.address, self.silence).await?;
+            let Reached { mut stream, .. } = reach(&self.address, self.silence, &self.tls).await?;
             let mut request = BytesMut::new();
             startup::write_cancel(&mut request, self.pid, &self.secret);
             stream.write_all(&request).await?;

@@ -47,6 +47,9 @@ impl ClusterError {
     }
 }
 
+/// sqlclient_unable_to_establish_sqlconnection: no server says that of itself.
+const NO_TLS: &str = "08001";
+
 /// What came of an attempt to connect to one node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConnectError {
@@ -100,6 +103,15 @@ impl ConnectError {
     /// Whether the node can't be used now as what it is taken for, by whomever.
     pub fn is_unreachable(&self) -> bool {
         matches!(self, ConnectError::Unreachable(_) | ConnectError::Standby)
+    }
+
+    /// It can't be spoken to as `sslmode` wants.
+    pub(super) fn about_tls(message: impl Into<String>) -> ConnectError {
+        ConnectError::Refused { sqlstate: NO_TLS.to_owned(), message: message.into() }
+    }
+
+    pub(super) fn is_about_tls(&self) -> bool {
+        matches!(self, ConnectError::Refused { sqlstate, .. } if sqlstate == NO_TLS)
     }
 
     /// The server's connection slots are all taken: another try later may find one.

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::time::timeout;
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::Client;
 
 use crate::catalog::{Catalog, InstallError, Installed, install};
+use crate::cluster::control;
 use crate::config::settings::{Database, NodeAddress, Settings, Shard};
+use crate::config::tls::ServerTls;
 
 /// Why nothing was installed on a shard.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +55,7 @@ async fn install_on(
     let limit = settings.cluster.query_timeout;
     let mut silent = Vec::new();
     for node in &shard.nodes {
-        let mut client = match connect(settings, database, node).await {
+        let mut client = match connect(settings, database, node, &shard.tls).await {
             Ok(client) => client,
             Err(why) => {
                 silent.push(format!("{node}: {why}"));
@@ -78,6 +80,7 @@ async fn connect(
     settings: &Settings,
     database: &Database,
     node: &NodeAddress,
+    tls: &ServerTls,
 ) -> Result<Client, String> {
     let limit: Duration = settings.pool.connect_timeout;
     let mut config = tokio_postgres::Config::new();
@@ -89,7 +92,7 @@ async fn connect(
     if let Some(user) = database.control_user() {
         config.user(&*user.name).password(user.server_password.reveal());
     }
-    match timeout(limit, config.connect(NoTls)).await {
+    match timeout(limit, control::connect(&mut config, tls)).await {
         Err(_) => Err(format!("no answer within {limit:?}")),
         Ok(Err(error)) => Err(InstallError::from(error).to_string()),
         Ok(Ok((client, connection))) => {

@@ -6,10 +6,12 @@
 pub mod ask;
 pub mod backend;
 pub mod check;
+mod control;
 pub mod error;
 pub mod install;
 pub mod pool;
 pub mod prepared;
+mod reach;
 pub mod schema;
 mod schema_sql;
 pub mod shard;
@@ -210,9 +212,10 @@ async fn reap(cluster: Weak<Cluster>, interval: Duration) {
 
 /// Where the nodes of a shard are, for a user.
 fn targets(pool: &settings::Pool, database: &Database, shard: usize, user: &User) -> Vec<Target> {
-    let nodes = database.shards.get(shard).map_or(&[][..], |s| &s.nodes);
+    let Some(shard) = database.shards.get(shard) else { return Vec::new() };
     let target = |address: &NodeAddress| Target {
         address: address.clone(),
+        tls: shard.tls.clone(),
         database: database.server_name.clone(),
         login: Login::new(user.name.clone(), Some(user.server_password.reveal())),
         parameters: vec![
@@ -222,7 +225,7 @@ fn targets(pool: &settings::Pool, database: &Database, shard: usize, user: &User
         prepared_statements: pool.prepared_statements,
         silence_timeout: pool.silence_timeout,
     };
-    nodes.iter().map(target).collect()
+    shard.nodes.iter().map(target).collect()
 }
 
 fn closed() -> ClusterError {
@@ -303,7 +306,11 @@ impl UserPools {
                 e.sqlstate(),
                 format!("shard {name}, node {address}, user {user}: {e}"),
             )
-            .with_hint("See the user's server password and the node's pg_hba.conf."),
+            .with_hint(if e.is_about_tls() {
+                "See sslmode and what belongs to it, and the server's certificate."
+            } else {
+                "See the user's server password and the node's pg_hba.conf."
+            }),
             PoolError::Timeout { last, live } => {
                 let size = pool.stats().size;
                 let error = shard

@@ -182,7 +182,7 @@ impl Pool {
         let mut gone = Vec::new();
         let mut state = self.shared.state.lock();
         let mut kept = Vec::with_capacity(state.idle.len());
-        for idle in state.idle.drain(..) {
+        for mut idle in state.idle.drain(..) {
             let fresh = idle.since.elapsed() < self.shared.limits.idle_timeout;
             let young = idle.backend.age() < self.shared.limits.lifetime;
             let list =
@@ -256,9 +256,9 @@ impl Shared {
         }
         // Nobody passes those who wait; while somebody does, nothing is idle anyway.
         while state.line.is_empty()
-            && let Some(idle) = state.idle.pop()
+            && let Some(mut idle) = state.idle.pop()
         {
-            if self.may_lend(&idle) {
+            if self.may_lend(&mut idle) {
                 drop(state);
                 dead.into_iter().for_each(|backend| backend.farewell());
                 return Ok(Taken::Lent(self.lend(idle.backend)));
@@ -276,7 +276,7 @@ impl Shared {
         Ok(Taken::Place(Place { pool: self.clone(), ticket, hand }))
     }
 
-    fn may_lend(&self, idle: &Idle) -> bool {
+    fn may_lend(&self, idle: &mut Idle) -> bool {
         let rested = idle.since.elapsed();
         let open =
             if rested < FRESH { idle.backend.seems_quiet() } else { idle.backend.is_quiet() };

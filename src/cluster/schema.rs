@@ -11,9 +11,10 @@ use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{Client, Config};
 
 use super::backend::Target;
+use super::control;
 use super::error::ClusterError;
 use super::schema_sql;
 pub use super::schema_sql::load;
@@ -161,8 +162,9 @@ impl SchemaWatch {
 
     async fn connect_to_primary(&self, node: usize) -> Result<Link, String> {
         let target = self.shard.target(node).ok_or("it has no such node")?;
-        let config = config(target);
-        let connected = timeout(self.limits.connect_timeout, config.connect(NoTls)).await;
+        let mut config = config(target);
+        let connecting = control::connect(&mut config, &target.tls);
+        let connected = timeout(self.limits.connect_timeout, connecting).await;
         let (client, connection) = connected
             .map_err(|_| "no connection within pool.connect_timeout".to_owned())?
             .map_err(describe)?;

@@ -13,6 +13,7 @@ use super::rules::{Rules, Unlisted};
 use super::rules_file::read_rules;
 use super::secret::Secret;
 use super::settings::*;
+use super::tls::{self, ServerTls};
 
 /// A configuration or rules file longer than this is not one.
 pub const FILE_SIZE_MAX: u64 = 16 << 20;
@@ -101,7 +102,7 @@ impl Loader<'_> {
         let top = self.document.top();
         let settings = Settings {
             file: file.to_owned(),
-            proxy: proxy(&top.section("proxy")),
+            proxy: self.proxy(&top.section("proxy")),
             limits: limits(&top.section("limits")),
             pool: pool(&top.section("pool")),
             cluster: cluster(&top.section("cluster")),
@@ -124,6 +125,9 @@ impl Loader<'_> {
         identifier(section, "database", name);
         let users: Vec<User> =
             section.sections("user").iter().map(|user| self.user(user)).collect();
+        let tls =
+            tls::server_tls(section, self.directory).unwrap_or_else(|| self.preferred_tls(section));
+        let shard = |section: &Section| self.shard(section, &tls);
         let shards: Vec<Shard> = section.sections("shard").iter().map(shard).collect();
         self.check_users(section, &users);
         self.check_shards(section, &shards);
@@ -142,6 +146,37 @@ impl Loader<'_> {
             control_user,
             shards,
         }
+    }
+
+    fn proxy(&self, section: &Section) -> Proxy {
+        let proxy = Proxy {
+            listen: listen(section),
+            workers: section.number("workers", 0, 0..=1024) as usize,
+            backlog: section.number("backlog", 1024, 1..=65_535) as u32,
+            drain_timeout: section.duration("drain_timeout", 30 * SECOND, Duration::ZERO..=HOUR),
+            tls: tls::client_tls(section, self.directory),
+        };
+        section.finish();
+        proxy
+    }
+
+    /// A shard that says `sslmode` has all of it for itself; others have the database's.
+    fn shard(&self, section: &Section, database: &ServerTls) -> Shard {
+        let name = section.required_text("name", "a name for the shard").unwrap_or_default();
+        if section.has("name") {
+            identifier(section, "shard", &name);
+        }
+        let nodes = nodes(section, &name);
+        let tls = tls::server_tls(section, self.directory).unwrap_or_else(|| database.clone());
+        section.finish();
+        Shard { name: name.into(), nodes, tls }
+    }
+
+    fn preferred_tls(&self, section: &Section) -> ServerTls {
+        tls::preferred().unwrap_or_else(|why| {
+            section.wrong_here(format!("TLS can't be prepared: {why}"));
+            ServerTls::disabled()
+        })
     }
 
     fn rules(&self, section: &Section, shards: &[Shard]) -> (Rules, Option<PathBuf>) {
@@ -283,7 +318,7 @@ impl Loader<'_> {
 /// Bounds the connections of one database, and keeps far below the 16 bits that name a shard.
 const SHARDS_MAX: usize = 1024;
 
-fn proxy(section: &Section) -> Proxy {
+fn listen(section: &Section) -> Vec<SocketAddr> {
     let written = section.texts("listen", "addresses, such as \"127.0.0.1:6432\"");
     let mut listen = Vec::new();
     for (i, text) in &written {
@@ -299,14 +334,7 @@ fn proxy(section: &Section) -> Proxy {
     if written.is_empty() {
         listen.push(SocketAddr::from(([127, 0, 0, 1], 6432)));
     }
-    let proxy = Proxy {
-        listen,
-        workers: section.number("workers", 0, 0..=1024) as usize,
-        backlog: section.number("backlog", 1024, 1..=65_535) as u32,
-        drain_timeout: section.duration("drain_timeout", 30 * SECOND, Duration::ZERO..=HOUR),
-    };
-    section.finish();
-    proxy
+    listen
 }
 
 fn limits(section: &Section) -> Limits {
@@ -375,11 +403,7 @@ fn log(section: &Section) -> Log {
     Log { format, level: level.unwrap_or_default() }
 }
 
-fn shard(section: &Section) -> Shard {
-    let name = section.required_text("name", "a name for the shard").unwrap_or_default();
-    if section.has("name") {
-        identifier(section, "shard", &name);
-    }
+fn nodes(section: &Section, name: &str) -> Vec<NodeAddress> {
     let expected = "a list of addresses, the primary's first, such as [\"127.0.0.1:5432\"]";
     let mut nodes: Vec<NodeAddress> = Vec::new();
     let written = section.texts("nodes", expected);
@@ -397,8 +421,7 @@ fn shard(section: &Section) -> Shard {
     } else if written.is_empty() && nodes.is_empty() {
         section.wrong("nodes", format!("expected {expected}"));
     }
-    section.finish();
-    Shard { name: name.into(), nodes }
+    nodes
 }
 
 fn control_user(section: &Section, users: &[User]) -> usize {

@@ -7,6 +7,7 @@ pub mod rules;
 mod rules_file;
 mod secret;
 pub mod settings;
+pub mod tls;
 pub mod units;
 mod yaml;
 

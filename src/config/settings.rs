@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::rules::Rules;
 use super::secret::Secret;
+use super::tls::{ClientTls, ServerTls};
 
 /// All settings of one `pgherd.toml`, with the rules of its databases.
 #[derive(Debug, Clone)]
@@ -41,6 +42,8 @@ pub struct Proxy {
     pub backlog: u32,
     /// After SIGTERM, how long clients may finish what they are in the middle of.
     pub drain_timeout: Duration,
+    /// `None`: clients speak in plain text.
+    pub tls: Option<ClientTls>,
 }
 
 /// `[limits]`: what one client, and all of them, may take.
@@ -173,6 +176,8 @@ pub struct Shard {
     pub name: Box<str>,
     /// At least one; the first is the primary at start.
     pub nodes: Vec<NodeAddress>,
+    /// How they are spoken to.
+    pub tls: ServerTls,
 }
 
 /// A Postgres server's address.

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::settings::{ClientSecret, LogFormat};
+use super::tls::{ServerTls, SslMode};
 use super::*;
 
 fn directory() -> PathBuf {
@@ -120,6 +121,74 @@ fn secrets_come_from_the_file_a_variable_or_a_file_of_their_own() {
     let c = app.user("c").unwrap();
     assert_eq!(c.client, ClientSecret::Verifier(Secret::new(verifier)));
     assert_eq!(c.pool_size, Some(5));
+}
+
+/// A certificate of its own authority and its key, in PEM.
+fn identity() -> (String, String) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    (parameters.self_signed(&key).unwrap().pem(), key.serialize_pem())
+}
+
+#[test]
+fn certificates_and_keys_belong_together() {
+    let directory = tempfile::tempdir().unwrap();
+    let (one, other) = (identity(), identity());
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    write("one.crt", &one.0);
+    write("one.key", &one.1);
+    write("other.key", &other.1);
+    write("both.pem", &format!("{}{}", one.1, one.0));
+    write("locked.key", &one.1.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY"));
+    write("cut.crt", &one.0[..one.0.len() / 2]);
+    let read = |lines: &str| {
+        let file = directory.path().join("pgherd.toml");
+        fs::write(&file, format!("[proxy]\n{lines}{SMALL}")).unwrap();
+        load(&file, &Overrides::default()).map_err(|mistakes| mistakes.to_string())
+    };
+    let tls = |mode: &str, certificate: &str, key: &str| {
+        read(&format!(
+            "tls_mode = \"{mode}\"\ntls_certificate = \"{certificate}\"\ntls_key = \"{key}\"\n"
+        ))
+    };
+    for (certificate, key) in [("one.crt", "one.key"), ("both.pem", "both.pem")] {
+        let settings = tls("require", certificate, key).unwrap();
+        assert!(settings.proxy.tls.is_some_and(|tls| tls.required));
+    }
+    assert!(tls("allow", "one.crt", "one.key").unwrap().proxy.tls.is_some_and(|t| !t.required));
+    // Written, and switched off: the files aren't even read.
+    assert_eq!(tls("disable", "absent", "absent").unwrap().proxy.tls, None);
+    for (certificate, key, why) in [
+        ("one.crt", "other.key", "pgherd.toml:3: proxy.tls_certificate: can't be used: keys may"),
+        ("one.crt", "locked.key", "pgherd.toml:4: proxy.tls_key: "),
+        ("one.crt", "locked.key", "is encrypted; expected a key without a passphrase"),
+        ("one.crt", "one.crt", "holds no private key in PEM"),
+        ("one.key", "one.key", "pgherd.toml:3: proxy.tls_certificate: "),
+        ("one.key", "one.key", "holds no certificate in PEM"),
+        ("cut.crt", "one.key", "is not PEM"),
+    ] {
+        let said = tls("require", certificate, key).unwrap_err();
+        assert!(said.contains(why), "{certificate} {key}: {said}");
+        assert!(!said.contains("BEGIN"), "{said}");
+    }
+    // Whoever may come without TLS comes without a certificate.
+    let lines = "tls_mode = \"allow\"\ntls_certificate = \"one.crt\"\ntls_key = \"one.key\"\n\
+                 tls_client_ca = \"one.crt\"\n";
+    let said = read(lines).unwrap_err();
+    assert!(said.contains("pgherd.toml:5: proxy.tls_client_ca: lets nobody in"), "{said}");
+}
+
+#[test]
+fn a_shard_has_its_own_sslmode_or_the_databases() {
+    let mode = |database: &str, shard: &str| {
+        let settings = good(&format!("[database.app]\n{database}{SMALL}{shard}"));
+        settings.databases[0].shards[0].tls.clone()
+    };
+    let written = |mode: &str| format!("sslmode = \"{mode}\"\n");
+    assert_eq!(mode("", "").mode, SslMode::Prefer);
+    assert_eq!(mode(&written("require"), "").mode, SslMode::Require);
+    assert_eq!(mode(&written("require"), &written("disable")), ServerTls::disabled());
+    assert_eq!(mode(&written("disable"), &written("prefer")).mode, SslMode::Prefer);
 }
 
 #[test]

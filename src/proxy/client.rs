@@ -2,18 +2,21 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::mem;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
+use rustls::ServerConfig;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::failure::Failure;
 use crate::wire::frame::{self, Header};
 use crate::wire::stream::Stream;
-use crate::wire::{ProtocolError, frontend};
+use crate::wire::{ProtocolError, frontend, tls};
 
 /// Room for one read from a client.
 const READ_ROOM: usize = 8 * 1024;
@@ -135,6 +138,32 @@ impl Client {
                 *buffer = BytesMut::new();
             }
         }
+    }
+
+    /// Whether the connection begins with a TLS handshake, which stays unread. Nothing else may
+    /// have been read before.
+    pub async fn begins_with_tls(&self) -> io::Result<bool> {
+        let Stream::Tcp(socket) = &self.stream else { return Ok(false) };
+        let mut first = [0];
+        Ok(socket.peek(&mut first).await? == 1 && first == [tls::HANDSHAKE])
+    }
+
+    /// Does the server's side of a handshake; from then on all is encrypted. A client with whom
+    /// it fails is gone, and so is one that is dropped in the middle of it.
+    pub async fn encrypt(&mut self, config: &Arc<ServerConfig>, direct: bool) -> io::Result<()> {
+        let Stream::Tcp(socket) = mem::replace(&mut self.stream, Stream::Gone) else {
+            return Err(io::ErrorKind::NotConnected.into());
+        };
+        // What came before the handshake was in plain text, whoever sent it.
+        if !self.input.is_empty() || !self.output.is_empty() {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        self.stream = Stream::over_tls(tls::accept(socket, config, direct).await?);
+        Ok(())
+    }
+
+    pub fn is_encrypted(&self) -> bool {
+        matches!(self.stream, Stream::Tls(_))
     }
 
     /// Ends the connection, after the client has heard what it is told.

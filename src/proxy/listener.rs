@@ -16,7 +16,7 @@ use super::cancel::CancelKeys;
 use super::client::Client;
 use super::failure::Failure;
 use super::session::{Stopping, shutting_down};
-use super::startup::{Began, Served, Shared, begin, tell, welcome};
+use super::startup::{Began, Served, Shared, Tls, begin, tell, welcome};
 use crate::config::settings::{Limits, Proxy as ProxySettings};
 use crate::wire::stream::Stream;
 
@@ -78,6 +78,7 @@ impl Listener {
         let shared = Shared {
             databases,
             limits: limits.clone(),
+            tls: settings.tls.clone().map(Tls::new),
             cancel: Arc::new(CancelKeys::default()),
             mock,
             stopping: stop,
@@ -218,7 +219,7 @@ async fn serve_one(mut client: Client, shared: Arc<Shared>, _permit: OwnedSemaph
 /// Answers a client for whom there is no room as soon as it has said that it is one; a cancel
 /// request is acted on.
 async fn turn_away(mut client: Client, shared: Arc<Shared>, _permit: OwnedSemaphorePermit) {
-    match timeout(FAREWELL, super::startup::first_packet(&mut client)).await {
+    match timeout(FAREWELL, super::startup::first_packet(&mut client, shared.tls.as_ref())).await {
         Ok(Ok(Some(request))) => {
             shared.cancel.cancel(&request, shared.limits.startup_timeout).await;
         }

@@ -16,7 +16,9 @@ use super::settings::{ClientSettings, SettingSet, is_safe_encoding, read_options
 use super::state::{ClientState, RouteHints};
 use super::statements::ClientStatements;
 use crate::config::settings::{ClientSecret, Limits};
+use crate::config::tls::ClientTls;
 use crate::wire::ProtocolError;
+use crate::wire::auth::end_point::end_point;
 use crate::wire::auth::server::{Exchange, Method, Secret, Step};
 use crate::wire::backend::{self, TransactionStatus};
 use crate::wire::frontend::tag;
@@ -26,10 +28,25 @@ use crate::wire::startup::{CancelRequest, Opener, Opening, Startup};
 pub struct Shared {
     pub databases: BTreeMap<Box<str>, Served>,
     pub limits: Limits,
+    pub tls: Option<Tls>,
     pub cancel: Arc<CancelKeys>,
     /// A random secret, for what an unknown user is asked.
     pub mock: [u8; 32],
     pub stopping: watch::Receiver<Stopping>,
+}
+
+/// TLS towards clients.
+pub struct Tls {
+    settings: ClientTls,
+    /// What a client's proof over it may be bound to.
+    binding: Option<Box<[u8]>>,
+}
+
+impl Tls {
+    pub fn new(settings: ClientTls) -> Tls {
+        let binding = end_point(&settings.certificate);
+        Tls { settings, binding }
+    }
 }
 
 /// A database and who may connect to it.
@@ -54,8 +71,11 @@ impl Served {
 }
 
 /// Whether a connection is a cancel request, which is served also when no client is any more.
-pub async fn first_packet(client: &mut Client) -> Result<Option<CancelRequest>, Gone> {
-    Ok(match open(client).await? {
+pub async fn first_packet(
+    client: &mut Client,
+    tls: Option<&Tls>,
+) -> Result<Option<CancelRequest>, Gone> {
+    Ok(match open(client, tls).await? {
         Opening::Cancel(request) => Some(request),
         _ => None,
     })
@@ -63,11 +83,17 @@ pub async fn first_packet(client: &mut Client) -> Result<Option<CancelRequest>, 
 
 /// From the first byte to the proof of who connects. The caller bounds its time.
 pub async fn begin(client: &mut Client, shared: &Shared) -> Result<Began, Gone> {
-    let startup = match open(client).await? {
+    let tls = shared.tls.as_ref();
+    let startup = match open(client, tls).await? {
         Opening::Cancel(request) => return Ok(Began::Cancel(request)),
         Opening::Startup(startup) => startup,
         _ => return Err(ProtocolError::fatal("an unexpected packet at startup").into()),
     };
+    if tls.is_some_and(|tls| tls.settings.required) && !client.is_encrypted() {
+        let failure = Failure::new("28000", "only connections over TLS are taken here")
+            .with_hint("Connect with sslmode=require, or better with verify-full.");
+        return Err(fatal(failure));
+    }
     startup.negotiate(&mut client.output);
     if startup.get("replication").is_some_and(|value| !is_off(value)) {
         return Err(fatal(Failure::unsupported(
@@ -78,7 +104,8 @@ pub async fn begin(client: &mut Client, shared: &Shared) -> Result<Began, Gone> 
     let (user, database) = (startup.user()?.to_owned(), startup.database()?.to_owned());
     let served = shared.databases.get(&*database);
     let secret = served.and_then(|served| served.secrets.get(&*user).cloned());
-    authenticate(client, &user, secret, &shared.mock).await?;
+    let binding = tls.filter(|_| client.is_encrypted()).and_then(|tls| tls.binding.as_deref());
+    authenticate(client, &user, secret, &shared.mock, binding).await?;
     // Only who has proved to know a password hears which databases there are; nobody can prove
     // that for one that isn't there.
     let Some(served) = served else {
@@ -136,21 +163,40 @@ pub async fn welcome(
     }))
 }
 
-/// The first packets: encryption is declined, until one says what is wanted.
-async fn open(client: &mut Client) -> Result<Opening, Gone> {
+/// The first packets: encryption by TLS where it is configured, until one says what is wanted.
+async fn open(client: &mut Client, tls: Option<&Tls>) -> Result<Opening, Gone> {
     let mut opener = Opener::default();
+    if let Some(tls) = tls
+        && client.begins_with_tls().await?
+    {
+        encrypt(client, tls, true).await?;
+        opener.encrypted();
+    }
     loop {
-        match opener.next(&mut client.input)? {
-            None => {
+        match (opener.next(&mut client.input)?, tls) {
+            (None, _) => {
                 client.fill().await?;
             }
-            Some(Opening::TlsRequest | Opening::GssRequest) => {
+            (Some(Opening::TlsRequest), Some(tls)) => {
+                client.output.extend_from_slice(b"S");
+                client.send().await?;
+                encrypt(client, tls, false).await?;
+                opener.encrypted();
+            }
+            (Some(Opening::TlsRequest | Opening::GssRequest), _) => {
                 client.output.extend_from_slice(b"N");
                 client.send().await?;
             }
-            Some(other) => return Ok(other),
+            (Some(other), _) => return Ok(other),
         }
     }
+}
+
+async fn encrypt(client: &mut Client, tls: &Tls, direct: bool) -> Result<(), Gone> {
+    client.encrypt(&tls.settings.config, direct).await.map_err(|error| {
+        tracing::info!(%error, "a client's TLS handshake failed");
+        Gone::Closed
+    })
 }
 
 async fn authenticate(
@@ -158,9 +204,10 @@ async fn authenticate(
     user: &str,
     secret: Option<Secret>,
     mock: &[u8],
+    binding: Option<&[u8]>,
 ) -> Result<(), Gone> {
     let (mut exchange, mut step) =
-        Exchange::start(Method::ScramSha256, user, secret, mock, &mut client.output);
+        Exchange::start(Method::ScramSha256, user, secret, mock, binding, &mut client.output);
     while step == Step::Wait {
         client.send().await?;
         let (message, body) = client.message().await?;

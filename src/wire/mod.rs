@@ -1,6 +1,7 @@
 //! Bytes ⇄ frames ⇄ messages; startup, authentication, cancel. No SQL.
 //!
-//! Everything here but [`stream`] is a codec: it works on buffers and never awaits a socket.
+//! Everything here but [`stream`] and [`tls`] is a codec: it works on buffers and never awaits a
+//! socket.
 //! What a peer sends is looked at with every length checked first; a malformed message is an
 //! error with SQLSTATE 08P01, never a panic, and nothing is allocated by a length that a peer
 //! claims.
@@ -13,6 +14,7 @@ pub mod frontend;
 pub mod read;
 pub mod startup;
 pub mod stream;
+pub mod tls;
 pub mod write;
 
 pub use error::ProtocolError;

@@ -37,6 +37,12 @@ pub struct Opener {
 }
 
 impl Opener {
+    /// The connection is encrypted now: neither kind of encryption can be asked for any more.
+    pub fn encrypted(&mut self) {
+        self.tls_asked = true;
+        self.gss_asked = true;
+    }
+
     /// Takes the next packet off `buf`; `None` while it isn't all there. All errors are fatal.
     ///
     /// Bytes that came together with an encryption request are refused: they were sent before

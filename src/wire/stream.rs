@@ -1,40 +1,95 @@
 //! One byte stream to a client or a server, whatever carries it.
 //!
-//! Today plain TCP; TLS is one more kind here, and nobody above has to know.
+//! Nobody above has to know which it is. What is TLS lies behind a pointer, so that a plain
+//! stream is as small and as cheap as its socket.
 
 use std::io;
-use std::mem::MaybeUninit;
+use std::mem::{self, MaybeUninit};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsStream;
 
 #[derive(Debug)]
 pub enum Stream {
     Tcp(TcpStream),
+    Tls(Box<Tls>),
+    /// While its socket is in a handshake, and when that has failed: nothing can be read or
+    /// written.
+    Gone,
+}
+
+/// A stream of TLS over TCP.
+#[derive(Debug)]
+pub struct Tls {
+    inner: TlsStream<TcpStream>,
+    /// Bytes that were taken over and encrypted, but not yet sent. They count as written when
+    /// they are.
+    taken: usize,
 }
 
 impl Stream {
+    /// A stream whose handshake is done.
+    pub fn over_tls(inner: impl Into<TlsStream<TcpStream>>) -> Stream {
+        Stream::Tls(Box::new(Tls { inner: inner.into(), taken: 0 }))
+    }
+
     /// Whether an idle stream is still open and has nothing to read: one system call that
     /// doesn't wait. Bytes on an idle connection are as good a reason not to use it as an end.
-    pub fn is_quiet(&self) -> bool {
+    pub fn is_quiet(&mut self) -> bool {
+        let Some(socket) = self.socket_when_all_is_read() else { return false };
         let mut byte = [MaybeUninit::uninit(); 1];
-        let peeked = match self {
-            Stream::Tcp(s) => socket2::SockRef::from(s).peek(&mut byte),
-        };
+        let peeked = socket2::SockRef::from(socket).peek(&mut byte);
         matches!(peeked, Err(e) if e.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// As [`Stream::is_quiet`], but asks the kernel only when the runtime has seen the socket
     /// become readable: free on a busy connection, at most one turn of the runtime behind.
-    pub fn seems_quiet(&self) -> bool {
+    pub fn seems_quiet(&mut self) -> bool {
         let mut cx = Context::from_waker(std::task::Waker::noop());
-        let ready = match self {
-            Stream::Tcp(s) => s.poll_read_ready(&mut cx),
-        };
-        ready.is_pending() || self.is_quiet()
+        let Some(socket) = self.socket_when_all_is_read() else { return false };
+        socket.poll_read_ready(&mut cx).is_pending() || self.is_quiet()
     }
+
+    /// The socket, unless there is something to read already that it gave away.
+    fn socket_when_all_is_read(&mut self) -> Option<&TcpStream> {
+        match self {
+            Stream::Tcp(s) => Some(s),
+            Stream::Tls(tls) => tls.holds_nothing().then(|| tls.inner.get_ref().0),
+            Stream::Gone => None,
+        }
+    }
+}
+
+impl Tls {
+    /// Whether nothing has been decrypted and not been read, and the other side goes on.
+    ///
+    /// The beginning of a record, of which the rest is still to come, says no more than bytes
+    /// that are still on their way.
+    fn holds_nothing(&mut self) -> bool {
+        let state = match &mut self.inner {
+            TlsStream::Client(s) => s.get_mut().1.process_new_packets(),
+            TlsStream::Server(s) => s.get_mut().1.process_new_packets(),
+        };
+        state.is_ok_and(|state| state.plaintext_bytes_to_read() == 0 && !state.peer_has_closed())
+    }
+
+    /// Ready when the bytes are sent, not when they are encrypted: as with a socket, what isn't
+    /// written is still the caller's. Until it is ready, the next call has to begin with the
+    /// same bytes; a buffer at whose end is added does.
+    fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.taken == 0 {
+            self.taken = ready!(Pin::new(&mut self.inner).poll_write(cx, buf))?;
+        }
+        ready!(Pin::new(&mut self.inner).poll_flush(cx))?;
+        Poll::Ready(Ok(mem::take(&mut self.taken).min(buf.len())))
+    }
+}
+
+fn gone<T>() -> Poll<io::Result<T>> {
+    Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
 }
 
 impl AsyncRead for Stream {
@@ -45,6 +100,8 @@ impl AsyncRead for Stream {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Stream::Tcp(s) => Pin::new(s).poll_read(cx, buf),
+            Stream::Tls(s) => Pin::new(&mut s.inner).poll_read(cx, buf),
+            Stream::Gone => gone(),
         }
     }
 }
@@ -57,18 +114,151 @@ impl AsyncWrite for Stream {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Stream::Tcp(s) => Pin::new(s).poll_write(cx, buf),
+            Stream::Tls(s) => s.poll_write(cx, buf),
+            Stream::Gone => gone(),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Stream::Tcp(s) => Pin::new(s).poll_flush(cx),
+            Stream::Tls(s) => Pin::new(&mut s.inner).poll_flush(cx),
+            Stream::Gone => gone(),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Stream::Tcp(s) => Pin::new(s).poll_shutdown(cx),
+            Stream::Tls(s) => Pin::new(&mut s.inner).poll_shutdown(cx),
+            Stream::Gone => gone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use rustls::pki_types::PrivatePkcs8KeyDer;
+    use rustls::{ClientConfig, RootCertStore, ServerConfig};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::wire::tls;
+
+    const SOON: Duration = Duration::from_secs(10);
+
+    async fn plain() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (client, listener.accept().await.unwrap().0)
+    }
+
+    /// The two ends of a stream over TLS.
+    async fn encrypted() -> (Stream, Stream) {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let key = rcgen::KeyPair::generate().unwrap();
+        let parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        let certificate = parameters.self_signed(&key).unwrap().der().clone();
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate.clone()).unwrap();
+        let client = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let private = PrivatePkcs8KeyDer::from(key.serialize_der()).into();
+        let mut server = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], private)
+            .unwrap();
+        // They would be the first thing to read.
+        server.send_tls13_tickets = 0;
+        let (one, other) = plain().await;
+        let (client, server) = (Arc::new(client), Arc::new(server));
+        let both = futures_util::future::try_join(
+            tls::connect(one, &client, "localhost"),
+            tls::accept(other, &server, false),
+        );
+        let (client, server) = both.await.unwrap();
+        (Stream::over_tls(client), Stream::over_tls(server))
+    }
+
+    async fn until_not_quiet(stream: &mut Stream) {
+        let told = async {
+            while stream.is_quiet() || stream.seems_quiet() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(SOON, told).await.expect("it is told");
+    }
+
+    /// What counts as written arrives without another call, however slowly it is read.
+    #[tokio::test]
+    async fn what_is_written_is_sent() {
+        let (mut writer, mut reader) = encrypted().await;
+        let data: Vec<u8> = (0..32_000_000u32).map(|i| i as u8).collect();
+        let mut written = 0;
+        // Until nothing goes any more: nobody reads.
+        let more = |writer: &mut Stream, cx: &mut Context<'_>, written| {
+            let end = data.len().min(written + 50_000);
+            Pin::new(writer).poll_write(cx, &data[written..end])
+        };
+        loop {
+            let wrote = poll_fn(|cx| Poll::Ready(more(&mut writer, cx, written))).await;
+            let Poll::Ready(n) = wrote else { break };
+            written += n.unwrap();
+        }
+        assert!(written > 0 && written < data.len());
+        let mut read = vec![0; written];
+        timeout(SOON, reader.read_exact(&mut read)).await.expect("all of it").unwrap();
+        assert!(read == data[..written]);
+        // The rest goes on where it stopped.
+        let rest = async {
+            while written < data.len() {
+                written += poll_fn(|cx| more(&mut writer, cx, written)).await.unwrap();
+            }
+        };
+        let mut read = vec![0; data.len() - read.len()];
+        let (read_rest, ()) = futures_util::future::join(reader.read_exact(&mut read), rest).await;
+        read_rest.unwrap();
+        assert!(data.ends_with(&read));
+    }
+
+    #[tokio::test]
+    async fn what_was_decrypted_and_not_read_is_no_quiet() {
+        for over_tls in [true, false] {
+            let (mut ours, mut theirs) = if over_tls {
+                encrypted().await
+            } else {
+                let (one, other) = plain().await;
+                (Stream::Tcp(one), Stream::Tcp(other))
+            };
+            assert!(ours.is_quiet() && ours.seems_quiet());
+            theirs.write_all(b"ab").await.unwrap();
+            until_not_quiet(&mut ours).await;
+            assert_eq!(ours.read_u8().await.unwrap(), b'a');
+            // The second byte has left the kernel together with the first.
+            assert!(!ours.is_quiet() && !ours.seems_quiet());
+            assert_eq!(ours.read_u8().await.unwrap(), b'b');
+            assert!(ours.is_quiet() && ours.seems_quiet());
+            theirs.shutdown().await.unwrap();
+            until_not_quiet(&mut ours).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_goes_over_a_stream_that_is_gone() {
+        let mut gone = Stream::Gone;
+        assert!(!gone.is_quiet() && !gone.seems_quiet());
+        assert!(gone.write_all(b"x").await.is_err() && gone.read_u8().await.is_err());
+        assert!(gone.shutdown().await.is_err());
     }
 }

@@ -85,7 +85,7 @@ async fn log_in(
     startup.negotiate(output);
     let user = startup.user()?;
     let secret = (user == "known").then_some(secret);
-    let (mut exchange, mut step) = Exchange::start(method, user, secret, b"mock", output);
+    let (mut exchange, mut step) = Exchange::start(method, user, secret, b"mock", None, output);
     while step == Step::Wait {
         stream.write_all(output).await.expect("sent");
         output.clear();
@@ -209,6 +209,7 @@ fn odd_password(seed: u64) -> String {
 /// Whether the server lets our client side in.
 async fn lets_in(port: u16, password: &str) -> bool {
     let target = Target {
+        tls: pgherd::config::tls::ServerTls::disabled(),
         address: NodeAddress { host: "127.0.0.1".into(), port },
         database: "postgres".into(),
         login: Login::new("odd_login", Some(password)),

@@ -13,4 +13,5 @@ mod pool;
 mod proxy;
 mod schema;
 mod support_itself;
+mod tls;
 mod twin;

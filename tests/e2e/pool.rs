@@ -460,6 +460,7 @@ async fn a_peer_that_is_no_postgres_is_an_error() {
         });
         let address = pgherd::config::settings::NodeAddress { host: "127.0.0.1".into(), port };
         let target = pgherd::cluster::Target {
+            tls: pgherd::config::tls::ServerTls::disabled(),
             address,
             database: "d".into(),
             login: pgherd::wire::auth::client::Login::new("u", None),

@@ -114,10 +114,10 @@ async fn look_at_all<'a>(
     let (connect, query) = (settings.pool.connect_timeout, settings.cluster.query_timeout);
     let mut looks = Looks::new();
     let mut primaries = Primaries::new();
-    let all = database
-        .shards
-        .iter()
-        .map(|shard| join_all(shard.nodes.iter().map(|node| look(node, database, connect, query))));
+    let all = database.shards.iter().map(|shard| {
+        let looking = shard.nodes.iter();
+        join_all(looking.map(|node| look(node, &shard.tls, database, connect, query)))
+    });
     for (shard, looked) in database.shards.iter().zip(join_all(all).await) {
         let mut primary = None;
         let mut nodes = Vec::new();
@@ -146,12 +146,14 @@ async fn users(
     let mut findings = Vec::new();
     let others = database.users.iter().enumerate().filter(|(i, _)| *i != database.control_user);
     for (_, user) in others {
-        let answering = looks.iter().flat_map(|(shard, nodes)| {
+        // The looks are in the order of the shards.
+        let answering = database.shards.iter().zip(looks).flat_map(|(shard, (_, nodes))| {
             let answering = nodes.iter().filter(|(_, look)| look.is_ok());
-            answering.map(move |(node, _)| (*shard, *node))
+            answering.map(move |(node, _)| (shard, *node))
         });
+        let connect = settings.pool.connect_timeout;
         let knocking = answering.map(async |(shard, node)| {
-            (shard, node, knock(node, database, user, settings.pool.connect_timeout).await)
+            (&*shard.name, node, knock(node, &shard.tls, database, user, connect).await)
         });
         for (shard, node, answer) in join_all(knocking).await {
             if let Err(Trouble::Refused { sqlstate, message }) = answer {

@@ -4,9 +4,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, NoTls, Row};
+use tokio_postgres::{Client, Row};
 
+use crate::cluster::control;
 use crate::config::settings::{Database, NodeAddress, User};
+use crate::config::tls::ServerTls;
 
 /// Instead of a receiver's status, without the rights of `pg_monitor`.
 pub const HIDDEN: &str = "hidden";
@@ -104,6 +106,7 @@ pub struct Node {
 /// each question.
 pub async fn look(
     address: &NodeAddress,
+    tls: &ServerTls,
     database: &Database,
     connect: Duration,
     query: Duration,
@@ -111,7 +114,7 @@ pub async fn look(
     let Some(user) = database.control_user() else {
         return Err(Trouble::Unreachable("the database has no user".to_owned()));
     };
-    let client = within(connect, log_in(address, database, user, connect, query)).await?;
+    let client = within(connect, log_in(address, tls, database, user, connect, query)).await?;
     let facts = within(query, facts(&client)).await?;
     Ok(Node { client, facts })
 }
@@ -119,11 +122,12 @@ pub async fn look(
 /// Whether a user of the database can log in.
 pub async fn knock(
     address: &NodeAddress,
+    tls: &ServerTls,
     database: &Database,
     user: &User,
     connect: Duration,
 ) -> Result<(), Trouble> {
-    within(connect, log_in(address, database, user, connect, connect)).await.map(drop)
+    within(connect, log_in(address, tls, database, user, connect, connect)).await.map(drop)
 }
 
 async fn within<T>(
@@ -166,6 +170,7 @@ pub(super) fn described(error: &tokio_postgres::Error) -> String {
 
 async fn log_in(
     address: &NodeAddress,
+    tls: &ServerTls,
     database: &Database,
     user: &User,
     connect: Duration,
@@ -181,7 +186,7 @@ async fn log_in(
         .application_name("pgherd check")
         .connect_timeout(connect)
         .options(format!("-c statement_timeout={}", query.as_millis()));
-    let (client, connection) = config.connect(NoTls).await?;
+    let (client, connection) = control::connect(&mut config, tls).await?;
     // Ends when the client is dropped; what goes wrong shows in the client's own answers.
     tokio::spawn(connection);
     Ok(client)

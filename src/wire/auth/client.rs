@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use parking_lot::Mutex;
 
 use super::scram;
-use super::scram_client::{self, Proved, Salted, Started};
+use super::scram_client::{self, Binding, Proved, Salted, Started};
 use super::server::md5_hex;
 use crate::wire::backend::Authentication;
 use crate::wire::{ProtocolError, frontend};
@@ -38,6 +38,8 @@ impl Login {
 /// One exchange, up to AuthenticationOk.
 pub struct Exchange<'l> {
     login: &'l Login,
+    /// What a proof is bound to, over TLS.
+    binding: Option<Box<[u8]>>,
     scram: Scram,
 }
 
@@ -51,7 +53,13 @@ enum Scram {
 
 impl<'l> Exchange<'l> {
     pub fn new(login: &'l Login) -> Exchange<'l> {
-        Exchange { login, scram: Scram::None }
+        Exchange { login, binding: None, scram: Scram::None }
+    }
+
+    /// Binds the proof to the TLS connection that it is spoken on, as
+    /// [`end_point`](super::end_point::end_point) gives it.
+    pub fn bound_to(self, binding: Option<Box<[u8]>>) -> Exchange<'l> {
+        Exchange { binding, ..self }
     }
 
     /// Takes the server's next Authentication message and appends the answer. True when the
@@ -72,15 +80,24 @@ impl<'l> Exchange<'l> {
                 frontend::write_password(out, format!("md5{answer}").as_bytes());
             }
             (Authentication::Sasl(mechanisms), Scram::None) => {
-                if !mechanisms.iter().any(|m| m == scram::MECHANISM.as_bytes()) {
+                self.password()?;
+                let offered =
+                    |mechanism: &str| mechanisms.iter().any(|m| m == mechanism.as_bytes());
+                let (mechanism, binding) = match &self.binding {
+                    Some(data) if offered(scram::MECHANISM_PLUS) => {
+                        (scram::MECHANISM_PLUS, Binding::To(data))
+                    }
+                    Some(_) => (scram::MECHANISM, Binding::NotOffered),
+                    None => (scram::MECHANISM, Binding::Unavailable),
+                };
+                if !offered(mechanism) {
                     return Err(ProtocolError::coded(
                         "0A000",
                         "the server offers no SASL mechanism that is spoken here",
                     ));
                 }
-                self.password()?;
-                let (started, message) = scram_client::start();
-                frontend::write_sasl_initial(out, scram::MECHANISM, message.as_bytes());
+                let (started, message) = scram_client::start(binding);
+                frontend::write_sasl_initial(out, mechanism, message.as_bytes());
                 self.scram = Scram::Started(started);
             }
             (Authentication::SaslContinue(data), Scram::Started(started)) => {

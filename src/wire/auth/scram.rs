@@ -13,6 +13,11 @@ use super::saslprep::prepare;
 use crate::wire::ProtocolError;
 
 pub const MECHANISM: &str = "SCRAM-SHA-256";
+/// The same, bound to the TLS connection that it is spoken on.
+pub const MECHANISM_PLUS: &str = "SCRAM-SHA-256-PLUS";
+/// How a client's first message begins that binds to the server's certificate: the only kind of
+/// binding that Postgres knows.
+pub(super) const BOUND: &str = "p=tls-server-end-point,,";
 /// Postgres's default, and what is derived from a plain password here.
 pub const ITERATIONS: u32 = 4096;
 /// A verifier that asks its clients for more is refused when it is read.
@@ -148,11 +153,23 @@ pub(super) fn equal(a: &[u8], b: &[u8]) -> bool {
     same & (std::hint::black_box(differs) == 0)
 }
 
+/// What the server's side of an exchange knows of channel binding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binding<'b> {
+    /// There is nothing to bind to, and it wasn't offered.
+    Unavailable,
+    /// It was offered, and the client chose the mechanism without it.
+    Declined,
+    /// The client chose the mechanism with it; this is what it has to be bound to.
+    Chosen(&'b [u8]),
+}
+
 /// The server's side of one exchange, from the client's first message on.
 pub struct Exchange {
     verifier: Verifier,
-    /// What the client said about channel binding; it must say the same again.
-    gs2_header: String,
+    /// What the client said about channel binding, and what it is bound to: it must say the
+    /// same again.
+    binding: Vec<u8>,
     /// Both nonces.
     nonce: String,
     /// `client-first-message-bare , server-first-message`.
@@ -178,20 +195,22 @@ impl Exchange {
         verifier: Verifier,
         known: bool,
         client_first: &[u8],
+        binding: Binding<'_>,
     ) -> Result<(Exchange, String), ProtocolError> {
         let mut nonce = [0; NONCE_LEN];
         rand::rng().fill_bytes(&mut nonce);
-        Exchange::start_with(verifier, known, client_first, &BASE64.encode(nonce))
+        Exchange::start_with(verifier, known, client_first, binding, &BASE64.encode(nonce))
     }
 
     pub(super) fn start_with(
         verifier: Verifier,
         known: bool,
         client_first: &[u8],
+        binding: Binding<'_>,
         server_nonce: &str,
     ) -> Result<(Exchange, String), ProtocolError> {
         let text = std::str::from_utf8(client_first).map_err(|_| malformed("it is not UTF-8"))?;
-        let (gs2_header, bare) = split_gs2(text)?;
+        let (gs2_header, bare) = split_gs2(text, binding)?;
         let mut parts = bare.splitn(3, ',');
         // The user's name here is ignored, as in Postgres: the startup packet's counts.
         if !parts.next().is_some_and(|p| p.starts_with("n=")) {
@@ -206,7 +225,10 @@ impl Exchange {
         let server_first = format!("r={nonce},s={salt},i={}", verifier.iterations);
         let exchange = Exchange {
             verifier,
-            gs2_header: gs2_header.to_owned(),
+            binding: match binding {
+                Binding::Chosen(data) => [gs2_header.as_bytes(), data].concat(),
+                _ => gs2_header.into(),
+            },
             nonce,
             transcript: format!("{bare},{server_first}"),
             doomed: !known,
@@ -222,7 +244,7 @@ impl Exchange {
             text.rsplit_once(",p=").ok_or_else(|| malformed("it holds no proof"))?;
         let mut parts = without_proof.split(',');
         let binding = parts.next().and_then(|p| p.strip_prefix("c="));
-        if binding != Some(BASE64.encode(&self.gs2_header).as_str()) {
+        if binding != Some(BASE64.encode(&self.binding).as_str()) {
             return Err(ProtocolError::coded(
                 "28000",
                 "SCRAM channel binding does not match what the exchange began with",
@@ -247,12 +269,31 @@ impl Exchange {
     }
 }
 
-/// Splits the part about channel binding (`n,,` or `y,,`) off the client's first message.
-fn split_gs2(text: &str) -> Result<(&str, &str), ProtocolError> {
+/// Splits the part about channel binding (`n,,`, `y,,` or `p=…,,`) off the client's first
+/// message, when it fits what was offered and chosen.
+fn split_gs2<'t>(text: &'t str, binding: Binding<'_>) -> Result<(&'t str, &'t str), ProtocolError> {
+    let bound = matches!(binding, Binding::Chosen(_));
     match text.as_bytes() {
+        [b'n' | b'y', b',', ..] if bound => {
+            Err(malformed("it chose channel binding and binds to no channel"))
+        }
+        // Somebody in between may have taken the offer out of the list that the client saw.
+        [b'y', b',', ..] if binding == Binding::Declined => Err(ProtocolError::coded(
+            "28000",
+            "SCRAM channel binding negotiation error: the client supports channel binding but \
+             thinks that the server doesn't, which it does",
+        )
+        .with_hint("Somebody in the middle of the connection may have tampered with it.")
+        .and_fatal()),
         [b'n' | b'y', b',', b',', ..] => Ok(text.split_at(3)),
-        [b'p', ..] => Err(malformed("it binds to a channel with a mechanism that doesn't")),
-        [b'n' | b'y', b',', b'a', ..] => {
+        [b'p', ..] if !bound => {
+            Err(malformed("it binds to a channel with a mechanism that doesn't"))
+        }
+        [b'p', ..] if text.starts_with(BOUND) => Ok(text.split_at(BOUND.len())),
+        [b'p', ..] if !text.starts_with(&BOUND[..BOUND.len() - 1]) => {
+            Err(malformed("its kind of channel binding is not tls-server-end-point"))
+        }
+        [b'n' | b'y', b',', b'a', ..] | [b'p', ..] => {
             let message = "SCRAM authorization identities are not supported";
             Err(ProtocolError::coded("0A000", message).and_fatal())
         }

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use rand::RngCore;
 
 use super::saslprep::prepare;
-use super::scram::{Key, client_key, equal, mac, salt_password, server_key, stored_key};
+use super::scram::{BOUND, Key, client_key, equal, mac, salt_password, server_key, stored_key};
 use crate::wire::ProtocolError;
 
 const NONCE_LEN: usize = 18;
@@ -25,6 +25,18 @@ pub(super) struct Salted {
 /// An exchange that has sent its first message.
 pub(super) struct Started {
     nonce: String,
+    /// What our final message says of channel binding: the header of the first, and the data.
+    binding: Vec<u8>,
+}
+
+/// What our side says of channel binding.
+pub(super) enum Binding<'b> {
+    /// We have nothing to bind to.
+    Unavailable,
+    /// We have, and the server didn't offer it; should it know of an offer, it will refuse.
+    NotOffered,
+    /// The proof is bound to this.
+    To(&'b [u8]),
 }
 
 /// An exchange that has sent its proof; the server owes its own.
@@ -33,13 +45,18 @@ pub(super) struct Proved {
 }
 
 /// The client's first message.
-pub(super) fn start() -> (Started, String) {
+pub(super) fn start(binding: Binding<'_>) -> (Started, String) {
     let mut nonce = [0; NONCE_LEN];
     rand::rng().fill_bytes(&mut nonce);
     let nonce = BASE64.encode(nonce);
-    // `n`: we could bind to no channel. The server goes by the startup packet's user.
-    let message = format!("n,,n=,r={nonce}");
-    (Started { nonce }, message)
+    let (header, data) = match binding {
+        Binding::Unavailable => ("n,,", &[][..]),
+        Binding::NotOffered => ("y,,", &[][..]),
+        Binding::To(data) => (BOUND, data),
+    };
+    // The server goes by the startup packet's user.
+    let message = format!("{header}n=,r={nonce}");
+    (Started { nonce, binding: [header.as_bytes(), data].concat() }, message)
 }
 
 fn malformed(why: &str) -> ProtocolError {
@@ -62,7 +79,7 @@ impl Started {
             let key = salt_password(&prepare(password.as_bytes()), &salt, iterations);
             Salted { salt, iterations, key }
         });
-        let without_proof = format!("c=biws,r={nonce}");
+        let without_proof = format!("c={},r={nonce}", BASE64.encode(&self.binding));
         let message = format!("n=,r={},{text},{without_proof}", self.nonce);
         let mut proof = client_key(&salted.key);
         let signature = mac(&stored_key(&proof), &[message.as_bytes()]);

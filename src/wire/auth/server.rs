@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 use rand::RngCore;
 
-use super::scram::{self, Verifier, equal};
+use super::scram::{self, Binding, Verifier, equal};
 use crate::wire::frontend::{self, SaslInitial};
 use crate::wire::{ProtocolError, backend};
 
@@ -105,7 +105,7 @@ pub struct Exchange {
 enum State {
     Cleartext,
     Md5 { salt: [u8; 4] },
-    ScramFirst { mock: Box<[u8]> },
+    ScramFirst { mock: Box<[u8]>, binding: Option<Box<[u8]>> },
     ScramFinal(Box<scram::Exchange>),
     Done,
 }
@@ -113,11 +113,15 @@ enum State {
 impl Exchange {
     /// Writes the first question. `secret` is `None` for an unknown user, who is asked like any
     /// other; `mock` is a random secret of this process, for what an unknown user is told.
+    /// `binding` is what a proof may be bound to over TLS, the
+    /// [`end_point`](super::end_point::end_point) of our certificate; there must be none in
+    /// plain text.
     pub fn start(
         method: Method,
         user: &str,
         secret: Option<Secret>,
         mock: &[u8],
+        binding: Option<&[u8]>,
         out: &mut BytesMut,
     ) -> (Exchange, Step) {
         let state = match method {
@@ -126,8 +130,10 @@ impl Exchange {
                 State::Done
             }
             Method::ScramSha256 | Method::Trust => {
-                backend::authentication_sasl(out, &[scram::MECHANISM]);
-                State::ScramFirst { mock: mock.into() }
+                let mechanisms = [scram::MECHANISM_PLUS, scram::MECHANISM];
+                let offered = if binding.is_some() { &mechanisms } else { &mechanisms[1..] };
+                backend::authentication_sasl(out, offered);
+                State::ScramFirst { mock: mock.into(), binding: binding.map(Box::from) }
             }
             Method::Md5 => {
                 let mut salt = [0; 4];
@@ -152,8 +158,9 @@ impl Exchange {
 
     fn advance(&mut self, body: &[u8], out: &mut BytesMut) -> Result<Step, ProtocolError> {
         match std::mem::replace(&mut self.state, State::Done) {
-            State::ScramFirst { mock } => {
-                self.state = State::ScramFinal(Box::new(self.scram_first(body, &mock, out)?));
+            State::ScramFirst { mock, binding } => {
+                let exchange = self.scram_first(body, &mock, binding.as_deref(), out)?;
+                self.state = State::ScramFinal(Box::new(exchange));
                 return Ok(Step::Wait);
             }
             State::ScramFinal(exchange) => {
@@ -179,21 +186,28 @@ impl Exchange {
         &self,
         body: &[u8],
         mock: &[u8],
+        offered: Option<&[u8]>,
         out: &mut BytesMut,
     ) -> Result<scram::Exchange, ProtocolError> {
         let initial = SaslInitial::read(body)?;
-        if initial.mechanism != scram::MECHANISM.as_bytes() {
-            return Err(ProtocolError::message(
-                "client selected an invalid SASL authentication mechanism",
-            ));
-        }
+        let plus = initial.mechanism == scram::MECHANISM_PLUS.as_bytes();
+        let binding = match offered {
+            Some(data) if plus => Binding::Chosen(data),
+            Some(_) if initial.mechanism == scram::MECHANISM.as_bytes() => Binding::Declined,
+            None if initial.mechanism == scram::MECHANISM.as_bytes() => Binding::Unavailable,
+            _ => {
+                return Err(ProtocolError::message(
+                    "client selected an invalid SASL authentication mechanism",
+                ));
+            }
+        };
         let first = initial
             .response
             .ok_or_else(|| ProtocolError::message("SASLInitialResponse holds no response"))?;
         let known = self.secret.as_ref().and_then(|s| s.scram.clone());
         let is_known = known.is_some();
         let verifier = known.unwrap_or_else(|| Verifier::mock(&self.user, mock));
-        let (exchange, answer) = scram::Exchange::start(verifier, is_known, first)?;
+        let (exchange, answer) = scram::Exchange::start(verifier, is_known, first, binding)?;
         backend::authentication_sasl_continue(out, answer.as_bytes());
         Ok(exchange)
     }

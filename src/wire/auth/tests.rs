@@ -1,11 +1,13 @@
 //! Both sides of the exchanges, against each other and against the RFC.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::BytesMut;
 use postgres_protocol::authentication::sasl::{ChannelBinding, ScramSha256};
 use proptest::prelude::*;
 
 use super::client::{self, Login};
-use super::scram::{self, Verifier};
+use super::scram::{self, Binding, Verifier};
 use super::server::{Exchange, Method, Secret, Step};
 use crate::wire::backend::{Authentication, tag};
 use crate::wire::{ProtocolError, frame, frontend};
@@ -32,9 +34,20 @@ fn log_in(
     user: &str,
     login: &Login,
 ) -> Result<(), ProtocolError> {
-    let mut client = client::Exchange::new(login);
+    log_in_over(method, secret, user, login, [None, None])
+}
+
+/// As `log_in`, where the server's and the client's side see these ends of a channel.
+fn log_in_over(
+    method: Method,
+    secret: Option<Secret>,
+    user: &str,
+    login: &Login,
+    [ours, theirs]: [Option<&[u8]>; 2],
+) -> Result<(), ProtocolError> {
+    let mut client = client::Exchange::new(login).bound_to(theirs.map(Box::from));
     let (mut to_client, mut to_server) = (BytesMut::new(), BytesMut::new());
-    let (mut server, mut step) = Exchange::start(method, user, secret, MOCK, &mut to_client);
+    let (mut server, mut step) = Exchange::start(method, user, secret, MOCK, ours, &mut to_client);
     for _ in 0..5 {
         while !to_client.is_empty() {
             let (tag, body) = take(&mut to_client);
@@ -92,7 +105,8 @@ fn the_example_of_the_rfc() {
     let first = b"n,,n=user,r=rOprNGfwEbeRWgbNEkqO";
     let nonce = "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
     let (exchange, answer) =
-        scram::Exchange::start_with(verifier, true, first, nonce).expect("well formed");
+        scram::Exchange::start_with(verifier, true, first, Binding::Unavailable, nonce)
+            .expect("well formed");
     assert_eq!(
         answer,
         "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
@@ -137,7 +151,9 @@ fn passwords_are_prepared_as_postgres_prepares_them() {
 
 #[test]
 fn odd_scram_messages_are_refused() {
-    let start = |first: &[u8]| scram::Exchange::start(Verifier::derive(b"x"), true, first);
+    let start = |first: &[u8]| {
+        scram::Exchange::start(Verifier::derive(b"x"), true, first, Binding::Unavailable)
+    };
     for (first, sqlstate) in [
         (&b""[..], "08P01"),
         (b"n,", "08P01"),
@@ -161,6 +177,62 @@ fn odd_scram_messages_are_refused() {
         let (exchange, _) = start(b"n,,n=u,r=abc").expect("well formed");
         assert_eq!(exchange.finish(last).expect_err("refused").sqlstate, sqlstate, "{last:?}");
     }
+}
+
+#[test]
+fn a_proof_is_bound_to_its_channel() {
+    let secret = || Some(Secret::read("u", "right"));
+    let login = |password| Login::new("u", Some(password));
+    let over =
+        |ends, password| log_in_over(Method::ScramSha256, secret(), "u", &login(password), ends);
+    let (one, other) = (Some(&b"one certificate"[..]), Some(&b"another"[..]));
+    assert_eq!(over([one, one], "right"), Ok(()));
+    assert_eq!(over([one, one], "wrong").expect_err("refused").sqlstate, "28P01");
+    // Somebody in between has a certificate of their own.
+    let error = over([one, other], "right").expect_err("refused");
+    assert_eq!((error.sqlstate, error.fatal), ("28000", true));
+    // The client has nothing to bind to; the server doesn't offer it.
+    assert_eq!(over([one, None], "right"), Ok(()));
+    assert_eq!(over([None, one], "right"), Ok(()));
+}
+
+#[test]
+fn an_offer_of_channel_binding_that_was_taken_out_is_noticed() {
+    let data = &b"a certificate"[..];
+    let start = |first: &[u8], binding| {
+        scram::Exchange::start(Verifier::derive(b"x"), true, first, binding).map(drop)
+    };
+    let code = |first: &[u8], binding| start(first, binding).map_err(|e| (e.sqlstate, e.fatal));
+    for (first, unavailable, declined, chosen) in [
+        (&b"n,,n=u,r=abc"[..], Ok(()), Ok(()), Err(("08P01", true))),
+        (b"y,,n=u,r=abc", Ok(()), Err(("28000", true)), Err(("08P01", true))),
+        (b"p=tls-server-end-point,,n=u,r=abc", Err(("08P01", true)), Err(("08P01", true)), Ok(())),
+        (
+            b"p=tls-unique,,n=u,r=abc",
+            Err(("08P01", true)),
+            Err(("08P01", true)),
+            Err(("08P01", true)),
+        ),
+        (
+            b"p=tls-server-end-point,a=admin,n=u,r=abc",
+            Err(("08P01", true)),
+            Err(("08P01", true)),
+            Err(("0A000", true)),
+        ),
+    ] {
+        assert_eq!(code(first, Binding::Unavailable), unavailable, "{first:?}");
+        assert_eq!(code(first, Binding::Declined), declined, "{first:?}");
+        assert_eq!(code(first, Binding::Chosen(data)), chosen, "{first:?}");
+    }
+    // Chosen, and then not bound: the header alone.
+    let header = b"p=tls-server-end-point,,";
+    let first = [&header[..], b"n=u,r=abc"].concat();
+    let (exchange, answer) =
+        scram::Exchange::start(Verifier::derive(b"x"), true, &first, Binding::Chosen(data))
+            .expect("well formed");
+    let nonce = answer.split(',').next().expect("a nonce");
+    let last = format!("c={},{nonce},p={}", STANDARD.encode(header), STANDARD.encode([0; 32]));
+    assert_eq!(exchange.finish(last.as_bytes()).expect_err("refused").sqlstate, "28000");
 }
 
 /// The mechanism and the response of the last frame in `out`.
@@ -233,13 +305,22 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn scram_agrees_with_rust_postgres(password in "[ -~\u{a0}-\u{ff}]{1,20}") {
+    fn scram_agrees_with_rust_postgres(
+        password in "[ -~\u{a0}-\u{ff}]{1,20}",
+        bound: bool,
+    ) {
         // (Which has SASLprep by the RFC; beyond these letters Postgres's own differs.)
         // One iteration: what differs between passwords is their preparation.
         let verifier = Verifier::derive_with(password.as_bytes(), b"salt", 1);
-        let mut client = ScramSha256::new(password.as_bytes(), ChannelBinding::unrequested());
+        let (theirs, ours) = if bound {
+            let data = b"a certificate";
+            (ChannelBinding::tls_server_end_point(data.to_vec()), Binding::Chosen(data))
+        } else {
+            (ChannelBinding::unsupported(), Binding::Declined)
+        };
+        let mut client = ScramSha256::new(password.as_bytes(), theirs);
         let (exchange, first) =
-            scram::Exchange::start(verifier, true, client.message()).expect("well formed");
+            scram::Exchange::start(verifier, true, client.message(), ours).expect("well formed");
         client.update(first.as_bytes()).expect("well formed");
         let last = exchange.finish(client.message()).expect("well formed");
         prop_assert!(last.is_some_and(|last| client.finish(last.as_bytes()).is_ok()));
@@ -252,7 +333,7 @@ proptest! {
         prop_assert!(secret.serves(Method::ScramSha256));
         let mut out = BytesMut::new();
         let (mut exchange, _) =
-            Exchange::start(Method::ScramSha256, "u", Some(secret), MOCK, &mut out);
+            Exchange::start(Method::ScramSha256, "u", Some(secret), MOCK, None, &mut out);
         for answer in answers {
             let _ = exchange.step(answer.as_bytes(), &mut out);
         }

@@ -1,6 +1,6 @@
 //! A client's session through `pgherd proxy`, on real herds, with real drivers.
 
-mod common;
+pub mod common;
 mod dead_shard;
 mod drivers;
 mod hostile;
