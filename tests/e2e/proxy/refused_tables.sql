@@ -1,6 +1,7 @@
 CREATE SCHEMA app;
 CREATE TABLE users (id int8 PRIMARY KEY, name text, email text, country text, age int4, created timestamptz DEFAULT now());
 CREATE TABLE posts (id bigserial, user_id int8 NOT NULL, body text, likes int4 DEFAULT 0, created timestamptz DEFAULT now(), PRIMARY KEY (user_id, id));
+CREATE TABLE old_posts () INHERITS (posts);
 CREATE TABLE follows (follower_id int8, followee_id int8, since date, PRIMARY KEY (follower_id, followee_id));
 CREATE TABLE likes (user_id int8, post_id int8, author_id int8, PRIMARY KEY (user_id, post_id), CONSTRAINT likes_post_key UNIQUE (post_id));
 CREATE TABLE timelines (user_id int8, post_id int8, author_id int8, seen bool, PRIMARY KEY (user_id, post_id));
