@@ -21,7 +21,7 @@ use crate::wire::{ProtocolError, frontend, tls};
 /// Room for one read from a client.
 const READ_ROOM: usize = 8 * 1024;
 /// How long a client may take to hear why its connection ends, and to end it, too.
-const FAREWELL: Duration = Duration::from_secs(2);
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// A client's connection.
 #[derive(Debug)]
