@@ -108,7 +108,7 @@ impl From<Refusal> for Failure {
             detail: refusal.detail,
             hint: refusal.hint,
             stale_plan: false,
-            position: None,
+            position: refusal.position.map(|position| position as usize),
         }
     }
 }

@@ -389,6 +389,5 @@ pub fn parameters<'a>(statement: &Statement, bind: &Bind<'a>) -> Vec<Parameter<'
 
 /// A text that is not one statement's: several, or none that is understood.
 pub fn of_sql(error: sql::SqlError) -> Failure {
-    let position = error.position.map(|position| position as usize);
-    Failure { position, ..Failure::from(Refusal::from(error)) }
+    Refusal::from(error).into()
 }

@@ -126,9 +126,7 @@ pub fn shard_of_key(router: &Router, keyspace: usize, key: &str) -> Result<Shard
         let column = KeyColumn { key_type, typmod: -1, server_major };
         let value = column.read(Source::Untyped(part.as_bytes()), Purpose::Assign);
         values.push(value.map_err(|error| match error {
-            NotAKey::Invalid { sqlstate, message } => {
-                Refusal { sqlstate, message, detail: None, hint: None }
-            }
+            NotAKey::Invalid { sqlstate, message } => Refusal::new(sqlstate, message),
             other => bad(other.to_string()),
         })?);
     }

@@ -17,14 +17,22 @@ pub struct Refusal {
     pub detail: Option<String>,
     /// What to do instead.
     pub hint: Option<String>,
+    /// Where in the text, in characters from 1.
+    pub position: Option<u32>,
 }
 
 const SHARD_HINT: &str = "say the shard with /* pgherd: shard=NAME */";
 
 impl Refusal {
+    /// Without detail, hint or position.
+    pub(super) fn new(sqlstate: &'static str, message: impl Into<String>) -> Refusal {
+        let message = message.into();
+        Refusal { sqlstate, message, detail: None, hint: None, position: None }
+    }
+
     /// `0A000` without detail or hint.
     pub(super) fn unsupported(message: impl Into<String>) -> Refusal {
-        Refusal { sqlstate: "0A000", message: message.into(), detail: None, hint: None }
+        Refusal::new("0A000", message)
     }
 
     pub(super) fn detail(mut self, detail: impl Into<String>) -> Refusal {
@@ -189,55 +197,32 @@ impl Refusal {
     }
 
     pub(super) fn too_complex(bound: usize) -> Refusal {
-        Refusal {
-            sqlstate: "54001",
-            message: "statement too complex to route".into(),
-            detail: Some(format!(
+        Refusal::new("54001", "statement too complex to route")
+            .detail(format!(
                 "Its common table expressions, written out, have more than {bound} parts."
-            )),
-            hint: Some(
-                "reference each common table expression once, or split the statement".into(),
-            ),
-        }
+            ))
+            .hint("reference each common table expression once, or split the statement")
     }
 
     pub(super) fn too_deep() -> Refusal {
-        Refusal {
-            sqlstate: "54001",
-            message: "statement too deep to route".into(),
-            detail: None,
-            hint: Some("nest fewer queries, joins, set operations and common table expressions in each other".into()),
-        }
+        Refusal::new("54001", "statement too deep to route").hint(
+            "nest fewer queries, joins, set operations and common table expressions in each other",
+        )
     }
 
     pub(super) fn too_much_work() -> Refusal {
-        Refusal {
-            sqlstate: "54001",
-            message: "statement too complex to route".into(),
-            detail: Some("It joins or nests too many tables with too many conditions.".into()),
-            hint: Some(
-                "split the statement, or say the shard: the limit is on conditions times tables"
-                    .into(),
-            ),
-        }
+        Refusal::new("54001", "statement too complex to route")
+            .detail("It joins or nests too many tables with too many conditions.")
+            .hint("split the statement, or say the shard: the limit is on conditions times tables")
     }
 
     pub(super) fn unknown_shard(name: &str, shards: &[Box<str>]) -> Refusal {
-        Refusal {
-            sqlstate: "42704",
-            message: format!("shard \"{name}\" does not exist"),
-            detail: None,
-            hint: Some(format!("the shards are {}", shards.join(", "))),
-        }
+        Refusal::new("42704", format!("shard \"{name}\" does not exist"))
+            .hint(format!("the shards are {}", shards.join(", ")))
     }
 
     pub(super) fn bad_hint(what: impl Display, hint: impl Into<String>) -> Refusal {
-        Refusal {
-            sqlstate: "22023",
-            message: format!("invalid routing hint: {what}"),
-            detail: None,
-            hint: Some(hint.into()),
-        }
+        Refusal::new("22023", format!("invalid routing hint: {what}")).hint(hint)
     }
 
     pub(super) fn several_statements(first: &str, second: &str) -> Refusal {
@@ -247,12 +232,8 @@ impl Refusal {
     }
 
     pub(super) fn rules_changed() -> Refusal {
-        Refusal {
-            sqlstate: "40001",
-            message: "the sharding rules changed while the statement was on its way".into(),
-            detail: None,
-            hint: Some("send it again".into()),
-        }
+        Refusal::new("40001", "the sharding rules changed while the statement was on its way")
+            .hint("send it again")
     }
 
     pub(super) fn encoding() -> Refusal {
@@ -265,6 +246,7 @@ impl Refusal {
 
 impl From<SqlError> for Refusal {
     fn from(error: SqlError) -> Refusal {
-        Refusal { sqlstate: error.sqlstate, message: error.message, detail: None, hint: error.hint }
+        let SqlError { sqlstate, message, hint, position } = error;
+        Refusal { sqlstate, message, detail: None, hint, position }
     }
 }

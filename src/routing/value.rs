@@ -292,7 +292,7 @@ impl Reader<'_> {
             Err(NotAKey::Unsure(why)) => Ok(Met::Unknown(why)),
             Err(
                 NotAKey::Invalid { sqlstate, message } | NotAKey::Mismatch { sqlstate, message },
-            ) => Err(Refusal { sqlstate, message, detail: None, hint: None }.into()),
+            ) => Err(Refusal::new(sqlstate, message).into()),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! psql, as a person uses it.
 
-use super::common::{proxy, psql, psql_with};
+use super::common::{herd, proxy, psql, psql_with};
 use crate::support::{TestHerd, Want};
 
 #[test]
@@ -73,6 +73,11 @@ fn errors_are_those_of_one_postgres() {
         ],
         "{errors}"
     );
+    // Where the mistake is, too: psql shows the line and a caret.
+    let node = herd().primary("s1").expect("a primary").dsn();
+    for mistake in ["SELECT 1,\n  'ü' FORM users;\n", "SELECT (1;\n", "SELECT 'open\n;\n"] {
+        assert_eq!(psql(&dsn, mistake), psql(&node, mistake));
+    }
 }
 
 #[test]
