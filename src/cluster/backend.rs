@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 
 use super::error::ConnectError;
@@ -192,41 +191,21 @@ impl Backend {
 
     /// As [`Backend::fill`].
     pub fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.input.capacity() - self.input.len() < READ_ROOM / 4 {
-            self.input.reserve(READ_ROOM);
-        }
-        let stream = Pin::new(&mut self.stream);
-        let read = ready!(poll_read_buf(stream, cx, &mut self.input));
-        if !matches!(read, Ok(1..)) {
-            self.broken = true;
-        }
-        Poll::Ready(match read {
-            Ok(0) => Err(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "server closed the connection unexpectedly",
-            )),
-            other => other,
-        })
+        let read = ready!(self.stream.poll_fill(cx, &mut self.input, READ_ROOM));
+        self.broken |= read.is_err();
+        Poll::Ready(read.map_err(|error| match error.kind() {
+            kind @ io::ErrorKind::UnexpectedEof => {
+                io::Error::new(kind, "server closed the connection unexpectedly")
+            }
+            _ => error,
+        }))
     }
 
     /// As [`Backend::send`].
     pub fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.output.has_remaining() {
-            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.output));
-            match written {
-                Ok(n) if n > 0 => self.output.advance(n),
-                Ok(_) => {
-                    self.broken = true;
-                    return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-                }
-                Err(e) => {
-                    self.broken = true;
-                    return Poll::Ready(Err(e));
-                }
-            }
-        }
-        self.output.clear();
-        Poll::Ready(Ok(()))
+        let sent = ready!(self.stream.poll_send(cx, &mut self.output));
+        self.broken |= sent.is_err();
+        Poll::Ready(sent)
     }
 
     /// Records that `n` messages were put into `output` that a ReadyForQuery will answer each:
@@ -336,17 +315,6 @@ impl Backend {
         let mut cx = Context::from_waker(std::task::Waker::noop());
         let _ = self.poll_send(&mut cx);
     }
-}
-
-/// As tokio's `read_buf`, for a poll: one read into the spare room.
-fn poll_read_buf(
-    stream: Pin<&mut Stream>,
-    cx: &mut Context<'_>,
-    buf: &mut BytesMut,
-) -> Poll<io::Result<usize>> {
-    let stream = stream.get_mut();
-    let mut read = std::pin::pin!(stream.read_buf(buf));
-    read.as_mut().poll(cx)
 }
 
 /// What it takes to cancel the query that one connection runs. The secret isn't shown.

@@ -3,14 +3,13 @@
 use std::future::poll_fn;
 use std::io;
 use std::mem;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use rustls::ServerConfig;
-use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
 use super::failure::Failure;
@@ -105,30 +104,12 @@ impl Client {
 
     /// As [`Client::fill`].
     pub fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.input.capacity() - self.input.len() < READ_ROOM / 4 {
-            self.input.reserve(READ_ROOM);
-        }
-        let read = {
-            let mut read = std::pin::pin!(self.stream.read_buf(&mut self.input));
-            ready!(Future::poll(read.as_mut(), cx))
-        };
-        Poll::Ready(match read {
-            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
-            other => other,
-        })
+        self.stream.poll_fill(cx, &mut self.input, READ_ROOM)
     }
 
     /// As [`Client::send`].
     pub fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.output.has_remaining() {
-            match ready!(Pin::new(&mut self.stream).poll_write(cx, &self.output)) {
-                Ok(n) if n > 0 => self.output.advance(n),
-                Ok(_) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Err(e) => return Poll::Ready(Err(e)),
-            }
-        }
-        self.output.clear();
-        Poll::Ready(Ok(()))
+        self.stream.poll_send(cx, &mut self.output)
     }
 
     /// Gives the buffers back while the client has nothing to say.

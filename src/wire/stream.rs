@@ -8,7 +8,8 @@ use std::mem::{self, MaybeUninit};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
@@ -34,6 +35,36 @@ impl Stream {
     /// A stream whose handshake is done.
     pub fn over_tls(inner: impl Into<TlsStream<TcpStream>>) -> Stream {
         Stream::Tls(Box::new(Tls { inner: inner.into(), taken: 0 }))
+    }
+
+    /// Reads once into `buf`, with `room` bytes of room at most made for it; an end is an error.
+    /// Nothing is lost when the caller stops asking.
+    pub fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut BytesMut,
+        room: usize,
+    ) -> Poll<io::Result<usize>> {
+        if buf.capacity() - buf.len() < room / 4 {
+            buf.reserve(room);
+        }
+        match ready!(poll_read_buf(self, cx, buf)) {
+            Ok(0) => Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+            other => Poll::Ready(other),
+        }
+    }
+
+    /// Sends all of `buf`, which is empty then. Nothing is sent twice when the caller stops
+    /// asking and asks again.
+    pub fn poll_send(&mut self, cx: &mut Context<'_>, buf: &mut BytesMut) -> Poll<io::Result<()>> {
+        while buf.has_remaining() {
+            match ready!(Pin::new(&mut *self).poll_write(cx, buf))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                n => buf.advance(n),
+            }
+        }
+        buf.clear();
+        Poll::Ready(Ok(()))
     }
 
     /// Whether an idle stream is still open and has nothing to read: one system call that
@@ -86,6 +117,16 @@ impl Tls {
         ready!(Pin::new(&mut self.inner).poll_flush(cx))?;
         Poll::Ready(Ok(mem::take(&mut self.taken).min(buf.len())))
     }
+}
+
+/// As tokio's `read_buf`, for a poll: one read into the spare room.
+fn poll_read_buf(
+    stream: &mut Stream,
+    cx: &mut Context<'_>,
+    buf: &mut BytesMut,
+) -> Poll<io::Result<usize>> {
+    let mut read = std::pin::pin!(stream.read_buf(buf));
+    read.as_mut().poll(cx)
 }
 
 fn gone<T>() -> Poll<io::Result<T>> {
