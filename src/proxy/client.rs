@@ -21,6 +21,8 @@ use crate::wire::{ProtocolError, frontend, tls};
 const READ_ROOM: usize = 8 * 1024;
 /// How long a client may take to hear why its connection ends, and to end it, too.
 const FAREWELL: Duration = Duration::from_secs(5);
+/// A client that has said nothing for so long has said what it was about to say.
+const SAID: Duration = Duration::from_millis(250);
 
 /// A client's connection.
 #[derive(Debug)]
@@ -151,9 +153,13 @@ impl Client {
     ///
     /// Bytes that nobody reads would make the kernel reset the connection, and with it goes what
     /// the client hasn't read yet. So what it still sends is taken and forgotten, for a while.
+    /// Nor does libpq look at what it was told when the connection ends while it is sending.
     pub async fn close(mut self) {
         let farewell = async {
             self.send().await?;
+            if !self.input.is_empty() {
+                self.hear_out().await?;
+            }
             self.stream.shutdown().await?;
             loop {
                 self.input.clear();
@@ -162,5 +168,16 @@ impl Client {
         };
         // It ends by the client's end of the connection, or by the time.
         let _: Result<io::Result<()>, _> = timeout(FAREWELL, farewell).await;
+    }
+
+    /// Takes and forgets what the client sends, until it has stopped sending.
+    async fn hear_out(&mut self) -> io::Result<()> {
+        loop {
+            self.input.clear();
+            match timeout(SAID, self.fill()).await {
+                Ok(read) => read?,
+                Err(_) => return Ok(()),
+            };
+        }
     }
 }
