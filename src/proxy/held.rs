@@ -14,7 +14,8 @@ use crate::cluster::Lent;
 use crate::routing::ShardId;
 use crate::wire::backend::{ErrorFields, TransactionStatus};
 use crate::wire::frame::HEADER_LEN;
-use crate::wire::frontend;
+use crate::wire::frontend::{self, tag};
+use crate::wire::write;
 
 /// How long a request to cancel a lost client's statement may take.
 const CANCEL_LIMIT: std::time::Duration = std::time::Duration::from_secs(5);
@@ -39,7 +40,17 @@ impl Held {
         self.backend.expect_ready(1);
         // A simple query takes the unnamed statement's place.
         self.backend.unnamed = None;
+        self.unsynced = false;
         self.replies.push(Request::Query, shown, note);
+    }
+
+    /// Puts a FunctionCall into what is to be sent.
+    pub fn call(&mut self, body: &[u8]) {
+        write::frame(&mut self.backend.output, tag::FUNCTION_CALL, |b| b.extend_from_slice(body));
+        self.backend.expect_ready(1);
+        self.unsynced = false;
+        let note = Note { commits: true, ..Note::default() };
+        self.replies.push(Request::FunctionCall, true, note);
     }
 
     /// Puts a Query into what is to be sent whose ReadyForQuery isn't the client's.

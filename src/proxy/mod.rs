@@ -1,7 +1,7 @@
 //! A client's session: read → route → run → reply.
 //!
 //! The way of a client through the files: `listener` → `startup` → `session`, which reads
-//! messages. A text goes through `query`, messages of the extended protocol through `extended`
+//! messages. A text goes through `query`, a function call through `function_call`, messages of the extended protocol through `extended`
 //! and `leg`; `planner` says what each statement is and where it goes, `control` what of it the
 //! session answers by itself, `ddl` what goes to all shards. `held` is the connection that
 //! serves a transaction, `relay` carries bytes to it and back, and `replies` knows which reply
@@ -16,6 +16,7 @@ mod ddl;
 pub mod explain;
 mod extended;
 pub mod failure;
+mod function_call;
 mod held;
 mod leg;
 pub mod listener;

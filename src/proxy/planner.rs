@@ -234,13 +234,15 @@ impl Session {
     /// The statement's hint, or else the session's.
     pub(super) fn hint(&self, part: &Part) -> Option<RoutingHint> {
         let own = part.known.as_ref().and_then(|known| known.hint.clone());
-        own.or_else(|| {
-            if self.state.hints.is_empty() {
-                return None;
-            }
-            let shard = self.state.hints.get("pgherd.shard").map(|v| RoutingHint::Shard(v.into()));
-            shard.or_else(|| self.state.hints.get("pgherd.key").map(|v| RoutingHint::Key(v.into())))
-        })
+        own.or_else(|| self.session_hint())
+    }
+
+    pub(super) fn session_hint(&self) -> Option<RoutingHint> {
+        if self.state.hints.is_empty() {
+            return None;
+        }
+        let shard = self.state.hints.get("pgherd.shard").map(|v| RoutingHint::Shard(v.into()));
+        shard.or_else(|| self.state.hints.get("pgherd.key").map(|v| RoutingHint::Key(v.into())))
     }
 
     /// Where a statement goes with these parameters.

@@ -29,10 +29,10 @@ const READ_AHEAD: usize = 64 * 1024;
 const MAX_LOOK: usize = 1 << 30;
 const MAX_LOOK_NAME: &str = "what pgherd looks at in one message of a server";
 
-/// All that a server sends, but rows and COPY data.
-const LOOK: TagSet = TagSet::of(b"SNAZE12C3tTnIsGHWcVKRv");
+/// All that a server sends, but rows, results of function calls and COPY data.
+const LOOK: TagSet = TagSet::of(b"SNAZE12C3tTnIsGHWcKRv");
 /// Also rows, of which the first must be changed.
-const LOOK_AT_ROWS: TagSet = TagSet::of(b"SNAZE12C3tTnIsGHWcVKRvD");
+const LOOK_AT_ROWS: TagSet = TagSet::of(b"SNAZE12C3tTnIsGHWcKRvD");
 
 /// What ended a conversation before its end.
 #[derive(Debug)]
@@ -178,7 +178,7 @@ impl<'a> Conversation<'a> {
         !self.explained && self.replies.front().is_some_and(|front| front.note.explain.is_some())
     }
 
-    /// Rows and COPY data: all of them are replies to the message at the front.
+    /// Rows and the like: all of them are replies to the message at the front.
     fn pass(&mut self, len: usize) {
         if len == 0 {
             return;

@@ -23,8 +23,17 @@ pub enum Request {
     /// Ends with its own ReadyForQuery.
     Query,
     Sync,
+    /// Ends with its own ReadyForQuery.
+    FunctionCall,
     /// Nothing was sent: the client gets these bytes when what stands before is answered.
     Answer(Bytes),
+}
+
+impl Request {
+    /// Its ReadyForQuery comes without a Sync, also after an error.
+    fn ends_itself(&self) -> bool {
+        matches!(self, Request::Query | Request::FunctionCall)
+    }
 }
 
 /// A message whose replies are not all there yet.
@@ -159,7 +168,9 @@ impl<N> Replies<N> {
                 Seen::Part { shown }
             }
             (tag::ERROR_RESPONSE, _) => self.fail(shown),
-            (tag::READY_FOR_QUERY, Request::Query | Request::Sync) => self.ready(),
+            (tag::READY_FOR_QUERY, Request::Query | Request::Sync | Request::FunctionCall) => {
+                self.ready()
+            }
             (tag::COMMAND_COMPLETE | tag::EMPTY_QUERY_RESPONSE, Request::Query) => {
                 self.commands += 1;
                 Seen::Command { shown, number: self.commands - 1 }
@@ -205,11 +216,12 @@ impl<N> Replies<N> {
         }
     }
 
-    /// A Query goes on to its ReadyForQuery; of the extended protocol everything up to the next
+    /// A Query or FunctionCall goes on to its ReadyForQuery; of the extended protocol everything up to the next
     /// Sync is skipped, our own answers too.
     fn fail(&mut self, shown: bool) -> Seen<N> {
         self.failed = true;
-        if !matches!(self.queue.front(), Some(Awaited { request: Request::Query, .. })) {
+        let ends_itself = |front: &Awaited<N>| front.request.ends_itself();
+        if !self.queue.front().is_some_and(ends_itself) {
             self.skip();
         }
         Seen::Failed { shown }
@@ -218,7 +230,7 @@ impl<N> Replies<N> {
     /// Drops everything up to the next Sync, as a server does after an error.
     pub fn skip(&mut self) {
         while let Some(front) = self.queue.front() {
-            if matches!(front.request, Request::Sync | Request::Query) {
+            if front.request == Request::Sync || front.request.ends_itself() {
                 break;
             }
             self.skipped.extend(self.queue.pop_front().map(|awaited| awaited.note));
@@ -312,6 +324,19 @@ mod tests {
         assert!(r.take_skipped().is_empty());
         assert!(matches!(r.see(b'Z'), Seen::Ready { .. }));
         assert!(matches!(r.see(b'C'), Seen::Command { number: 0, .. }));
+    }
+
+    #[test]
+    fn a_function_call_ends_with_ready_also_after_an_error() {
+        let mut r = expect(&[
+            (Request::FunctionCall, true, 1),
+            (Request::FunctionCall, true, 2),
+            (Request::Parse, true, 3),
+        ]);
+        assert_eq!(feed(&mut r, "NEZ"), "NEZ");
+        assert!(r.take_skipped().is_empty() && !r.failed());
+        assert_eq!(feed(&mut r, "Z1"), "Z1");
+        assert_eq!(feed(&mut expect(&[(Request::FunctionCall, true, 1)]), "C"), "!");
     }
 
     #[test]

@@ -156,7 +156,7 @@ impl Session {
                 }
                 tag::FLUSH => self.flush().await?,
                 tag::SYNC => self.sync().await?,
-                tag::FUNCTION_CALL => self.function_call().await?,
+                tag::FUNCTION_CALL => self.function_call(&body).await?,
                 // As in Postgres: the rest of a COPY that has failed already.
                 tag::COPY_DATA | tag::COPY_DONE | tag::COPY_FAIL => {}
                 tag::TERMINATE => return Ok(()),
@@ -216,7 +216,13 @@ impl Session {
         if self.skipping {
             return Ok(());
         }
-        match self.query(text).await {
+        let answered = self.query(text).await;
+        self.answered(answered).await
+    }
+
+    /// Ends what a message is answered by that brings its own ReadyForQuery.
+    pub(super) async fn answered(&mut self, answered: Result<(), Stop>) -> Result<(), Gone> {
+        match answered {
             Ok(()) => Ok(()),
             Err(Stop::Gone(gone)) => Err(gone),
             Err(Stop::Told) => {
@@ -249,17 +255,6 @@ impl Session {
     /// Says where the session stands, when no server's ReadyForQuery does.
     pub(super) fn ready(&mut self) {
         backend::ready(&mut self.client.output, self.state.status);
-    }
-
-    async fn function_call(&mut self) -> Result<(), Gone> {
-        self.flush_before_query().await?;
-        let failure = Failure::unsupported(
-            "the function call protocol is not spoken",
-            "Call the function with SELECT.",
-        );
-        self.fail(&failure, true).await?;
-        self.ready();
-        Ok(())
     }
 
     /// The client is gone: its transaction is rolled back, its statement cancelled.

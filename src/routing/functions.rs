@@ -224,6 +224,20 @@ fn catalog_effect(name: &str) -> Effect {
     }
 }
 
+/// Whether a function is one of Postgres's own for large objects, which lie on the home shard,
+/// by the number that it has in every version.
+pub fn is_of_large_objects(oid: u32) -> bool {
+    matches!(
+        oid,
+        // lo_create, lo_import, lo_export, lo_import with a number of one's own
+        715 | 764 | 765 | 767
+        // lo_open, lo_close, loread, lowrite, lo_lseek, lo_creat, lo_tell, lo_unlink, lo_truncate
+        | 952..=958 | 964 | 1004
+        // lo_lseek64, lo_tell64, lo_truncate64, lo_from_bytea, lo_get twice, lo_put
+        | 3170..=3172 | 3457..=3460
+    )
+}
+
 /// Postgres's own aggregates (of 14 to 18).
 const AGGREGATES: &[&str] = &[
     "any_value",

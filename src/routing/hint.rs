@@ -11,7 +11,7 @@ use crate::placement::{KeyColumn, KeyValue, NotAKey, Purpose, ShardId, Source};
 use crate::sql;
 
 use super::plan::{Place, Plan};
-use super::{Refusal, Router};
+use super::{Action, Refusal, Router};
 
 /// Where a user says that a statement belongs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,14 @@ impl RoutingHint {
             }
         }
         Ok(found)
+    }
+
+    /// The shard that the hint names for what has no text.
+    ///
+    /// # Errors
+    /// As for a statement; and where there are several keyspaces, the key has to name its own.
+    pub fn shard_of_call(&self, router: &Router) -> Result<ShardId, Refusal> {
+        self.shard(router, &Plan::of(Action::Run))
     }
 
     /// The shard that the hint names.

@@ -40,6 +40,7 @@ use crate::sql;
 pub use crate::placement::ShardId;
 pub use cache::PlanCache;
 pub use describe::describe;
+pub use functions::is_of_large_objects;
 pub use hint::RoutingHint;
 pub use plan::{Plan, PlanContext, join_routes};
 pub use refusal::Refusal;

@@ -130,7 +130,8 @@ async fn hostile_frames_leave_the_next_client_served() {
         (frame_of(b'E', 4, b""), "08P01"),
         (frame_of(b'C', 6, b"S\0\0"), "08P01"),
         (frame_of(b'?', 4, b""), "08P01"),
-        (frame_of(b'F', 4, b""), "0A000"),
+        (frame_of(b'F', 4, b""), "08P01"),
+        (frame_of(b'F', 14, b"\0\0\x03\xbc\0\0\xff\xff\0\0"), "08P01"),
         (frame_of(b'E', 9, b"\0\0\0\0\0"), "34000"),
         (frame_of(b'p', 5, b"\0"), "08P01"),
     ] {

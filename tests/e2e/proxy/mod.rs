@@ -3,10 +3,12 @@
 pub mod common;
 mod dead_shard;
 mod drivers;
+mod function_call;
 mod hostile;
 mod load;
 mod pgbench;
 mod psql;
+pub mod raw;
 mod refusals;
 mod same;
 mod stopping;
