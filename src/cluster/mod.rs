@@ -15,6 +15,7 @@ mod reach;
 pub mod schema;
 mod schema_sql;
 pub mod shard;
+mod user_pools;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -22,20 +23,20 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 pub use backend::{Backend, CancelToken, Target};
 pub use error::{ClusterError, ConnectError};
 pub use pool::{Lent, Pool, PoolError, PoolLimits, PoolStats};
 pub use schema::{SchemaLimits, SchemaWatch};
 pub use shard::{SearchLimits, Shard, View};
+pub use user_pools::{PoolRow, UserPools};
 
 use crate::config::settings::{self, Database, NodeAddress, Settings, User};
 use crate::placement::ShardId;
 use crate::wire::auth::client::Login;
 
-/// How often one checkout follows a primary that moves under it.
-const ATTEMPTS: usize = 3;
+use user_pools::ShardPools;
 
 /// One database: its shards, and the pools of its users.
 pub struct Cluster {
@@ -143,6 +144,9 @@ impl Cluster {
     fn make_pools(&self, user: &User) -> UserPools {
         let limits = PoolLimits {
             size: user.pool_size.unwrap_or(self.pool.size),
+            min_size: user.pool_min_size.unwrap_or(self.pool.min_size),
+            reserve_size: user.pool_reserve_size.unwrap_or(self.pool.reserve_size),
+            reserve_after: self.pool.reserve_after,
             connect_timeout: self.pool.connect_timeout,
             idle_timeout: self.pool.idle_timeout,
             lifetime: self.pool.lifetime,
@@ -190,9 +194,20 @@ impl Cluster {
         users.values().flat_map(|u| u.pools()).for_each(Pool::close);
     }
 
+    /// Closes what isn't needed any more, and forgets the pools of users who have neither clients
+    /// nor connections.
     fn reap(&self) {
-        let users: Vec<_> = self.state.lock().users.values().cloned().collect();
-        users.iter().flat_map(|u| u.pools()).for_each(Pool::reap);
+        let mut users = Vec::new();
+        self.state.lock().users.retain(|_, pools| {
+            // The first one is our own; each client's session has another.
+            let wanted = Arc::strong_count(pools) > 1;
+            let stays = wanted || !pools.pools().all(Pool::is_empty);
+            if stays {
+                users.push((Arc::clone(pools), wanted));
+            }
+            stays
+        });
+        users.iter().for_each(|(pools, wanted)| pools.reap(*wanted));
     }
 }
 
@@ -230,118 +245,4 @@ fn targets(pool: &settings::Pool, database: &Database, shard: usize, user: &User
 
 fn closed() -> ClusterError {
     ClusterError::new("57P01", "pgherd is shutting down")
-}
-
-/// One pool, named.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PoolRow {
-    pub shard: Box<str>,
-    pub node: String,
-    pub user: Box<str>,
-    pub stats: PoolStats,
-}
-
-/// The pools of one user on all shards.
-pub struct UserPools {
-    user: Box<str>,
-    shards: Vec<ShardPools>,
-    queue_timeout: Duration,
-}
-
-struct ShardPools {
-    shard: Arc<Shard>,
-    /// One a node.
-    nodes: Vec<Pool>,
-}
-
-impl UserPools {
-    /// Lends a connection to the shard's primary, within `limits.queue_timeout`. First come,
-    /// first served; may be dropped while it waits.
-    pub async fn checkout(&self, shard: ShardId) -> Result<Lent, ClusterError> {
-        let pools = self.shards.get(usize::from(shard.0)).ok_or_else(|| {
-            ClusterError::new("XX000", format!("there is no shard number {}", shard.0))
-        })?;
-        let started = Instant::now();
-        let deadline = started + self.queue_timeout;
-        let mut failure = None;
-        for _ in 0..ATTEMPTS {
-            let node = match pools.shard.primary() {
-                Some(node) => node,
-                None => pools.shard.wait_primary(deadline).await?,
-            };
-            let Some(pool) = pools.nodes.get(node) else { break };
-            match pool.checkout(deadline).await {
-                Ok(lent) => return Ok(lent),
-                // The pool has told the shard, which looks for its primary again.
-                Err(PoolError::Connect(e)) if e.is_unreachable() => failure = Some((pool, e)),
-                Err(e) => return Err(self.explain(&pools.shard, pool, e, started.elapsed())),
-            }
-        }
-        let why = match failure {
-            Some((pool, e)) => format!("node {}: {e}", pool.target().address),
-            None => "it has no node".to_owned(),
-        };
-        Err(pools.shard.unavailable(&why, started.elapsed()))
-    }
-
-    /// The node taken for the shard's primary refused to write: find out who is.
-    pub fn suspect(&self, shard: ShardId, lent: &Backend) {
-        let Some(pools) = self.shards.get(usize::from(shard.0)) else { return };
-        if let Some(node) = pools.shard.nodes().position(|address| address == lent.address()) {
-            pools.shard.suspect(node);
-        }
-    }
-
-    fn explain(
-        &self,
-        shard: &Shard,
-        pool: &Pool,
-        error: PoolError,
-        waited: Duration,
-    ) -> ClusterError {
-        let (name, address, user) = (shard.name(), &pool.target().address, &self.user);
-        match error {
-            PoolError::Closed => closed(),
-            PoolError::Connect(e) => ClusterError::new(
-                e.sqlstate(),
-                format!("shard {name}, node {address}, user {user}: {e}"),
-            )
-            .with_hint(if e.is_about_tls() {
-                "See sslmode and what belongs to it, and the server's certificate."
-            } else {
-                "See the user's server password and the node's pg_hba.conf."
-            }),
-            PoolError::Timeout { last, live } => {
-                let size = pool.stats().size;
-                let error = shard
-                    .unavailable(
-                        &format!("{live} of {size} connections for user {user} are busy"),
-                        waited,
-                    )
-                    .with_hint(
-                        "Waited for limits.queue_timeout. Shorten transactions, or raise \
-                         pool.size within the server's max_connections.",
-                    );
-                match last {
-                    Some(e) => error.with_detail(format!("Connecting one more failed: {e}.")),
-                    None => error,
-                }
-            }
-        }
-    }
-
-    fn pools(&self) -> impl Iterator<Item = &Pool> {
-        self.shards.iter().flat_map(|s| &s.nodes)
-    }
-
-    fn stats(&self) -> impl Iterator<Item = PoolRow> {
-        self.shards.iter().flat_map(|s| {
-            s.nodes.iter().map(|pool| PoolRow {
-                shard: s.shard.name().into(),
-                node: pool.target().address.to_string(),
-                user: self.user.clone(),
-                stats: pool.stats(),
-            })
-        })
-    }
 }

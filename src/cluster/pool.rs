@@ -29,6 +29,11 @@ const FRESH: Duration = Duration::from_millis(5);
 pub struct PoolLimits {
     /// Connections at once, those being made included; at least one.
     pub size: usize,
+    /// So many are kept while the pool is wanted, however long nobody uses them.
+    pub min_size: usize,
+    /// So many more may be made for those who have waited for `reserve_after`.
+    pub reserve_size: usize,
+    pub reserve_after: Duration,
     /// To reach the server and authenticate.
     pub connect_timeout: Duration,
     /// An unused connection is closed after this.
@@ -151,6 +156,8 @@ pub struct PoolStats {
     /// How long the first in line has been waiting.
     pub longest_wait: Duration,
     pub size: usize,
+    pub min_size: usize,
+    pub reserve_size: usize,
 }
 
 impl Pool {
@@ -167,9 +174,17 @@ impl Pool {
             Taken::Lent(lent) => return Ok(lent),
             Taken::Place(place) => place,
         };
+        if self.shared.limits.reserve_size > 0 {
+            let late = place.since + self.shared.limits.reserve_after;
+            if late < deadline {
+                match timeout_at(late, &mut place.hand).await {
+                    Ok(handed) => return handed.unwrap_or(Err(PoolError::Closed)),
+                    Err(_) => self.shared.connect_if_useful(&mut self.shared.state.lock()),
+                }
+            }
+        }
         match timeout_at(deadline, &mut place.hand).await {
-            Ok(Ok(handed)) => handed,
-            Ok(Err(_)) => Err(PoolError::Closed),
+            Ok(handed) => handed.unwrap_or(Err(PoolError::Closed)),
             Err(_) => {
                 let state = self.shared.state.lock();
                 Err(PoolError::Timeout { last: state.failing.clone(), live: state.live })
@@ -177,20 +192,29 @@ impl Pool {
         }
     }
 
-    /// Closes what has been idle too long, is too old, or was closed by its server.
-    pub fn reap(&self) {
+    /// Closes what has been idle too long, is too old, or was closed by its server. `wanted`:
+    /// so many as are always to be there stay, or are made.
+    pub fn reap(&self, wanted: bool) {
+        let min = if wanted { self.shared.min_size() } else { 0 };
         let mut gone = Vec::new();
         let mut state = self.shared.state.lock();
         let mut kept = Vec::with_capacity(state.idle.len());
+        let mut live = state.live;
         for mut idle in state.idle.drain(..) {
             let fresh = idle.since.elapsed() < self.shared.limits.idle_timeout;
             let young = idle.backend.age() < self.shared.limits.lifetime;
-            let list =
-                if fresh && young && idle.backend.is_quiet() { &mut kept } else { &mut gone };
-            list.push(idle);
+            if (fresh || live <= min) && young && idle.backend.is_quiet() {
+                kept.push(idle);
+            } else {
+                live -= 1;
+                gone.push(idle);
+            }
         }
         state.idle = kept;
-        state.live -= gone.len();
+        state.live = live;
+        if wanted {
+            self.shared.connect_if_useful(&mut state);
+        }
         drop(state);
         gone.into_iter().for_each(|idle| idle.backend.farewell());
     }
@@ -208,6 +232,12 @@ impl Pool {
         line.into_iter().for_each(|w| drop(w.hand.send(Err(PoolError::Closed))));
     }
 
+    /// No connection, and nobody who waits for one.
+    pub fn is_empty(&self) -> bool {
+        let state = self.shared.state.lock();
+        state.live + state.connecting + state.line.len() == 0
+    }
+
     pub fn stats(&self) -> PoolStats {
         let state = self.shared.state.lock();
         PoolStats {
@@ -217,6 +247,8 @@ impl Pool {
             waiting: state.line.len(),
             longest_wait: state.line.front().map_or(Duration::ZERO, |w| w.since.elapsed()),
             size: self.shared.limits.size,
+            min_size: self.shared.limits.min_size,
+            reserve_size: self.shared.limits.reserve_size,
         }
     }
 
@@ -234,6 +266,7 @@ enum Taken {
 struct Place {
     pool: Arc<Shared>,
     ticket: u64,
+    since: Instant,
     hand: oneshot::Receiver<Result<Lent, PoolError>>,
 }
 
@@ -269,37 +302,56 @@ impl Shared {
         let (sender, hand) = oneshot::channel();
         let ticket = state.next_ticket;
         state.next_ticket += 1;
-        state.line.push_back(Waiter { ticket, since: Instant::now(), hand: sender });
+        let since = Instant::now();
+        state.line.push_back(Waiter { ticket, since, hand: sender });
         self.connect_if_useful(&mut state);
         drop(state);
         dead.into_iter().for_each(|backend| backend.farewell());
-        Ok(Taken::Place(Place { pool: self.clone(), ticket, hand }))
+        Ok(Taken::Place(Place { pool: self.clone(), ticket, since, hand }))
     }
 
     fn may_lend(&self, idle: &mut Idle) -> bool {
         let rested = idle.since.elapsed();
         let open =
             if rested < FRESH { idle.backend.seems_quiet() } else { idle.backend.is_quiet() };
-        open && rested < self.limits.idle_timeout && idle.backend.age() < self.limits.lifetime
+        open && idle.backend.age() < self.limits.lifetime
     }
 
     fn lend(self: &Arc<Self>, backend: Box<Backend>) -> Lent {
         Lent { backend: Some(backend), pool: self.clone() }
     }
 
-    /// Starts connecting when somebody waits for whom nobody connects yet, and there is room.
-    /// After a failure one attempt at a time.
+    fn size(&self) -> usize {
+        self.limits.size.max(1)
+    }
+
+    fn min_size(&self) -> usize {
+        self.limits.min_size.min(self.size())
+    }
+
+    /// Starts connecting when somebody waits for whom nobody connects yet, or when there are
+    /// fewer than are always to be there, and there is room. After a failure one attempt at a
+    /// time.
     fn connect_if_useful(self: &Arc<Self>, state: &mut State) {
         loop {
-            let room = state.live + state.connecting < self.limits.size.max(1);
-            let wanted = state.connecting < state.line.len();
             let allowed = state.failing.is_none() || state.connecting == 0;
-            if state.closed || !(room && wanted && allowed) {
+            if state.closed || !(allowed && self.wants_more(state)) {
                 return;
             }
             state.connecting += 1;
             self.runtime.spawn(self.clone().connect(Duration::ZERO));
         }
+    }
+
+    fn wants_more(&self, state: &State) -> bool {
+        let all = state.live + state.connecting;
+        if all < self.size() {
+            return state.connecting < state.line.len() || all < self.min_size();
+        }
+        // The reserve is for those who have waited long; the line is in the order of coming.
+        let late = |w: &Waiter| w.since.elapsed() >= self.limits.reserve_after;
+        all < self.size() + self.limits.reserve_size
+            && state.connecting < state.line.partition_point(late)
     }
 
     async fn connect(self: Arc<Self>, mut pause: Duration) {
@@ -374,6 +426,11 @@ impl Shared {
                 return self.discard(backend);
             }
             let Some(first) = state.line.pop_front() else {
+                if state.live > self.size() {
+                    // Of the reserve, and nobody waits any more.
+                    drop(state);
+                    return self.discard(backend);
+                }
                 backend.rest();
                 state.idle.push(Idle { backend, since: Instant::now() });
                 return;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Read;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -209,7 +210,9 @@ impl Loader<'_> {
         let server = self
             .secret(section, ["server_password", "server_password_env", "server_password_file"]);
         let verifier = section.text("verifier", "SCRAM-SHA-256$iterations:salt$stored:server");
-        let pool_size = section.optional_number("pool_size", 1..=10_000);
+        let pool_size = optional_size(section, "pool_size", 1..=10_000);
+        let pool_min_size = optional_size(section, "pool_min_size", 0..=10_000);
+        let pool_reserve_size = optional_size(section, "pool_reserve_size", 0..=10_000);
         let client = match (password, verifier) {
             (Some(_), Some(_)) => {
                 section.wrong("verifier", "stands beside a password; write one of the two");
@@ -248,8 +251,14 @@ impl Loader<'_> {
         };
         section.finish();
         let client = client.unwrap_or_else(|| ClientSecret::Password(Secret::new("")));
-        let pool_size = pool_size.and_then(|size| usize::try_from(size).ok());
-        User { name: name.into(), client, server_password, pool_size }
+        User {
+            name: name.into(),
+            client,
+            server_password,
+            pool_size,
+            pool_min_size,
+            pool_reserve_size,
+        }
     }
 
     /// A secret that is written, or in a variable, or in a file; at most one of the three.
@@ -337,6 +346,14 @@ fn listen(section: &Section) -> Vec<SocketAddr> {
     listen
 }
 
+fn optional_size(
+    section: &Section,
+    key: &'static str,
+    range: RangeInclusive<u64>,
+) -> Option<usize> {
+    section.optional_number(key, range).and_then(|size| usize::try_from(size).ok())
+}
+
 fn limits(section: &Section) -> Limits {
     const KB: u64 = 1 << 10;
     const MB: u64 = 1 << 20;
@@ -357,6 +374,9 @@ fn limits(section: &Section) -> Limits {
 fn pool(section: &Section) -> Pool {
     let pool = Pool {
         size: section.number("size", 20, 1..=10_000) as usize,
+        min_size: section.number("min_size", 0, 0..=10_000) as usize,
+        reserve_size: section.number("reserve_size", 0, 0..=10_000) as usize,
+        reserve_after: section.duration("reserve_after", 5 * SECOND, 10 * MILLISECOND..=HOUR),
         connect_timeout: section.duration(
             "connect_timeout",
             5 * SECOND,
@@ -375,6 +395,9 @@ fn pool(section: &Section) -> Pool {
     };
     if pool.retry_backoff_min > pool.retry_backoff_max {
         section.wrong("retry_backoff_min", "is longer than pool.retry_backoff_max");
+    }
+    if pool.min_size > pool.size {
+        section.wrong("min_size", "is more than pool.size");
     }
     section.finish();
     pool

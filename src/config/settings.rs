@@ -70,6 +70,11 @@ pub struct Limits {
 pub struct Pool {
     /// Connections to one shard for one user.
     pub size: usize,
+    /// Connections to a shard that are kept for a user who has clients.
+    pub min_size: usize,
+    /// More than `size`, for statements that have waited for `reserve_after`.
+    pub reserve_size: usize,
+    pub reserve_after: Duration,
     /// To reach a server and authenticate.
     pub connect_timeout: Duration,
     /// An unused connection is closed after this.
@@ -161,6 +166,10 @@ pub struct User {
     pub server_password: Secret,
     /// Instead of [`Pool::size`].
     pub pool_size: Option<usize>,
+    /// Instead of [`Pool::min_size`].
+    pub pool_min_size: Option<usize>,
+    /// Instead of [`Pool::reserve_size`].
+    pub pool_reserve_size: Option<usize>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

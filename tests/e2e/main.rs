@@ -10,6 +10,7 @@ mod drivers;
 mod local;
 mod login;
 mod pool;
+mod pool_bounds;
 mod proxy;
 mod schema;
 mod support_itself;

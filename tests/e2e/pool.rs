@@ -17,24 +17,24 @@ use tokio::time::{sleep, timeout};
 
 use crate::support::{TestHerd, Want};
 
-const S1: ShardId = ShardId(0);
-const S2: ShardId = ShardId(1);
-const SOON: Duration = Duration::from_secs(10);
+pub const S1: ShardId = ShardId(0);
+pub const S2: ShardId = ShardId(1);
+pub const SOON: Duration = Duration::from_secs(10);
 
-fn shared() -> &'static TestHerd {
+pub fn shared() -> &'static TestHerd {
     TestHerd::shared(&Want::sharded(2, 1, ""))
 }
 
-fn settings(herd: &TestHerd) -> Settings {
+pub fn settings(herd: &TestHerd) -> Settings {
     load(&herd.config(), &Overrides::default()).expect("the herd's own settings")
 }
 
-fn start(settings: &Settings) -> Arc<Cluster> {
+pub fn start(settings: &Settings) -> Arc<Cluster> {
     Cluster::start(settings, &settings.databases[0], Handle::current())
 }
 
 /// A cluster with so many connections a pool, and the pools of the herd's user.
-fn pools(size: usize, change: impl FnOnce(&mut Settings)) -> (Arc<Cluster>, Arc<UserPools>) {
+pub fn pools(size: usize, change: impl FnOnce(&mut Settings)) -> (Arc<Cluster>, Arc<UserPools>) {
     let mut settings = settings(shared());
     settings.pool.size = size;
     change(&mut settings);
@@ -44,14 +44,14 @@ fn pools(size: usize, change: impl FnOnce(&mut Settings)) -> (Arc<Cluster>, Arc<
 }
 
 /// The pool in use on a shard.
-fn stats(cluster: &Cluster, shard: &str) -> PoolStats {
+pub fn stats(cluster: &Cluster, shard: &str) -> PoolStats {
     let rows = cluster.stats();
     let busy = |s: &PoolStats| s.idle + s.lent + s.connecting + s.waiting > 0;
     let of_shard = || rows.iter().filter(|r| &*r.shard == shard).map(|r| r.stats);
     of_shard().find(busy).or_else(|| of_shard().next()).expect("a pool")
 }
 
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let end = Instant::now() + SOON;
     while !holds() {
         assert!(Instant::now() < end, "never: {what}");
@@ -59,12 +59,12 @@ async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-async fn one(backend: &mut Backend, question: &str) -> String {
+pub async fn one(backend: &mut Backend, question: &str) -> String {
     let rows = ask(backend, question, SOON).await.expect("an answer");
     rows[0][0].clone().expect("a value")
 }
 
-fn refused(got: Result<Lent, ClusterError>) -> ClusterError {
+pub fn refused(got: Result<Lent, ClusterError>) -> ClusterError {
     got.map(|lent| panic!("lent {lent:?}")).unwrap_or_else(|e| e)
 }
 

@@ -333,7 +333,10 @@ fn identities(place: &Where, looks: &Looks, found: &mut Vec<Finding>) {
 }
 
 fn connections_needed(settings: &Settings, database: &Database) -> usize {
-    let pools = database.users.iter().map(|user| user.pool_size.unwrap_or(settings.pool.size));
+    let pools = database.users.iter().map(|user| {
+        let reserve = user.pool_reserve_size.unwrap_or(settings.pool.reserve_size);
+        user.pool_size.unwrap_or(settings.pool.size) + reserve
+    });
     pools.sum::<usize>() + OWN_CONNECTIONS
 }
 

@@ -1,0 +1,140 @@
+//! The pools of one user: one for each node of each shard.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::backend::Backend;
+use super::closed;
+use super::error::ClusterError;
+use super::pool::{Lent, Pool, PoolError, PoolStats};
+use super::shard::Shard;
+use crate::placement::ShardId;
+
+/// How often one checkout follows a primary that moves under it.
+const ATTEMPTS: usize = 3;
+
+/// One pool, named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolRow {
+    pub shard: Box<str>,
+    pub node: String,
+    pub user: Box<str>,
+    pub stats: PoolStats,
+}
+
+/// The pools of one user on all shards.
+pub struct UserPools {
+    pub(super) user: Box<str>,
+    pub(super) shards: Vec<ShardPools>,
+    pub(super) queue_timeout: Duration,
+}
+
+pub(super) struct ShardPools {
+    pub shard: Arc<Shard>,
+    /// One a node.
+    pub nodes: Vec<Pool>,
+}
+
+impl UserPools {
+    /// Lends a connection to the shard's primary, within `limits.queue_timeout`. First come,
+    /// first served; may be dropped while it waits.
+    pub async fn checkout(&self, shard: ShardId) -> Result<Lent, ClusterError> {
+        let pools = self.shards.get(usize::from(shard.0)).ok_or_else(|| {
+            ClusterError::new("XX000", format!("there is no shard number {}", shard.0))
+        })?;
+        let started = Instant::now();
+        let deadline = started + self.queue_timeout;
+        let mut failure = None;
+        for _ in 0..ATTEMPTS {
+            let node = match pools.shard.primary() {
+                Some(node) => node,
+                None => pools.shard.wait_primary(deadline).await?,
+            };
+            let Some(pool) = pools.nodes.get(node) else { break };
+            match pool.checkout(deadline).await {
+                Ok(lent) => return Ok(lent),
+                // The pool has told the shard, which looks for its primary again.
+                Err(PoolError::Connect(e)) if e.is_unreachable() => failure = Some((pool, e)),
+                Err(e) => return Err(self.explain(&pools.shard, pool, e, started.elapsed())),
+            }
+        }
+        let why = match failure {
+            Some((pool, e)) => format!("node {}: {e}", pool.target().address),
+            None => "it has no node".to_owned(),
+        };
+        Err(pools.shard.unavailable(&why, started.elapsed()))
+    }
+
+    /// The node taken for the shard's primary refused to write: find out who is.
+    pub fn suspect(&self, shard: ShardId, lent: &Backend) {
+        let Some(pools) = self.shards.get(usize::from(shard.0)) else { return };
+        if let Some(node) = pools.shard.nodes().position(|address| address == lent.address()) {
+            pools.shard.suspect(node);
+        }
+    }
+
+    fn explain(
+        &self,
+        shard: &Shard,
+        pool: &Pool,
+        error: PoolError,
+        waited: Duration,
+    ) -> ClusterError {
+        let (name, address, user) = (shard.name(), &pool.target().address, &self.user);
+        match error {
+            PoolError::Closed => closed(),
+            PoolError::Connect(e) => ClusterError::new(
+                e.sqlstate(),
+                format!("shard {name}, node {address}, user {user}: {e}"),
+            )
+            .with_hint(if e.is_about_tls() {
+                "See sslmode and what belongs to it, and the server's certificate."
+            } else {
+                "See the user's server password and the node's pg_hba.conf."
+            }),
+            PoolError::Timeout { last, live } => {
+                let size = pool.stats().size;
+                let error = shard
+                    .unavailable(
+                        &format!("{live} of {size} connections for user {user} are busy"),
+                        waited,
+                    )
+                    .with_hint(
+                        "Waited for limits.queue_timeout. Shorten transactions, or raise \
+                         pool.size within the server's max_connections.",
+                    );
+                match last {
+                    Some(e) => error.with_detail(format!("Connecting one more failed: {e}.")),
+                    None => error,
+                }
+            }
+        }
+    }
+
+    pub(super) fn pools(&self) -> impl Iterator<Item = &Pool> {
+        self.shards.iter().flat_map(|s| &s.nodes)
+    }
+
+    /// As [`Pool::reap`]; connections are kept ready only to the nodes that take statements.
+    pub(super) fn reap(&self, wanted: bool) {
+        for shard in &self.shards {
+            let primary = shard.shard.primary().filter(|_| wanted);
+            for (node, pool) in shard.nodes.iter().enumerate() {
+                pool.reap(primary == Some(node));
+            }
+        }
+    }
+
+    pub(super) fn stats(&self) -> impl Iterator<Item = PoolRow> {
+        self.shards.iter().flat_map(|s| {
+            s.nodes.iter().map(|pool| PoolRow {
+                shard: s.shard.name().into(),
+                node: pool.target().address.to_string(),
+                user: self.user.clone(),
+                stats: pool.stats(),
+            })
+        })
+    }
+}
