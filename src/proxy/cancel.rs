@@ -7,11 +7,11 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rand::Rng;
+use rand::{Rng, RngCore};
 use tokio::sync::Notify;
 
 use crate::cluster::CancelToken;
-use crate::wire::startup::CancelRequest;
+use crate::wire::startup::{CancelRequest, Version};
 
 /// The clients of one proxy by the process id that they were told.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ pub struct CancelKeys {
 /// What a client's key leads to.
 #[derive(Debug)]
 struct Target {
-    secret: [u8; 4],
+    secret: Box<[u8]>,
     /// Held while a request is on its way to a server, so that the connection isn't lent to
     /// another client before the request has arrived.
     running: tokio::sync::Mutex<Option<Arc<CancelToken>>>,
@@ -39,11 +39,13 @@ pub struct CancelKey {
 }
 
 impl CancelKeys {
-    /// A key for a new client.
-    pub fn register(self: &Arc<Self>) -> CancelKey {
+    /// A key for a new client that speaks this version of the protocol.
+    pub fn register(self: &Arc<Self>, version: Version) -> CancelKey {
         let mut random = rand::rng();
+        let mut secret = vec![0; version.secret_len()];
+        random.fill_bytes(&mut secret);
         let target = Arc::new(Target {
-            secret: random.random(),
+            secret: secret.into(),
             running: tokio::sync::Mutex::new(None),
             waiting: Notify::new(),
         });
@@ -88,8 +90,8 @@ impl CancelKey {
     }
 
     /// As the client is told.
-    pub fn secret(&self) -> [u8; 4] {
-        self.target.secret
+    pub fn secret(&self) -> &[u8] {
+        &self.target.secret
     }
 
     /// From now on requests go to this connection.
@@ -123,28 +125,36 @@ mod tests {
     #[tokio::test]
     async fn a_key_is_good_while_its_client_is_there() {
         let keys = Arc::new(CancelKeys::default());
-        let (one, two) = (keys.register(), keys.register());
+        let (one, two) = (keys.register(Version::V3_2), keys.register(Version::V3_0));
         assert_ne!(one.pid(), two.pid());
+        assert_eq!((one.secret().len(), two.secret().len()), (32, 4));
         let request = |key: &CancelKey, secret: &[u8]| CancelRequest {
             pid: key.pid(),
             secret: secret.into(),
         };
-        let wrong = request(&one, &[one.secret()[0] ^ 1, 0, 0, 0]);
+        // One bit of it is wrong, or it is cut.
+        let mut other = one.secret().to_vec();
+        other[31] ^= 1;
+        let wrong = [request(&one, &other), request(&one, &one.secret()[..4])];
         let heard = one.requested();
         tokio::pin!(heard);
-        let other = request(&two, &two.secret());
+        let other = request(&two, two.secret());
         let limit = Duration::from_secs(1);
         tokio::select! {
             biased;
             () = &mut heard => panic!("nothing was asked"),
-            () = keys.cancel(&wrong, limit) => {}
+            () = async {
+                for wrong in &wrong {
+                    keys.cancel(wrong, limit).await;
+                }
+            } => {}
         }
         tokio::select! {
             biased;
             () = &mut heard => panic!("the other was asked"),
             () = keys.cancel(&other, limit) => {}
         }
-        let right = request(&one, &one.secret());
+        let right = request(&one, one.secret());
         tokio::select! {
             biased;
             () = &mut heard => panic!("it was not asked yet"),
@@ -159,7 +169,7 @@ mod tests {
     #[tokio::test]
     async fn a_key_goes_with_its_client() {
         let keys = Arc::new(CancelKeys::default());
-        drop(keys.register());
+        drop(keys.register(Version::V3_0));
         assert!(keys.clients.lock().is_empty());
     }
 }

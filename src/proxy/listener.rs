@@ -204,15 +204,13 @@ async fn serve_one(mut client: Client, shared: Arc<Shared>, _permit: OwnedSemaph
             shared.cancel.cancel(&request, limit).await;
             farewell(client).await;
         }
-        Ok(Ok(Began::Session { db, user, settings })) => {
-            match welcome(client, &shared, db, user, settings).await {
-                Ok(session) => session.run().await,
-                Err((mut client, gone)) => {
-                    tell(&gone, &mut client.output);
-                    farewell(client).await;
-                }
+        Ok(Ok(Began::Session(welcomed))) => match welcome(client, &shared, welcomed).await {
+            Ok(session) => session.run().await,
+            Err((mut client, gone)) => {
+                tell(&gone, &mut client.output);
+                farewell(client).await;
             }
-        }
+        },
     }
 }
 

@@ -22,7 +22,7 @@ use crate::wire::auth::end_point::end_point;
 use crate::wire::auth::server::{Exchange, Method, Secret, Step};
 use crate::wire::backend::{self, TransactionStatus};
 use crate::wire::frontend::tag;
-use crate::wire::startup::{CancelRequest, Opener, Opening, Startup};
+use crate::wire::startup::{CancelRequest, Opener, Opening, Startup, Version};
 
 /// What all connections of one proxy share.
 pub struct Shared {
@@ -113,23 +113,36 @@ pub async fn begin(client: &mut Client, shared: &Shared) -> Result<Began, Gone> 
         return Err(fatal(Failure::new("3D000", message)));
     };
     let settings = Arc::new(settings_of(&startup).map_err(fatal)?);
-    Ok(Began::Session { db: Arc::clone(&served.db), user: user.into(), settings })
+    let version = startup.version();
+    Ok(Began::Session(Welcomed {
+        db: Arc::clone(&served.db),
+        user: user.into(),
+        settings,
+        version,
+    }))
 }
 
 /// A connection that has said what it wants.
 pub enum Began {
     Cancel(CancelRequest),
-    Session { db: Arc<Database>, user: Box<str>, settings: Arc<SettingSet> },
+    Session(Welcomed),
+}
+
+/// A client that is let in.
+pub struct Welcomed {
+    db: Arc<Database>,
+    user: Box<str>,
+    settings: Arc<SettingSet>,
+    version: Version,
 }
 
 /// Makes the session, and tells the client all that it is told before its first statement.
 pub async fn welcome(
     mut client: Client,
     shared: &Shared,
-    db: Arc<Database>,
-    user: Box<str>,
-    settings: Arc<SettingSet>,
+    welcomed: Welcomed,
 ) -> Result<Session, (Client, Gone)> {
+    let Welcomed { db, user, settings, version } = welcomed;
     let pools = match db.cluster.user(&user) {
         Ok(pools) => pools,
         Err(error) => return Err((client, fatal(error.into()))),
@@ -138,7 +151,7 @@ pub async fn welcome(
         Ok(welcome) => welcome,
         Err(failure) => return Err((client, fatal(failure))),
     };
-    let cancel = shared.cancel.register();
+    let cancel = shared.cancel.register(version);
     for (name, value) in welcome.told.iter() {
         backend::parameter_status(&mut client.output, name.as_bytes(), value.as_bytes());
     }

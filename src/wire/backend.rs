@@ -390,11 +390,11 @@ pub fn parameter_status(out: &mut BytesMut, name: &[u8], value: &[u8]) {
     });
 }
 
-/// Appends BackendKeyData of protocol 3.0.
-pub fn backend_key(out: &mut BytesMut, pid: i32, secret: [u8; 4]) {
+/// Appends BackendKeyData: the secret has 4 bytes in protocol 3.0, up to 256 in 3.2.
+pub fn backend_key(out: &mut BytesMut, pid: i32, secret: &[u8]) {
     write::frame(out, tag::BACKEND_KEY_DATA, |b| {
         b.put_i32(pid);
-        b.put_slice(&secret);
+        b.put_slice(secret);
     });
 }
 

@@ -13,6 +13,7 @@ use super::{ProtocolError, write};
 pub const MAX_STARTUP_LEN: usize = 10_000;
 
 const PROTOCOL_3_0: u32 = 3 << 16;
+const PROTOCOL_3_2: u32 = (3 << 16) | 2;
 const CANCEL_REQUEST: u32 = (1234 << 16) | 5678;
 const SSL_REQUEST: u32 = (1234 << 16) | 5679;
 const GSSENC_REQUEST: u32 = (1234 << 16) | 5680;
@@ -112,10 +113,27 @@ impl CancelRequest {
     }
 }
 
+/// A version of the protocol. They differ in how long a cancel key may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    V3_0,
+    V3_2,
+}
+
+impl Version {
+    /// Bytes of the secret that a client gets to cancel by, as many as Postgres gives.
+    pub fn secret_len(self) -> usize {
+        match self {
+            Version::V3_0 => 4,
+            Version::V3_2 => 32,
+        }
+    }
+}
+
 /// A startup packet of protocol 3.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Startup {
-    /// Minor version that the client asked for: 0, or 2 and later.
+    /// Minor version that the client asked for.
     pub minor: u16,
     /// In the order that they came, `_pq_.` ones left out; a later one outdoes an earlier.
     pub parameters: Vec<(Box<str>, Box<str>)>,
@@ -129,7 +147,9 @@ impl Startup {
         if major != 3 {
             return Err(ProtocolError::coded(
                 "0A000",
-                format!("unsupported frontend protocol {major}.{minor}: only 3.0 is spoken"),
+                format!(
+                    "unsupported frontend protocol {major}.{minor}: only 3.0 and 3.2 are spoken"
+                ),
             ));
         }
         let mut startup = Startup { minor, parameters: Vec::new(), protocol_options: Vec::new() };
@@ -149,6 +169,12 @@ impl Startup {
         }
         r.end()?;
         Ok(startup)
+    }
+
+    /// The version that is spoken from here on: the newest that both know. 3.1 is none: no
+    /// release of Postgres has spoken it, and some clients use it for what came before 3.2.
+    pub fn version(&self) -> Version {
+        if self.minor < 2 { Version::V3_0 } else { Version::V3_2 }
     }
 
     /// The value of a parameter.
@@ -176,14 +202,17 @@ impl Startup {
         }
     }
 
-    /// Appends NegotiateProtocolVersion when the client asked for more than 3.0 without options;
-    /// it comes before any authentication message.
+    /// Appends NegotiateProtocolVersion when the client asked for another version than is spoken,
+    /// or for options; it comes before any authentication message.
     pub fn negotiate(&self, out: &mut BytesMut) {
-        if self.minor == 0 && self.protocol_options.is_empty() {
+        if matches!(self.minor, 0 | 2) && self.protocol_options.is_empty() {
             return;
         }
         write::frame(out, NEGOTIATE_PROTOCOL_VERSION, |b| {
-            b.put_u32(PROTOCOL_3_0);
+            b.put_u32(match self.version() {
+                Version::V3_0 => PROTOCOL_3_0,
+                Version::V3_2 => PROTOCOL_3_2,
+            });
             b.put_u32(self.protocol_options.len() as u32);
             self.protocol_options.iter().for_each(|o| write::cstr(b, o.as_bytes()));
         });

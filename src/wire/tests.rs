@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::backend::{self, Authentication, ErrorFields, Field, RowDescription, TransactionStatus};
 use super::frame::{self, HEADER_LEN, Header, TagSet, Then, Walk};
 use super::frontend::{self, Bind, Execute, Format, FunctionCall, Parse, SaslInitial, Target};
-use super::startup::{CancelRequest, Opener, Opening, write_cancel, write_startup};
+use super::startup::{CancelRequest, Opener, Opening, Version, write_cancel, write_startup};
 use super::{ProtocolError, write};
 
 /// The one frame in `buf`: its type and body.
@@ -178,24 +178,35 @@ fn odd_first_packets_are_refused() {
 }
 
 #[test]
-fn a_newer_minor_version_is_negotiated_down() {
-    let mut packet = BytesMut::new();
-    write::unlabelled(&mut packet, |b| {
-        b.put_u32((3 << 16) | 2);
-        b.put_slice(b"_pq_.later\0on\0user\0u\0\0");
-    });
-    let Ok(Some(Opening::Startup(startup))) = open(&packet) else { panic!("no startup") };
-    assert_eq!((startup.minor, startup.user()), (2, Ok("u")));
-    let mut out = BytesMut::new();
-    startup.negotiate(&mut out);
-    assert_eq!(&out[..], b"v\0\0\0\x17\0\x03\0\0\0\0\0\x01_pq_.later\0");
-
-    let mut plain = BytesMut::new();
-    write_startup(&mut plain, [("user", "u")]);
-    let Ok(Some(Opening::Startup(startup))) = open(&plain) else { panic!("no startup") };
-    out.clear();
-    startup.negotiate(&mut out);
-    assert!(out.is_empty());
+fn a_newer_minor_version_and_options_are_negotiated_down() {
+    let answer = |minor: u32, options: &[u8]| {
+        let mut packet = BytesMut::new();
+        write::unlabelled(&mut packet, |b| {
+            b.put_u32((3 << 16) | minor);
+            b.put_slice(options);
+            b.put_slice(b"user\0u\0\0");
+        });
+        let Ok(Some(Opening::Startup(startup))) = open(&packet) else { panic!("no startup") };
+        assert_eq!((u32::from(startup.minor), startup.user()), (minor, Ok("u")));
+        let mut out = BytesMut::new();
+        startup.negotiate(&mut out);
+        (startup.version(), out)
+    };
+    for (minor, version, told) in [
+        (0, Version::V3_0, &b""[..]),
+        (1, Version::V3_0, b"v\0\0\0\x0c\0\x03\0\0\0\0\0\0"),
+        (2, Version::V3_2, b""),
+        (3, Version::V3_2, b"v\0\0\0\x0c\0\x03\0\x02\0\0\0\0"),
+        (9999, Version::V3_2, b"v\0\0\0\x0c\0\x03\0\x02\0\0\0\0"),
+    ] {
+        assert_eq!(answer(minor, b""), (version, BytesMut::from(told)), "3.{minor}");
+    }
+    let (version, told) = answer(2, b"_pq_.later\0on\0_pq_.x\0\0");
+    assert_eq!(version, Version::V3_2);
+    assert_eq!(&told[..], b"v\0\0\0\x1e\0\x03\0\x02\0\0\0\x02_pq_.later\0_pq_.x\0");
+    let (version, told) = answer(0, b"_pq_.x\0\0");
+    assert_eq!(version, Version::V3_0);
+    assert_eq!(&told[..], b"v\0\0\0\x13\0\x03\0\0\0\0\0\x01_pq_.x\0");
 }
 
 /// A stream of frames with type bytes of `tags`.
@@ -331,7 +342,7 @@ proptest! {
     }
 
     #[test]
-    fn small_messages_read_back(name in name(), rows in any::<i32>(), secret in any::<[u8; 4]>()) {
+    fn small_messages_read_back(name in name(), rows in any::<i32>(), secret in vec(any::<u8>(), 4..=256)) {
         let mut out = BytesMut::new();
         frontend::execute(&mut out, &name, rows);
         prop_assert_eq!(Execute::read(only(&out).1), Ok(Execute { portal: &name, max_rows: rows }));
@@ -345,10 +356,10 @@ proptest! {
         }
         out.clear();
         write_cancel(&mut out, rows, &secret);
-        let expected = CancelRequest { pid: rows, secret: secret.into() };
+        let expected = CancelRequest { pid: rows, secret: secret.clone().into() };
         prop_assert_eq!(open(&out), Ok(Some(Opening::Cancel(expected))));
         out.clear();
-        backend::backend_key(&mut out, rows, secret);
+        backend::backend_key(&mut out, rows, &secret);
         prop_assert_eq!(backend::read_backend_key(only(&out).1), Ok((rows, &secret[..])));
         out.clear();
         backend::parameter_status(&mut out, &name, &name);

@@ -48,7 +48,7 @@ async fn serve(mut stream: TcpStream, method: Method, secret: Secret) {
         Ok(()) => {
             backend::parameter_status(&mut output, b"server_version", b"15.0");
             backend::parameter_status(&mut output, b"client_encoding", b"UTF8");
-            backend::backend_key(&mut output, 7, [1, 2, 3, 4]);
+            backend::backend_key(&mut output, 7, &[1, 2, 3, 4]);
             backend::ready(&mut output, TransactionStatus::Idle);
         }
         Err(e) => backend::report(&mut output, &Report::from(&e)),

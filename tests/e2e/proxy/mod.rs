@@ -13,3 +13,4 @@ mod refusals;
 mod same;
 mod stopping;
 mod streams;
+mod versions;

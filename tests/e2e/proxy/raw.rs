@@ -78,6 +78,14 @@ impl<S: Read + Write> Raw<S> {
         self.output.clear();
     }
 
+    /// Reads what comes until the other side closes.
+    pub fn until_closed(&mut self) -> Vec<u8> {
+        let mut rest = self.input.to_vec();
+        // A reset is an end, too.
+        let _ = self.stream.read_to_end(&mut rest);
+        rest
+    }
+
     /// The next message.
     pub fn message(&mut self) -> Message {
         loop {
