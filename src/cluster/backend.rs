@@ -31,6 +31,9 @@ const KEPT_ROOM: usize = 64 * 1024;
 /// Longest message that a server may send before it is ready.
 const STARTUP_MESSAGE: usize = 64 * 1024;
 
+/// Startup parameters: names with values, in their order.
+pub type StartupParameters = Arc<[(Box<str>, Box<str>)]>;
+
 /// Where and as whom to connect.
 #[derive(Debug, Clone)]
 pub struct Target {
@@ -40,7 +43,7 @@ pub struct Target {
     pub database: Box<str>,
     pub login: Login,
     /// Startup parameters beside user and database, such as `application_name`.
-    pub parameters: Vec<(Box<str>, Box<str>)>,
+    pub parameters: StartupParameters,
     /// How many prepared statements a connection may hold.
     pub prepared_statements: usize,
     /// A server's machine that confirms nothing for this long is taken for gone.
@@ -61,6 +64,7 @@ pub struct Backend {
     awaited: u32,
     broken: bool,
     connected_at: Instant,
+    began: StartupParameters,
     /// The prepared statements that this session holds; the proxy keeps it true.
     pub prepared: PreparedSet,
     /// Version of the schema that they were prepared under; 0 when they must not be used again.
@@ -108,6 +112,7 @@ impl Backend {
             awaited: 0,
             broken: false,
             connected_at: Instant::now(),
+            began: Arc::clone(&target.parameters),
             prepared: PreparedSet::new(target.prepared_statements),
             prepared_schema: 0,
             unnamed: None,
@@ -251,6 +256,11 @@ impl Backend {
         &self.cancel.address
     }
 
+    /// The startup parameters that its session began with, beside user and database.
+    pub fn began(&self) -> &StartupParameters {
+        &self.began
+    }
+
     /// Process id on the server.
     pub fn pid(&self) -> i32 {
         self.cancel.pid
@@ -297,7 +307,7 @@ impl Backend {
     }
 
     /// Gives large buffers back.
-    pub(super) fn rest(&mut self) {
+    pub fn rest(&mut self) {
         for buffer in [&mut self.input, &mut self.output] {
             if buffer.capacity() > KEPT_ROOM {
                 *buffer = BytesMut::new();
@@ -308,12 +318,18 @@ impl Backend {
     /// Says goodbye, so that the server's log shows no lost connection. Never waits: the kernel
     /// has room for five bytes, or the connection isn't worth it.
     pub(super) fn farewell(mut self) {
-        if self.broken || !self.output.is_empty() {
-            return;
+        self.close();
+    }
+
+    /// As [`Backend::farewell`]; what is left can only be dropped or replaced.
+    pub fn close(&mut self) {
+        if !self.broken && self.output.is_empty() {
+            frontend::terminate(&mut self.output);
+            let mut cx = Context::from_waker(std::task::Waker::noop());
+            let _ = self.poll_send(&mut cx);
         }
-        frontend::terminate(&mut self.output);
-        let mut cx = Context::from_waker(std::task::Waker::noop());
-        let _ = self.poll_send(&mut cx);
+        self.broken = true;
+        self.stream = Stream::Gone;
     }
 }
 
@@ -336,6 +352,11 @@ impl fmt::Debug for CancelToken {
 }
 
 impl CancelToken {
+    /// Process id on the server.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
     fn unknown(target: &Target) -> CancelToken {
         CancelToken {
             address: target.address.clone(),

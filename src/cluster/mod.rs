@@ -25,14 +25,14 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::time::sleep;
 
-pub use backend::{Backend, CancelToken, Target};
+pub use backend::{Backend, CancelToken, StartupParameters, Target};
 pub use error::{ClusterError, ConnectError};
 pub use pool::{Lent, Pool, PoolError, PoolLimits, PoolStats};
 pub use schema::{SchemaLimits, SchemaWatch};
 pub use shard::{SearchLimits, Shard, View};
 pub use user_pools::{PoolRow, UserPools};
 
-use crate::config::settings::{self, Database, NodeAddress, Settings, User};
+use crate::config::settings::{self, Database, NodeAddress, SessionEnd, Settings, User};
 use crate::placement::ShardId;
 use crate::wire::auth::client::Login;
 
@@ -102,6 +102,11 @@ impl Cluster {
     /// The settings that it was started with.
     pub fn database(&self) -> &Database {
         &self.database
+    }
+
+    /// What becomes of a connection that was one client's session.
+    pub fn session_end(&self) -> SessionEnd {
+        self.pool.session_end
     }
 
     /// In the order of the settings.
@@ -233,10 +238,11 @@ fn targets(pool: &settings::Pool, database: &Database, shard: usize, user: &User
         tls: shard.tls.clone(),
         database: database.server_name.clone(),
         login: Login::new(user.name.clone(), Some(user.server_password.reveal())),
-        parameters: vec![
+        parameters: [
             ("application_name".into(), "pgherd".into()),
             ("client_encoding".into(), "UTF8".into()),
-        ],
+        ]
+        .into(),
         prepared_statements: pool.prepared_statements,
         silence_timeout: pool.silence_timeout,
     };

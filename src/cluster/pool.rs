@@ -16,7 +16,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::backend::{Backend, Target};
+use super::backend::{Backend, StartupParameters, Target};
 use super::error::ConnectError;
 
 /// A connection that was idle for less than this is lent out without asking the kernel whether
@@ -90,6 +90,9 @@ struct State {
     failing: Option<ConnectError>,
     /// The pause before the next attempt.
     pause: Duration,
+    /// What new connections begin with, instead of the target's: what a session began with
+    /// last, since the next one's client is most likely a sister of its.
+    begin: Option<StartupParameters>,
     closed: bool,
 }
 
@@ -190,6 +193,28 @@ impl Pool {
                 Err(PoolError::Timeout { last: state.failing.clone(), live: state.live })
             }
         }
+    }
+
+    /// As [`Pool::checkout`], a connection whose session began with these startup parameters and
+    /// not with the target's: an idle one if there is, else one that is made so.
+    pub async fn checkout_begun(
+        &self,
+        parameters: &StartupParameters,
+        deadline: Instant,
+    ) -> Result<Lent, PoolError> {
+        self.shared.prefer(parameters);
+        let mut lent = self.checkout(deadline).await?;
+        if lent.began() != parameters {
+            // What it was is closed first: the server may have no room for both.
+            lent.close();
+            let connected = self.shared.open(Some(parameters)).await;
+            *lent = connected.map_err(|failure| {
+                (self.shared.on_failure)(&failure);
+                PoolError::Connect(failure)
+            })?;
+        }
+        self.shared.state.lock().begin = Some(Arc::clone(parameters));
+        Ok(lent)
     }
 
     /// Closes what has been idle too long, is too old, or was closed by its server. `wanted`:
@@ -310,6 +335,15 @@ impl Shared {
         Ok(Taken::Place(Place { pool: self.clone(), ticket, since, hand }))
     }
 
+    /// Sees to it that an idle connection that began with these parameters is lent next.
+    fn prefer(&self, parameters: &StartupParameters) {
+        let idle = &mut self.state.lock().idle;
+        if let Some(at) = idle.iter().rposition(|idle| idle.backend.began() == parameters) {
+            let preferred = idle.remove(at);
+            idle.push(preferred);
+        }
+    }
+
     fn may_lend(&self, idle: &mut Idle) -> bool {
         let rested = idle.since.elapsed();
         let open =
@@ -359,10 +393,16 @@ impl Shared {
             if !pause.is_zero() {
                 sleep(pause).await;
             }
-            let failure = match self.open().await {
-                Ok(backend) => return self.welcome(backend),
+            let begin = self.state.lock().begin.clone();
+            let failure = match self.open(begin.as_ref()).await {
+                Ok(backend) => return self.welcome(Box::new(backend)),
                 Err(failure) => failure,
             };
+            if begin.is_some() && matches!(failure, ConnectError::Refused { .. }) {
+                // Good once; who wants them still will hear what is wrong with them now.
+                self.state.lock().begin = None;
+                continue;
+            }
             (self.on_failure)(&failure);
             match self.after_failure(failure) {
                 Some(next) => pause = next,
@@ -371,13 +411,21 @@ impl Shared {
         }
     }
 
-    async fn open(&self) -> Result<Box<Backend>, ConnectError> {
-        let backend = Backend::connect(&self.target, self.limits.connect_timeout).await?;
+    /// `begin`: the session's startup parameters, if not the target's.
+    async fn open(&self, begin: Option<&StartupParameters>) -> Result<Backend, ConnectError> {
+        let limit = self.limits.connect_timeout;
+        let backend = match begin {
+            None => Backend::connect(&self.target, limit).await?,
+            Some(parameters) => {
+                let target = Target { parameters: parameters.clone(), ..self.target.clone() };
+                Backend::connect(&target, limit).await?
+            }
+        };
         if backend.parameters().get("in_hot_standby").is_some_and(|on| &**on == "on") {
             backend.farewell();
             return Err(ConnectError::Standby);
         }
-        Ok(Box::new(backend))
+        Ok(backend)
     }
 
     fn welcome(self: Arc<Self>, backend: Box<Backend>) {

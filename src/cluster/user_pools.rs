@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::backend::Backend;
+use super::backend::{Backend, StartupParameters};
 use super::closed;
-use super::error::ClusterError;
+use super::error::{ClusterError, ConnectError};
 use super::pool::{Lent, Pool, PoolError, PoolStats};
 use super::shard::Shard;
 use crate::placement::ShardId;
@@ -41,6 +41,16 @@ impl UserPools {
     /// Lends a connection to the shard's primary, within `limits.queue_timeout`. First come,
     /// first served; may be dropped while it waits.
     pub async fn checkout(&self, shard: ShardId) -> Result<Lent, ClusterError> {
+        self.checkout_as(shard, None).await
+    }
+
+    /// As [`UserPools::checkout`]: a connection whose session began with these startup
+    /// parameters, or with pgherd's own.
+    pub async fn checkout_as(
+        &self,
+        shard: ShardId,
+        begun: Option<&StartupParameters>,
+    ) -> Result<Lent, ClusterError> {
         let pools = self.shards.get(usize::from(shard.0)).ok_or_else(|| {
             ClusterError::new("XX000", format!("there is no shard number {}", shard.0))
         })?;
@@ -53,10 +63,20 @@ impl UserPools {
                 None => pools.shard.wait_primary(deadline).await?,
             };
             let Some(pool) = pools.nodes.get(node) else { break };
-            match pool.checkout(deadline).await {
+            let lent = match begun {
+                None => pool.checkout(deadline).await,
+                Some(parameters) => pool.checkout_begun(parameters, deadline).await,
+            };
+            match lent {
                 Ok(lent) => return Ok(lent),
                 // The pool has told the shard, which looks for its primary again.
                 Err(PoolError::Connect(e)) if e.is_unreachable() => failure = Some((pool, e)),
+                // What the client itself has said at its beginning is wrong.
+                Err(PoolError::Connect(ConnectError::Refused { sqlstate, message }))
+                    if begun.is_some() && is_about_parameters(&sqlstate) =>
+                {
+                    return Err(ClusterError::new(sqlstate, message));
+                }
                 Err(e) => return Err(self.explain(&pools.shard, pool, e, started.elapsed())),
             }
         }
@@ -137,4 +157,10 @@ impl UserPools {
             })
         })
     }
+}
+
+/// Whether a server that doesn't let us in finds fault with a startup parameter: its value, its
+/// name, or the right to set it.
+fn is_about_parameters(sqlstate: &str) -> bool {
+    ["22", "42", "0A"].iter().any(|class| sqlstate.starts_with(class))
 }

@@ -136,6 +136,11 @@ impl Loader<'_> {
         let catalog = section.parsed("catalog", "catalog.json", "a file", path);
         let (rules, rules_file) = self.rules(section, &shards);
         let control_user = control_user(section, &users);
+        let pool_mode = pool_mode(section);
+        let of_sessions = users.iter().any(|user| user.pool_mode == Some(PoolMode::Session));
+        if shards.len() > 1 && (of_sessions || pool_mode == Some(PoolMode::Session)) {
+            section.wrong_here("pool_mode = \"session\" is for a database of one shard");
+        }
         section.finish();
         Database {
             name: name.into(),
@@ -145,6 +150,7 @@ impl Loader<'_> {
             catalog: self.directory.join(catalog.unwrap_or_default()),
             users,
             control_user,
+            pool_mode: pool_mode.unwrap_or_default(),
             shards,
         }
     }
@@ -213,6 +219,7 @@ impl Loader<'_> {
         let pool_size = optional_size(section, "pool_size", 1..=10_000);
         let pool_min_size = optional_size(section, "pool_min_size", 0..=10_000);
         let pool_reserve_size = optional_size(section, "pool_reserve_size", 0..=10_000);
+        let pool_mode = pool_mode(section);
         let client = match (password, verifier) {
             (Some(_), Some(_)) => {
                 section.wrong("verifier", "stands beside a password; write one of the two");
@@ -258,6 +265,7 @@ impl Loader<'_> {
             pool_size,
             pool_min_size,
             pool_reserve_size,
+            pool_mode,
         }
     }
 
@@ -386,6 +394,12 @@ fn pool(section: &Section) -> Pool {
         lifetime: section.duration("lifetime", HOUR, 10 * SECOND..=30 * DAY),
         silence_timeout: section.duration("silence_timeout", 20 * SECOND, 4 * SECOND..=10 * MINUTE),
         prepared_statements: section.number("prepared_statements", 200, 1..=10_000) as usize,
+        session_end: section
+            .choice(
+                "session_end",
+                &[("discard", SessionEnd::Discard), ("close", SessionEnd::Close)],
+            )
+            .unwrap_or_default(),
         retry_backoff_min: section.duration(
             "retry_backoff_min",
             100 * MILLISECOND,
@@ -401,6 +415,13 @@ fn pool(section: &Section) -> Pool {
     }
     section.finish();
     pool
+}
+
+/// `None` where it isn't written.
+fn pool_mode(section: &Section) -> Option<PoolMode> {
+    let choices = [("transaction", PoolMode::Transaction), ("session", PoolMode::Session)];
+    let mode = section.choice("pool_mode", &choices);
+    mode.filter(|_| section.has("pool_mode"))
 }
 
 fn cluster(section: &Section) -> Cluster {

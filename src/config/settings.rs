@@ -85,9 +85,31 @@ pub struct Pool {
     pub silence_timeout: Duration,
     /// Statements that one connection keeps prepared; the least recently used makes room.
     pub prepared_statements: usize,
+    /// What becomes of a connection that was one client's session.
+    pub session_end: SessionEnd,
     /// After a failed connect, the first wait before the next try; it doubles up to the next.
     pub retry_backoff_min: Duration,
     pub retry_backoff_max: Duration,
+}
+
+/// How long a client has a connection to a server for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PoolMode {
+    /// For each transaction.
+    #[default]
+    Transaction,
+    /// From its beginning to its end.
+    Session,
+}
+
+/// What becomes of a connection when the client whose session it was is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SessionEnd {
+    /// `DISCARD ALL`, and the next client gets it.
+    #[default]
+    Discard,
+    /// It is closed.
+    Close,
 }
 
 /// `[cluster]`: how pgherd itself looks at the servers.
@@ -129,6 +151,8 @@ pub struct Database {
     pub users: Vec<User>,
     /// Index in `users`: who pgherd's own queries run as.
     pub control_user: usize,
+    /// For users that have none of their own.
+    pub pool_mode: PoolMode,
     /// At least one, in the order of the file.
     pub shards: Vec<Shard>,
 }
@@ -137,6 +161,11 @@ impl Database {
     /// The user that a client asks for by name.
     pub fn user(&self, name: &str) -> Option<&User> {
         self.users.iter().find(|user| &*user.name == name)
+    }
+
+    /// How long a client of this user has a connection for itself.
+    pub fn pool_mode(&self, user: &str) -> PoolMode {
+        self.user(user).and_then(|user| user.pool_mode).unwrap_or(self.pool_mode)
     }
 
     /// Who pgherd's own queries run as.
@@ -170,6 +199,8 @@ pub struct User {
     pub pool_min_size: Option<usize>,
     /// Instead of [`Pool::reserve_size`].
     pub pool_reserve_size: Option<usize>,
+    /// Instead of [`Database::pool_mode`].
+    pub pool_mode: Option<PoolMode>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::settings::{ClientSecret, LogFormat};
+use super::settings::{ClientSecret, LogFormat, PoolMode};
 use super::tls::{ServerTls, SslMode};
 use super::*;
 
@@ -121,6 +121,21 @@ fn secrets_come_from_the_file_a_variable_or_a_file_of_their_own() {
     let c = app.user("c").unwrap();
     assert_eq!(c.client, ClientSecret::Verifier(Secret::new(verifier)));
     assert_eq!(c.pool_size, Some(5));
+}
+
+#[test]
+fn a_user_has_its_own_pool_mode_or_the_databases() {
+    let user = |mode: &str| {
+        format!("[[database.app.user]]\nname = \"a\"\npassword = \"x\"\npool_mode = \"{mode}\"\n")
+    };
+    let mode = |text: &str, name: &str| good(text).databases[0].pool_mode(name);
+    assert_eq!(mode(SMALL, "pgherd"), PoolMode::Transaction);
+    let text = format!("{}{SMALL}", user("session"));
+    assert_eq!(mode(&text, "a"), PoolMode::Session);
+    assert_eq!(mode(&text, "pgherd"), PoolMode::Transaction);
+    let text = format!("{}{SMALL}[database.app]\npool_mode = \"session\"\n", user("transaction"));
+    assert_eq!(mode(&text, "a"), PoolMode::Transaction);
+    assert_eq!(mode(&text, "pgherd"), PoolMode::Session);
 }
 
 /// A certificate of its own authority and its key, in PEM.

@@ -17,6 +17,9 @@ use crate::wire::startup::{CancelRequest, Version};
 #[derive(Debug, Default)]
 pub struct CancelKeys {
     clients: Mutex<HashMap<i32, Arc<Target>>>,
+    /// Those that were told the process id of a server's, of which several servers may have the
+    /// same.
+    sessions: Mutex<HashMap<i32, Vec<Arc<Target>>>>,
 }
 
 /// What a client's key leads to.
@@ -36,43 +39,70 @@ pub struct CancelKey {
     keys: Weak<CancelKeys>,
     target: Arc<Target>,
     pid: i32,
+    /// The process id is a server's.
+    of_session: bool,
 }
 
 impl CancelKeys {
     /// A key for a new client that speaks this version of the protocol.
     pub fn register(self: &Arc<Self>, version: Version) -> CancelKey {
         let mut random = rand::rng();
-        let mut secret = vec![0; version.secret_len()];
-        random.fill_bytes(&mut secret);
-        let target = Arc::new(Target {
-            secret: secret.into(),
-            running: tokio::sync::Mutex::new(None),
-            waiting: Notify::new(),
-        });
+        let target = Arc::new(Target::new(version, None));
         let mut clients = self.clients.lock();
         loop {
             let pid = random.random_range(1..=i32::MAX);
             if let Slot::Vacant(slot) = clients.entry(pid) {
                 slot.insert(Arc::clone(&target));
-                return CancelKey { keys: Arc::downgrade(self), target, pid };
+                let keys = Arc::downgrade(self);
+                return CancelKey { keys, target, pid, of_session: false };
             }
         }
     }
 
+    /// A key for a client that is served by this connection alone, with the process id of the
+    /// server's, which notifications and `pg_backend_pid()` tell, too.
+    pub fn register_session(
+        self: &Arc<Self>,
+        version: Version,
+        token: Arc<CancelToken>,
+    ) -> CancelKey {
+        let pid = token.pid();
+        let target = Arc::new(Target::new(version, Some(token)));
+        self.sessions.lock().entry(pid).or_default().push(Arc::clone(&target));
+        CancelKey { keys: Arc::downgrade(self), target, pid, of_session: true }
+    }
+
+    /// Whose key this is.
+    fn find(&self, request: &CancelRequest) -> Option<Arc<Target>> {
+        let is = |target: &&Arc<Target>| same(&target.secret, &request.secret);
+        let client = self.clients.lock().get(&request.pid).filter(is).cloned();
+        client.or_else(|| self.sessions.lock().get(&request.pid)?.iter().find(is).cloned())
+    }
+
     /// Acts on a request: does nothing when its key is wrong or nothing runs, as Postgres does.
     pub async fn cancel(&self, request: &CancelRequest, limit: Duration) {
-        let target = self.clients.lock().get(&request.pid).cloned();
-        let Some(target) = target else { return };
-        if !same(&target.secret, &request.secret) {
+        let Some(target) = self.find(request) else {
             tracing::warn!("a cancel request with a wrong key");
             return;
-        }
+        };
         target.waiting.notify_waiters();
         let running = target.running.lock().await;
         if let Some(token) = &*running
             && let Err(error) = token.cancel(limit).await
         {
             tracing::warn!(%error, "a cancel request did not reach its server");
+        }
+    }
+}
+
+impl Target {
+    fn new(version: Version, running: Option<Arc<CancelToken>>) -> Target {
+        let mut secret = vec![0; version.secret_len()];
+        rand::rng().fill_bytes(&mut secret);
+        Target {
+            secret: secret.into(),
+            running: tokio::sync::Mutex::new(running),
+            waiting: Notify::new(),
         }
     }
 }
@@ -112,8 +142,16 @@ impl CancelKey {
 
 impl Drop for CancelKey {
     fn drop(&mut self) {
-        if let Some(keys) = self.keys.upgrade() {
+        let Some(keys) = self.keys.upgrade() else { return };
+        if !self.of_session {
             keys.clients.lock().remove(&self.pid);
+            return;
+        }
+        if let Slot::Occupied(mut slot) = keys.sessions.lock().entry(self.pid) {
+            slot.get_mut().retain(|target| !Arc::ptr_eq(target, &self.target));
+            if slot.get().is_empty() {
+                slot.remove();
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ use super::cancel::CancelKeys;
 use super::client::Client;
 use super::failure::Failure;
 use super::session::{Stopping, shutting_down};
-use super::startup::{Began, Served, Shared, Tls, begin, tell, welcome};
+use super::startup::{Began, Served, Shared, Tls, Welcomed, begin, tell, welcome};
 use crate::config::settings::{Limits, Proxy as ProxySettings};
 use crate::wire::stream::Stream;
 
@@ -204,8 +204,9 @@ async fn serve_one(mut client: Client, shared: Arc<Shared>, _permit: OwnedSemaph
             shared.cancel.cancel(&request, limit).await;
             farewell(client).await;
         }
-        Ok(Ok(Began::Session(welcomed))) => match welcome(client, &shared, welcomed).await {
-            Ok(session) => session.run().await,
+        Ok(Ok(Began::Session(let_in))) => match welcome(client, &shared, let_in).await {
+            Ok(Welcomed::Session(session)) => session.run().await,
+            Ok(Welcomed::Tunnel(tunnel)) => tunnel.run().await,
             Err((mut client, gone)) => {
                 tell(&gone, &mut client.output);
                 farewell(client).await;

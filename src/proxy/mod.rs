@@ -6,7 +6,8 @@
 //! session answers by itself, `ddl` what goes to all shards. `held` is the connection that
 //! serves a transaction, `relay` carries bytes to it and back, and `replies` knows which reply
 //! belongs to which message. What a session is, apart from connections, is in `state`,
-//! `settings`, `statements` and `unsent`.
+//! `settings`, `statements` and `unsent`. In session mode where there is one shard, none of it
+//! is needed: `tunnel`.
 
 pub mod cancel;
 pub mod client;
@@ -30,6 +31,7 @@ pub mod settings;
 pub mod startup;
 pub mod state;
 pub mod statements;
+mod tunnel;
 pub mod unsent;
 
 pub use database::Database;

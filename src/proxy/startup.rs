@@ -15,7 +15,9 @@ use super::session::{Beginning, Session, Stopping};
 use super::settings::{ClientSettings, SettingSet, is_safe_encoding, read_options, set_config};
 use super::state::{ClientState, RouteHints};
 use super::statements::ClientStatements;
-use crate::config::settings::{ClientSecret, Limits};
+use super::tunnel::{self, Tunnel};
+use crate::cluster::{StartupParameters, UserPools};
+use crate::config::settings::{ClientSecret, Limits, PoolMode};
 use crate::config::tls::ClientTls;
 use crate::wire::ProtocolError;
 use crate::wire::auth::end_point::end_point;
@@ -112,68 +114,116 @@ pub async fn begin(client: &mut Client, shared: &Shared) -> Result<Began, Gone> 
         let message = format!("database \"{database}\" does not exist");
         return Err(fatal(Failure::new("3D000", message)));
     };
-    let settings = Arc::new(settings_of(&startup).map_err(fatal)?);
-    let version = startup.version();
-    Ok(Began::Session(Welcomed {
-        db: Arc::clone(&served.db),
-        user: user.into(),
-        settings,
-        version,
-    }))
+    let db = Arc::clone(&served.db);
+    Ok(Began::Session(LetIn { db, user: user.into(), startup }))
 }
 
 /// A connection that has said what it wants.
 pub enum Began {
     Cancel(CancelRequest),
-    Session(Welcomed),
+    Session(LetIn),
 }
 
 /// A client that is let in.
-pub struct Welcomed {
+pub struct LetIn {
     db: Arc<Database>,
+    user: Box<str>,
+    startup: Startup,
+}
+
+/// What serves a client from its first statement to its end.
+pub enum Welcomed {
+    Session(Box<Session>),
+    /// A connection of its own.
+    Tunnel(Box<Tunnel>),
+}
+
+/// Makes the session, and tells the client all that it is told before its first statement.
+pub async fn welcome(
+    client: Client,
+    shared: &Shared,
+    let_in: LetIn,
+) -> Result<Welcomed, (Client, Gone)> {
+    let LetIn { db, user, startup } = let_in;
+    let pools = match db.cluster.user(&user) {
+        Ok(pools) => pools,
+        Err(error) => return Err((client, fatal(error.into()))),
+    };
+    let of_session = db.cluster.database().pool_mode(&user) == PoolMode::Session;
+    if of_session && db.is_one_shard() {
+        let tunnel = welcome_to_tunnel(client, shared, &db, &pools, startup).await;
+        return tunnel.map(|tunnel| Welcomed::Tunnel(Box::new(tunnel)));
+    }
+    let settings = match settings_of(&startup) {
+        Ok(settings) => Arc::new(settings),
+        Err(failure) => return Err((client, fatal(failure))),
+    };
+    let session = Beginner { shared, db, pools, user, settings, version: startup.version() };
+    let session = session.begin(client).await?;
+    Ok(Welcomed::Session(Box::new(session)))
+}
+
+async fn welcome_to_tunnel(
+    mut client: Client,
+    shared: &Shared,
+    db: &Database,
+    pools: &UserPools,
+    startup: Startup,
+) -> Result<Tunnel, (Client, Gone)> {
+    let version = startup.version();
+    let ours = ["user", "database", "replication"];
+    let given = startup.parameters.into_iter().filter(|(name, _)| !ours.contains(&&**name));
+    let parameters: StartupParameters = given.collect();
+    let mut stopping = shared.stopping.clone();
+    let backend = match tunnel::connect(&mut client, db, pools, &parameters, &mut stopping).await {
+        Ok(backend) => backend,
+        Err(gone) => return Err((client, gone)),
+    };
+    let cancel = shared.cancel.register_session(version, backend.cancel_token());
+    Ok(Tunnel::new(client, backend, cancel, db.cluster.session_end(), stopping))
+}
+
+/// What a session begins with.
+struct Beginner<'a> {
+    shared: &'a Shared,
+    db: Arc<Database>,
+    pools: Arc<UserPools>,
     user: Box<str>,
     settings: Arc<SettingSet>,
     version: Version,
 }
 
-/// Makes the session, and tells the client all that it is told before its first statement.
-pub async fn welcome(
-    mut client: Client,
-    shared: &Shared,
-    welcomed: Welcomed,
-) -> Result<Session, (Client, Gone)> {
-    let Welcomed { db, user, settings, version } = welcomed;
-    let pools = match db.cluster.user(&user) {
-        Ok(pools) => pools,
-        Err(error) => return Err((client, fatal(error.into()))),
-    };
-    let welcome = match db.welcome(&user, &pools, &settings).await {
-        Ok(welcome) => welcome,
-        Err(failure) => return Err((client, fatal(failure))),
-    };
-    let cancel = shared.cancel.register(version);
-    for (name, value) in welcome.told.iter() {
-        backend::parameter_status(&mut client.output, name.as_bytes(), value.as_bytes());
+impl Beginner<'_> {
+    async fn begin(self, mut client: Client) -> Result<Session, (Client, Gone)> {
+        let Beginner { shared, db, pools, user, settings, version } = self;
+        let welcome = match db.welcome(&user, &pools, &settings).await {
+            Ok(welcome) => welcome,
+            Err(failure) => return Err((client, fatal(failure))),
+        };
+        let cancel = shared.cancel.register(version);
+        for (name, value) in welcome.told.iter() {
+            backend::parameter_status(&mut client.output, name.as_bytes(), value.as_bytes());
+        }
+        backend::backend_key(&mut client.output, cancel.pid(), cancel.secret());
+        backend::ready(&mut client.output, TransactionStatus::Idle);
+        let state = ClientState {
+            settings: ClientSettings::new(settings),
+            hints: RouteHints::default(),
+            statements: ClientStatements::default(),
+            told: Arc::clone(&welcome.told),
+            status: TransactionStatus::Idle,
+        };
+        Ok(Session::new(Beginning {
+            db,
+            user,
+            base_path: Arc::clone(&welcome.search_path),
+            pools,
+            client,
+            state,
+            cancel,
+            stopping: shared.stopping.clone(),
+        }))
     }
-    backend::backend_key(&mut client.output, cancel.pid(), cancel.secret());
-    backend::ready(&mut client.output, TransactionStatus::Idle);
-    let state = ClientState {
-        settings: ClientSettings::new(settings),
-        hints: RouteHints::default(),
-        statements: ClientStatements::default(),
-        told: Arc::clone(&welcome.told),
-        status: TransactionStatus::Idle,
-    };
-    Ok(Session::new(Beginning {
-        db,
-        user,
-        base_path: Arc::clone(&welcome.search_path),
-        pools,
-        client,
-        state,
-        cancel,
-        stopping: shared.stopping.clone(),
-    }))
 }
 
 /// The first packets: encryption by TLS where it is configured, until one says what is wanted.

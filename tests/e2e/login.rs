@@ -213,7 +213,7 @@ async fn lets_in(port: u16, password: &str) -> bool {
         address: NodeAddress { host: "127.0.0.1".into(), port },
         database: "postgres".into(),
         login: Login::new("odd_login", Some(password)),
-        parameters: vec![],
+        parameters: [].into(),
         prepared_statements: 1,
         silence_timeout: SOON,
     };

@@ -9,6 +9,7 @@ mod demo;
 mod drivers;
 mod local;
 mod login;
+mod modes;
 mod pool;
 mod pool_bounds;
 mod proxy;

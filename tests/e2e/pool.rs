@@ -464,7 +464,7 @@ async fn a_peer_that_is_no_postgres_is_an_error() {
             address,
             database: "d".into(),
             login: pgherd::wire::auth::client::Login::new("u", None),
-            parameters: vec![],
+            parameters: [].into(),
             prepared_statements: 1,
             silence_timeout: SOON,
         };

@@ -65,7 +65,7 @@ async fn connect(config: &Path) -> Result<Backend, ConnectError> {
         tls: shard.tls.clone(),
         database: "app".into(),
         login: Login::new("pgherd", Some("pgherd")),
-        parameters: vec![("application_name".into(), "tls_test".into())],
+        parameters: [("application_name".into(), "tls_test".into())].into(),
         prepared_statements: 1,
         silence_timeout: SOON,
     };
