@@ -25,7 +25,9 @@ impl Proxy {
     pub fn start(config: &Path, port: u16) -> Proxy {
         let log = config.with_extension(format!("{port}.log"));
         let file = File::options().create(true).append(true).open(&log).expect("a log");
-        let mut command = Command::new(super::PGHERD);
+        // `tools/load` measures a release build.
+        let program = std::env::var_os("PGHERD_PROGRAM").unwrap_or(super::PGHERD.into());
+        let mut command = Command::new(program);
         command.arg("proxy").arg("-c").arg(config).stdin(Stdio::null());
         command.stdout(file.try_clone().expect("a log")).stderr(file);
         let mut proxy = Proxy { child: spawn(command), port, log };

@@ -1,11 +1,13 @@
 //! A client's session through `pgherd proxy`, on real herds, with real drivers.
 
 pub mod common;
+mod crowd;
 mod dead_shard;
 mod drivers;
 mod function_call;
 mod hostile;
 mod load;
+mod peer;
 mod pgbench;
 mod psql;
 pub mod raw;
