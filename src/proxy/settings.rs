@@ -109,6 +109,18 @@ impl ClientSettings {
         }
     }
 
+    /// Outside a transaction: keeps a setting that is set as this value, which its own text says
+    /// in part only.
+    pub fn restate(&mut self, name: &str, value: &str) {
+        let Some(setting) = self.committed.get(name) else { return };
+        let whole = set_config(name, value);
+        if *setting == whole {
+            return;
+        }
+        Arc::make_mut(&mut self.committed).insert(name.into(), whole);
+        self.current = Arc::clone(&self.committed);
+    }
+
     /// RESET ALL.
     pub fn reset_all(&mut self) {
         let mut next = (*self.startup).clone();
@@ -384,6 +396,19 @@ mod tests {
         let after = after_reset(s.startup(), Some("timezone"));
         assert_eq!(after, [set_config("timezone", "UTC")]);
         assert!(after_reset(s.startup(), Some("work_mem")).is_empty());
+    }
+
+    #[test]
+    fn a_setting_that_was_set_in_part_is_kept_whole() {
+        let mut s = ClientSettings::new(set(&[]));
+        s.restate("datestyle", "ISO, YMD");
+        assert!(s.committed().is_empty(), "not set, so not this client's");
+        s.set("datestyle", statement("SET datestyle TO ymd"));
+        s.commit();
+        s.restate("datestyle", "ISO, YMD");
+        assert_eq!(s.committed()["datestyle"], set_config("datestyle", "ISO, YMD"));
+        s.rollback();
+        assert_eq!(s.current(), s.committed());
     }
 
     #[test]

@@ -212,6 +212,7 @@ impl Beginner<'_> {
             statements: ClientStatements::default(),
             told: Arc::clone(&welcome.told),
             status: TransactionStatus::Idle,
+            restyled: false,
         };
         Ok(Session::new(Beginning {
             db,

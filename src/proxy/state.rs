@@ -8,6 +8,9 @@ use super::settings::{ClientSettings, Setting};
 use super::statements::{Before, ClientStatements, Statement};
 use crate::wire::backend::TransactionStatus;
 
+/// The one setting whose SET may say a part of its value.
+const DATE_STYLE: &str = "datestyle";
+
 /// Values of ParameterStatus, by name.
 pub type Told = BTreeMap<Box<str>, Box<str>>;
 
@@ -22,6 +25,9 @@ pub struct ClientState {
     pub told: Arc<Told>,
     /// What the last ReadyForQuery said, or what the session has answered since.
     pub status: TransactionStatus,
+    /// `DateStyle` was set: a style and an order of day and month, of which a SET may give one
+    /// and leave the other.
+    pub restyled: bool,
 }
 
 impl ClientState {
@@ -49,6 +55,7 @@ impl ClientState {
         }
         for (name, sql) in &change.set {
             self.settings.set(name, sql.clone());
+            self.restyled |= &**name == DATE_STYLE;
         }
         if let Some(seen) = &change.seen {
             self.hints.set(&seen.name, seen.value.as_deref(), seen.local);
@@ -58,7 +65,16 @@ impl ClientState {
     /// A server is ready outside a transaction: what wasn't committed before has been now, or
     /// has been rolled back.
     pub fn settle(&mut self, failed: bool) {
-        if failed { self.rollback() } else { self.commit() }
+        if failed {
+            self.rollback()
+        } else {
+            self.commit()
+        }
+        if std::mem::take(&mut self.restyled)
+            && let Some(value) = self.told.get("DateStyle")
+        {
+            self.settings.restate(DATE_STYLE, value);
+        }
     }
 
     pub fn commit(&mut self) {
@@ -272,6 +288,7 @@ mod tests {
             statements: ClientStatements::default(),
             told: Arc::default(),
             status: TransactionStatus::Idle,
+            restyled: false,
         };
         let sql: Setting = b"SET work_mem = 1".as_slice().into();
         let set = vec![("work_mem".into(), sql)];
