@@ -264,7 +264,8 @@ impl Session {
             other => other,
         };
         let shown = match known.plan.action {
-            Action::Explain { format, .. } => {
+            // Where there is one place only, EXPLAIN is Postgres's own.
+            Action::Explain { format, .. } if !self.db.is_one_shard() => {
                 Some(Arc::new(explained(&known.plan, &router, &values, route, format)))
             }
             _ => None,
