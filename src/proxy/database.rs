@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -29,6 +30,8 @@ pub struct Database {
     pub registry: Registry,
     pub limits: Limits,
     schema: Arc<SchemaWatch>,
+    /// Changes of the schema that were seen go by and not read.
+    redefined: AtomicU64,
     catalog: Catalog,
     router: ArcSwap<Router>,
     /// What servers said to a user with certain settings.
@@ -73,6 +76,7 @@ impl Database {
             router: ArcSwap::from_pointee(router),
             cluster,
             schema,
+            redefined: AtomicU64::new(0),
             catalog,
             welcomes: Mutex::default(),
             query_timeout,
@@ -98,13 +102,17 @@ impl Database {
         }
     }
 
+    /// Grows with each change of the schema. What was prepared under another is prepared anew.
     pub fn schema_version(&self) -> u64 {
-        self.schema.version()
+        self.schema.version() + self.redefined.load(Ordering::Acquire)
     }
 
-    /// After DDL: the next statement is planned by what it has made.
+    /// After DDL: the next statement is planned by what it has made. On one shard nothing is
+    /// planned by the schema, so that it need not be read at once.
     pub async fn refresh_schema(&self) {
-        if let Err(error) = self.schema.refresh().await {
+        if self.is_one_shard() {
+            self.redefined.fetch_add(1, Ordering::AcqRel);
+        } else if let Err(error) = self.schema.refresh().await {
             tracing::warn!(%error, "the schema was not read again after DDL");
         }
     }

@@ -31,6 +31,8 @@ impl Session {
         for shard in &shards {
             self.db.reachable(*shard)?;
         }
+        // Once, after all of them.
+        self.redefined = false;
         let done = self.on_each(&shards, text).await;
         self.db.refresh_schema().await;
         done

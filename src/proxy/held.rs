@@ -198,6 +198,7 @@ impl Session {
 
     /// An error of a message of ours is the client's when its statement needed it.
     async fn heard(&mut self, mut ended: Ended) -> Result<Ended, Stop> {
+        self.redefined |= ended.stale;
         let Some(hidden) = ended.hidden.take() else { return Ok(ended) };
         match hidden.purpose {
             Purpose::Undo | Purpose::AfterReset => return Ok(ended),
@@ -221,12 +222,18 @@ impl Session {
     /// Gives the connection back when the server is ready outside a transaction.
     pub(super) async fn release_if_idle(&mut self) {
         let over = self.held.as_ref().is_some_and(|held| {
-            !self.pinned
-                && !held.unsynced
+            !held.unsynced
                 && held.replies.is_empty()
                 && held.backend.status() == TransactionStatus::Idle
         });
-        if over && let Some(mut held) = self.held.take() {
+        if self.redefined && (over || self.held.is_none()) {
+            self.redefined = false;
+            self.db.refresh_schema().await;
+        }
+        if over
+            && !self.pinned
+            && let Some(mut held) = self.held.take()
+        {
             held.backend.settings = Arc::clone(self.state.settings.committed());
             self.portals.clear();
             self.cancel.detach().await;

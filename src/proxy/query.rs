@@ -129,6 +129,7 @@ impl Session {
     /// on several such a statement is refused.
     pub(super) fn pin_for(&mut self, parts: &[Part]) {
         self.pinned |= self.db.is_one_shard() && parts.iter().any(Part::pins);
+        self.redefined |= parts.iter().any(|part| matches!(part.action(), Action::Ddl { .. }));
     }
 
     /// BEGIN, SET and the like only, without a shard to go to.

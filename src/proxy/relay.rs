@@ -68,6 +68,7 @@ pub struct Conversation<'a> {
     hidden: Option<HiddenError>,
     failed: bool,
     copied: bool,
+    stale: bool,
 }
 
 /// Whether the client's COPY data go to the server.
@@ -87,6 +88,8 @@ pub struct Ended {
     pub failed: bool,
     /// The client's COPY data were asked for.
     pub copied: bool,
+    /// A server refused a plan of before a change of the schema.
+    pub stale: bool,
 }
 
 impl<'a> Conversation<'a> {
@@ -107,6 +110,7 @@ impl<'a> Conversation<'a> {
             hidden: None,
             failed: false,
             copied: false,
+            stale: false,
         }
     }
 
@@ -117,8 +121,8 @@ impl<'a> Conversation<'a> {
             self.digest()?;
             self.copy_in()?;
             if self.is_over() {
-                let Conversation { hidden, failed, copied, .. } = self;
-                return Ok(Ended { hidden, failed, copied });
+                let Conversation { hidden, failed, copied, stale, .. } = self;
+                return Ok(Ended { hidden, failed, copied, stale });
             }
             poll_fn(|cx| self.poll_progress(cx)).await?;
         }
@@ -311,6 +315,7 @@ impl<'a> Conversation<'a> {
         if is_stale_plan(&fields) {
             // Prepared before a change of the schema that pgherd doesn't know of yet.
             self.backend.prepared_schema = 0;
+            self.stale = true;
         }
         self.copy.on = false;
         let purpose = self.replies.front().map_or(Purpose::Client, |f| f.note.purpose);

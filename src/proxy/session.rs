@@ -55,6 +55,9 @@ pub struct Session {
     /// The connection is this client's until its end: something was left in its session that
     /// no other may find.
     pub(super) pinned: bool,
+    /// The schema is other than pgherd knows it: a statement of this client's defines, or a
+    /// server refused a plan of before. It is read before the client is told that it is done.
+    pub(super) redefined: bool,
     /// What the client has bound, by name, while the connection is held.
     pub(super) portals: HashMap<Bytes, Portal>,
     /// Messages of the extended protocol since the last Sync or Flush.
@@ -121,6 +124,7 @@ impl Session {
             unsent: Unsent::default(),
             held: None,
             pinned: false,
+            redefined: false,
             portals: HashMap::new(),
             batch: Vec::new(),
             batch_bytes: 0,
