@@ -13,8 +13,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::output::show_line;
 use super::{Failure, logging};
 use crate::catalog::{FileStore, open_or_create};
-use crate::cluster::Cluster;
 use crate::cluster::install::install_all;
+use crate::cluster::{Cluster, ServerBudgets};
 use crate::config::{self, Overrides, Settings, settings};
 use crate::proxy::{Database, Listener, Served, Stop};
 
@@ -66,8 +66,9 @@ fn runtime(settings: &Settings) -> Result<Runtime, Failure> {
 
 async fn serve(settings: Settings, runtime: Handle) -> Result<(), Failure> {
     let mut databases = BTreeMap::new();
+    let servers = ServerBudgets::default();
     for database in &settings.databases {
-        let db = open(&settings, database, &runtime).await?;
+        let db = open(&settings, database, &servers, &runtime).await?;
         databases.insert(database.name.clone(), Served::new(Arc::new(db)));
     }
     let listener = Listener::bind(&settings.proxy, &settings.limits, databases)
@@ -84,6 +85,7 @@ async fn serve(settings: Settings, runtime: Handle) -> Result<(), Failure> {
 async fn open(
     settings: &Settings,
     database: &settings::Database,
+    servers: &ServerBudgets,
     runtime: &Handle,
 ) -> Result<Database, Failure> {
     let name = &database.name;
@@ -106,7 +108,7 @@ async fn open(
         }
     }
     let database = &catalog.arrange(database);
-    let cluster = Cluster::start(settings, database, runtime.clone());
+    let cluster = Cluster::start(settings, database, servers, runtime.clone());
     // The cluster reads it already: one poller a database.
     let schema = Arc::clone(cluster.schema());
     let bounds = settings.limits.clone();

@@ -27,7 +27,7 @@ use tokio::time::sleep;
 
 pub use backend::{Backend, CancelToken, StartupParameters, Target};
 pub use error::{ClusterError, ConnectError};
-pub use pool::{Lent, Pool, PoolError, PoolLimits, PoolStats};
+pub use pool::{Budget, Lent, Pool, PoolError, PoolLimits, PoolStats, ServerBudgets};
 pub use schema::{SchemaLimits, SchemaWatch};
 pub use shard::{SearchLimits, Shard, View};
 pub use user_pools::{PoolRow, UserPools};
@@ -44,6 +44,8 @@ pub struct Cluster {
     pool: settings::Pool,
     queue_timeout: Duration,
     shards: Vec<Arc<Shard>>,
+    /// By shard and node: the bounds that all users share.
+    budgets: Vec<Vec<Vec<Arc<Budget>>>>,
     schema: Arc<SchemaWatch>,
     runtime: Handle,
     state: Mutex<State>,
@@ -59,8 +61,14 @@ struct State {
 impl Cluster {
     /// Starts looking for the primaries of `database`. Connections are made when asked for.
     ///
-    /// `database` has at least one shard, as settings hold it. All tasks run on `runtime`; they end when the cluster is dropped.
-    pub fn start(settings: &Settings, database: &Database, runtime: Handle) -> Arc<Cluster> {
+    /// `database` has at least one shard, as settings hold it. `servers` are shared by all
+    /// databases of one proxy. All tasks run on `runtime`; they end when the cluster is dropped.
+    pub fn start(
+        settings: &Settings,
+        database: &Database,
+        servers: &ServerBudgets,
+        runtime: Handle,
+    ) -> Arc<Cluster> {
         let limits = SearchLimits {
             connect_timeout: settings.pool.connect_timeout,
             query_timeout: settings.cluster.query_timeout,
@@ -87,6 +95,7 @@ impl Cluster {
             queue_timeout: settings.limits.queue_timeout,
             schema: SchemaWatch::start(home, schema_limits, runtime.clone()),
             shards,
+            budgets: budgets(settings, database, servers),
             runtime: runtime.clone(),
             state: Mutex::default(),
         });
@@ -158,7 +167,7 @@ impl Cluster {
             retry_min: self.pool.retry_backoff_min,
             retry_max: self.pool.retry_backoff_max,
         };
-        let pool = |shard: &Arc<Shard>, node: usize, target: Target| {
+        let pool = |i: usize, shard: &Arc<Shard>, node: usize, target: Target| {
             let shard = Arc::downgrade(shard);
             let on_failure = move |failure: &ConnectError| {
                 if failure.is_unreachable()
@@ -167,11 +176,13 @@ impl Cluster {
                     shard.suspect(node);
                 }
             };
-            Pool::new(target, limits.clone(), self.runtime.clone(), Box::new(on_failure))
+            let budgets = self.budgets.get(i).and_then(|nodes| nodes.get(node)).cloned();
+            let budgets = budgets.unwrap_or_default();
+            Pool::new(target, limits.clone(), budgets, self.runtime.clone(), Box::new(on_failure))
         };
         let shards = self.shards.iter().enumerate().map(|(i, shard)| {
             let targets = targets(&self.pool, &self.database, i, user).into_iter().enumerate();
-            let nodes = targets.map(|(node, target)| pool(shard, node, target)).collect();
+            let nodes = targets.map(|(node, target)| pool(i, shard, node, target)).collect();
             ShardPools { shard: shard.clone(), nodes }
         });
         UserPools {
@@ -187,6 +198,23 @@ impl Cluster {
         let mut rows: Vec<PoolRow> = users.iter().flat_map(|u| u.stats()).collect();
         rows.sort_by(|a, b| (&a.shard, &a.node, &a.user).cmp(&(&b.shard, &b.node, &b.user)));
         rows
+    }
+
+    /// The bounds on connections to single nodes that pools share, as they are now.
+    pub fn budgets(&self) -> Vec<BudgetRow> {
+        let nodes = self.shards.iter().zip(&self.budgets).flat_map(|(shard, nodes)| {
+            shard.nodes().zip(nodes).map(move |(address, budgets)| (shard, address, budgets))
+        });
+        let rows = nodes.flat_map(|(shard, address, budgets)| {
+            budgets.iter().map(|budget| BudgetRow {
+                shard: shard.name().into(),
+                node: address.to_string(),
+                setting: budget.setting().into(),
+                size: budget.size(),
+                taken: budget.taken(),
+            })
+        });
+        rows.collect()
     }
 
     /// Closes what is idle and turns away who waits; what is lent is closed when it comes back.
@@ -230,6 +258,23 @@ async fn reap(cluster: Weak<Cluster>, interval: Duration) {
     }
 }
 
+/// The bounds on connections to each node of each shard that all users share: those of the
+/// server first, as in all databases.
+fn budgets(
+    settings: &Settings,
+    database: &Database,
+    servers: &ServerBudgets,
+) -> Vec<Vec<Vec<Arc<Budget>>>> {
+    let of_node = |address: &NodeAddress| {
+        let server = settings.pool.node_size;
+        let server = server.map(|size| servers.of(address, "pool.node_size", size));
+        let setting = || format!("database.{}.node_size", database.name);
+        let own = database.node_size.map(|size| Budget::new(setting(), size));
+        server.into_iter().chain(own).collect()
+    };
+    database.shards.iter().map(|shard| shard.nodes.iter().map(of_node).collect()).collect()
+}
+
 /// Where the nodes of a shard are, for a user.
 fn targets(pool: &settings::Pool, database: &Database, shard: usize, user: &User) -> Vec<Target> {
     let Some(shard) = database.shards.get(shard) else { return Vec::new() };
@@ -247,6 +292,18 @@ fn targets(pool: &settings::Pool, database: &Database, shard: usize, user: &User
         silence_timeout: pool.silence_timeout,
     };
     shard.nodes.iter().map(target).collect()
+}
+
+/// A bound that pools share, named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BudgetRow {
+    pub shard: Box<str>,
+    pub node: String,
+    /// The setting that says so.
+    pub setting: Box<str>,
+    pub size: usize,
+    /// Connections that there are, those being made included.
+    pub taken: usize,
 }
 
 fn closed() -> ClusterError {

@@ -6,23 +6,31 @@
 //! Connecting runs beside the line, so whoever waits takes what comes first: a returned
 //! connection or a new one.
 
+mod budget;
+
 use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::backend::{Backend, StartupParameters, Target};
 use super::error::ConnectError;
+pub use budget::{Budget, ServerBudgets};
 
 /// A connection that was idle for less than this is lent out without asking the kernel whether
 /// it is still open: what tokio already knows of the socket has to do. Under load it is always
 /// less, and the check costs no system call.
 const FRESH: Duration = Duration::from_millis(5);
+
+/// A connection that comes back goes to another pool that waits for room in a [`Budget`] when
+/// somebody there came so much earlier than the first of its own line. Not for less, since
+/// another pool has to log in anew.
+const EARLIER: Duration = Duration::from_millis(100);
 
 /// Bounds of one pool.
 #[derive(Debug, Clone)]
@@ -47,13 +55,13 @@ pub struct PoolLimits {
 }
 
 /// Why nothing was lent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum PoolError {
     /// Connecting failed, and nothing is to be hoped for from the connections that are out.
     Connect(ConnectError),
     /// The time was up. What the last attempt to connect failed with, if it did, and how many
-    /// connections there are.
-    Timeout { last: Option<ConnectError>, live: usize },
+    /// connections there are; the bound shared with other pools that kept it from more.
+    Timeout { last: Option<ConnectError>, live: usize, budget: Option<Arc<Budget>> },
     /// The pool is being shut down.
     Closed,
 }
@@ -70,6 +78,8 @@ pub struct Pool {
 struct Shared {
     target: Target,
     limits: PoolLimits,
+    /// Bounds that it shares with other pools, in the order that all have them in.
+    budgets: Vec<Arc<Budget>>,
     runtime: Handle,
     on_failure: OnFailure,
     state: Mutex<State>,
@@ -93,6 +103,8 @@ struct State {
     /// What new connections begin with, instead of the target's: what a session began with
     /// last, since the next one's client is most likely a sister of its.
     begin: Option<StartupParameters>,
+    /// Which of its budgets has no room for somebody who waits.
+    short: Option<usize>,
     closed: bool,
 }
 
@@ -165,10 +177,17 @@ pub struct PoolStats {
 
 impl Pool {
     /// A pool without connections; they are made when asked for, on `runtime`.
-    pub fn new(target: Target, limits: PoolLimits, runtime: Handle, on_failure: OnFailure) -> Pool {
-        let state = State { pause: limits.retry_min, ..State::default() };
-        let state = Mutex::new(state);
-        Pool { shared: Arc::new(Shared { target, limits, runtime, on_failure, state }) }
+    pub fn new(
+        target: Target,
+        limits: PoolLimits,
+        budgets: Vec<Arc<Budget>>,
+        runtime: Handle,
+        on_failure: OnFailure,
+    ) -> Pool {
+        let state = Mutex::new(State { pause: limits.retry_min, ..State::default() });
+        let shared = Arc::new(Shared { target, limits, budgets, runtime, on_failure, state });
+        shared.budgets.iter().for_each(|budget| budget.join(&shared));
+        Pool { shared }
     }
 
     /// Lends a connection, waiting until `deadline` at most. May be dropped while waiting.
@@ -182,7 +201,7 @@ impl Pool {
             if late < deadline {
                 match timeout_at(late, &mut place.hand).await {
                     Ok(handed) => return handed.unwrap_or(Err(PoolError::Closed)),
-                    Err(_) => self.shared.connect_if_useful(&mut self.shared.state.lock()),
+                    Err(_) => self.shared.connect_if_useful(self.shared.state.lock()),
                 }
             }
         }
@@ -190,7 +209,8 @@ impl Pool {
             Ok(handed) => handed.unwrap_or(Err(PoolError::Closed)),
             Err(_) => {
                 let state = self.shared.state.lock();
-                Err(PoolError::Timeout { last: state.failing.clone(), live: state.live })
+                let budget = state.short.map(|i| Arc::clone(&self.shared.budgets[i]));
+                Err(PoolError::Timeout { last: state.failing.clone(), live: state.live, budget })
             }
         }
     }
@@ -237,11 +257,11 @@ impl Pool {
         }
         state.idle = kept;
         state.live = live;
-        if wanted {
-            self.shared.connect_if_useful(&mut state);
-        }
         drop(state);
-        gone.into_iter().for_each(|idle| idle.backend.farewell());
+        self.shared.end(gone.into_iter().map(|idle| idle.backend));
+        if wanted {
+            self.shared.connect_if_useful(self.shared.state.lock());
+        }
     }
 
     /// Closes the idle connections and turns the line away; what is lent is closed when it
@@ -252,8 +272,9 @@ impl Pool {
         let line = std::mem::take(&mut state.line);
         let idle = std::mem::take(&mut state.idle);
         state.live -= idle.len();
+        self.shared.be_short(&mut state, None);
         drop(state);
-        idle.into_iter().for_each(|idle| idle.backend.farewell());
+        self.shared.end(idle.into_iter().map(|idle| idle.backend));
         line.into_iter().for_each(|w| drop(w.hand.send(Err(PoolError::Closed))));
     }
 
@@ -301,6 +322,10 @@ impl Drop for Place {
         if let Ok(at) = state.line.binary_search_by_key(&self.ticket, |w| w.ticket) {
             state.line.remove(at);
         }
+        if state.short.is_some() {
+            // Perhaps it was the one for whom there is no room.
+            self.pool.connect_if_useful(state);
+        }
         // A connection that was handed over and not taken goes back when `hand` is dropped.
     }
 }
@@ -318,7 +343,7 @@ impl Shared {
         {
             if self.may_lend(&mut idle) {
                 drop(state);
-                dead.into_iter().for_each(|backend| backend.farewell());
+                self.end(dead.into_iter());
                 return Ok(Taken::Lent(self.lend(idle.backend)));
             }
             state.live -= 1;
@@ -329,9 +354,9 @@ impl Shared {
         state.next_ticket += 1;
         let since = Instant::now();
         state.line.push_back(Waiter { ticket, since, hand: sender });
-        self.connect_if_useful(&mut state);
         drop(state);
-        dead.into_iter().for_each(|backend| backend.farewell());
+        self.end(dead.into_iter());
+        self.connect_if_useful(self.state.lock());
         Ok(Taken::Place(Place { pool: self.clone(), ticket, since, hand }))
     }
 
@@ -363,18 +388,88 @@ impl Shared {
         self.limits.min_size.min(self.size())
     }
 
+    /// Connections have ended that were counted as live until now. The caller holds no state.
+    fn end(&self, gone: impl ExactSizeIterator<Item = Box<Backend>>) {
+        let connections = gone.len();
+        gone.for_each(|backend| backend.farewell());
+        if connections > 0 {
+            Budget::give_back(&self.budgets, connections);
+        }
+    }
+
     /// Starts connecting when somebody waits for whom nobody connects yet, or when there are
-    /// fewer than are always to be there, and there is room. After a failure one attempt at a
+    /// fewer than are always to be there, as far as all bounds allow. Where a bound that is
+    /// shared with others doesn't, a connection that they don't use is closed for it.
+    fn connect_if_useful<'a>(self: &'a Arc<Self>, mut state: MutexGuard<'a, State>) {
+        while let Some(i) = self.start_connecting(&mut state) {
+            let Some(budget) = self.budgets.get(i) else { return };
+            drop(state);
+            if !budget.close_an_idle_one() {
+                return;
+            }
+            state = self.state.lock();
+        }
+    }
+
+    /// As [`connect_if_useful`](Self::connect_if_useful), but leaves other pools alone: gives
+    /// the budget that has no room for somebody who waits. After a failure one attempt at a
     /// time.
-    fn connect_if_useful(self: &Arc<Self>, state: &mut State) {
+    fn start_connecting(self: &Arc<Self>, state: &mut State) -> Option<usize> {
         loop {
             let allowed = state.failing.is_none() || state.connecting == 0;
-            if state.closed || !(allowed && self.wants_more(state)) {
-                return;
+            if state.closed || !allowed || !self.wants_more(state) {
+                self.be_short(state, None);
+                return None;
+            }
+            if let Err(i) = Budget::take(&self.budgets) {
+                let waits = state.connecting < state.line.len();
+                if !waits {
+                    self.be_short(state, None);
+                    return None;
+                }
+                if state.short == Some(i) {
+                    return Some(i);
+                }
+                // Once more after it is known: there may be room since we looked.
+                self.be_short(state, Some(i));
+                continue;
             }
             state.connecting += 1;
             self.runtime.spawn(self.clone().connect(Duration::ZERO));
         }
+    }
+
+    /// Somebody waits for room in this budget now, or nobody in any.
+    fn be_short(&self, state: &mut State, of: Option<usize>) {
+        let before = std::mem::replace(&mut state.short, of);
+        for (budget, waits) in [(of, true), (before, false)] {
+            if let Some(budget) = budget.and_then(|i| self.budgets.get(i)) {
+                budget.wait(waits);
+            }
+        }
+    }
+
+    /// Since when the first one waits, when it is a budget that has no room for it.
+    fn short_since(&self) -> Option<Instant> {
+        let state = self.state.lock();
+        state.short.and_then(|_| state.line.front().map(|w| w.since))
+    }
+
+    /// Since when the connection is idle that is it for longest.
+    fn idle_since(&self) -> Option<Instant> {
+        self.state.lock().idle.iter().map(|idle| idle.since).min()
+    }
+
+    /// Closes that one; false when there is none.
+    fn close_oldest(&self) -> bool {
+        let mut state = self.state.lock();
+        let oldest = state.idle.iter().enumerate().min_by_key(|(_, idle)| idle.since);
+        let Some((at, _)) = oldest else { return false };
+        let oldest = state.idle.remove(at);
+        state.live -= 1;
+        drop(state);
+        self.end(std::iter::once(oldest.backend));
+        true
     }
 
     fn wants_more(&self, state: &State) -> bool {
@@ -437,7 +532,7 @@ impl Shared {
         drop(state);
         // First handed over, so that nobody connects for the one who gets this.
         self.take_back(backend);
-        self.connect_if_useful(&mut self.state.lock());
+        self.connect_if_useful(self.state.lock());
     }
 
     /// The line's fate after a failed attempt. When the node can't be reached, or no connection
@@ -452,7 +547,9 @@ impl Shared {
             state.connecting -= 1;
             // Those who share the last attempt under way share its end, too.
             let told = if hopeless { std::mem::take(&mut state.line) } else { VecDeque::new() };
+            self.be_short(&mut state, None);
             drop(state);
+            Budget::give_back(&self.budgets, 1);
             let error = PoolError::Connect(failure);
             told.into_iter().for_each(|w| drop(w.hand.send(Err(error.clone()))));
             return None;
@@ -468,17 +565,16 @@ impl Shared {
             return self.discard(backend);
         }
         loop {
+            let rival = self.rival();
             let mut state = self.state.lock();
-            if state.closed {
+            let own = state.line.front().map(|w| w.since);
+            // One of the reserve, for which nobody waits any more, is one too many.
+            let spare = own.is_none() && state.live > self.size();
+            if state.closed || spare || rival.is_some_and(|rival| comes_first(rival, own)) {
                 drop(state);
                 return self.discard(backend);
             }
             let Some(first) = state.line.pop_front() else {
-                if state.live > self.size() {
-                    // Of the reserve, and nobody waits any more.
-                    drop(state);
-                    return self.discard(backend);
-                }
                 backend.rest();
                 state.idle.push(Idle { backend, since: Instant::now() });
                 return;
@@ -491,11 +587,20 @@ impl Shared {
         }
     }
 
-    fn discard(self: &Arc<Self>, backend: Box<Backend>) {
-        let mut state = self.state.lock();
-        state.live -= 1;
-        self.connect_if_useful(&mut state);
-        drop(state);
-        backend.farewell();
+    /// Since when the first one of another pool waits for room that this pool takes up.
+    fn rival(self: &Arc<Self>) -> Option<Instant> {
+        let short = self.budgets.iter().filter(|budget| budget.is_short());
+        short.filter_map(|budget| budget.first_beside(self)).min()
     }
+
+    fn discard(self: &Arc<Self>, backend: Box<Backend>) {
+        self.state.lock().live -= 1;
+        self.end(std::iter::once(backend));
+        self.connect_if_useful(self.state.lock());
+    }
+}
+
+/// Whether somebody of another pool gets a connection's place before the first of its own line.
+fn comes_first(rival: Instant, own: Option<Instant>) -> bool {
+    own.is_none_or(|own| rival + EARLIER < own)
 }

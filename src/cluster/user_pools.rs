@@ -114,17 +114,23 @@ impl UserPools {
             } else {
                 "See the user's server password and the node's pg_hba.conf."
             }),
-            PoolError::Timeout { last, live } => {
-                let size = pool.stats().size;
-                let error = shard
-                    .unavailable(
-                        &format!("{live} of {size} connections for user {user} are busy"),
-                        waited,
-                    )
-                    .with_hint(
-                        "Waited for limits.queue_timeout. Shorten transactions, or raise \
-                         pool.size within the server's max_connections.",
-                    );
+            PoolError::Timeout { last, live, budget } => {
+                let busy = match &budget {
+                    Some(budget) => format!(
+                        "{live} connections for user {user} are busy, and all {} of {}",
+                        budget.size(),
+                        budget.setting()
+                    ),
+                    None => {
+                        let size = pool.stats().size;
+                        format!("{live} of {size} connections for user {user} are busy")
+                    }
+                };
+                let setting = budget.as_ref().map_or("pool.size", |budget| budget.setting());
+                let error = shard.unavailable(&busy, waited).with_hint(format!(
+                    "Waited for limits.queue_timeout. Shorten transactions, or raise {setting} \
+                     within the server's max_connections."
+                ));
                 match last {
                     Some(e) => error.with_detail(format!("Connecting one more failed: {e}.")),
                     None => error,

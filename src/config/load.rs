@@ -141,6 +141,7 @@ impl Loader<'_> {
         if shards.len() > 1 && (of_sessions || pool_mode == Some(PoolMode::Session)) {
             section.wrong_here("pool_mode = \"session\" is for a database of one shard");
         }
+        let node_size = optional_size(section, "node_size", 1..=100_000);
         section.finish();
         Database {
             name: name.into(),
@@ -149,6 +150,7 @@ impl Loader<'_> {
             rules_file,
             catalog: self.directory.join(catalog.unwrap_or_default()),
             users,
+            node_size,
             control_user,
             pool_mode: pool_mode.unwrap_or_default(),
             shards,
@@ -385,6 +387,7 @@ fn pool(section: &Section) -> Pool {
         min_size: section.number("min_size", 0, 0..=10_000) as usize,
         reserve_size: section.number("reserve_size", 0, 0..=10_000) as usize,
         reserve_after: section.duration("reserve_after", 5 * SECOND, 10 * MILLISECOND..=HOUR),
+        node_size: optional_size(section, "node_size", 1..=100_000),
         connect_timeout: section.duration(
             "connect_timeout",
             5 * SECOND,

@@ -75,6 +75,8 @@ pub struct Pool {
     /// More than `size`, for statements that have waited for `reserve_after`.
     pub reserve_size: usize,
     pub reserve_after: Duration,
+    /// Connections to one server for all users of all databases; `None`: no bound of its own.
+    pub node_size: Option<usize>,
     /// To reach a server and authenticate.
     pub connect_timeout: Duration,
     /// An unused connection is closed after this.
@@ -149,6 +151,8 @@ pub struct Database {
     pub catalog: PathBuf,
     /// At least one.
     pub users: Vec<User>,
+    /// Connections to one node for all users of this database, beside [`Pool::node_size`].
+    pub node_size: Option<usize>,
     /// Index in `users`: who pgherd's own queries run as.
     pub control_user: usize,
     /// For users that have none of their own.

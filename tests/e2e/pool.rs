@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use pgherd::cluster::ask::ask;
-use pgherd::cluster::{Backend, Cluster, ClusterError, Lent, PoolStats, UserPools, View};
+use pgherd::cluster::{
+    Backend, Cluster, ClusterError, Lent, PoolStats, ServerBudgets, UserPools, View,
+};
 use pgherd::config::{Overrides, Settings, load};
 use pgherd::local::{Node, Stop};
 use pgherd::placement::ShardId;
@@ -30,7 +32,7 @@ pub fn settings(herd: &TestHerd) -> Settings {
 }
 
 pub fn start(settings: &Settings) -> Arc<Cluster> {
-    Cluster::start(settings, &settings.databases[0], Handle::current())
+    Cluster::start(settings, &settings.databases[0], &ServerBudgets::default(), Handle::current())
 }
 
 /// A cluster with so many connections a pool, and the pools of the herd's user.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pgherd::cluster::Cluster;
+use pgherd::cluster::{Cluster, ServerBudgets};
 use pgherd::config::rules::TableName;
 use pgherd::config::{Overrides, load};
 use pgherd::local::Stop;
@@ -22,7 +22,12 @@ async fn start(herd: &TestHerd) -> Arc<Cluster> {
     let mut settings = load(&herd.config(), &Overrides::default()).expect("the herd's own");
     settings.cluster.schema_poll = Duration::from_millis(100);
     settings.pool.connect_timeout = Duration::from_secs(1);
-    let cluster = Cluster::start(&settings, &settings.databases[0], Handle::current());
+    let cluster = Cluster::start(
+        &settings,
+        &settings.databases[0],
+        &ServerBudgets::default(),
+        Handle::current(),
+    );
     let deadline = tokio::time::Instant::now() + SOON;
     cluster.schema().loaded(deadline).await.expect("loaded");
     cluster

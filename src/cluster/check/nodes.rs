@@ -119,7 +119,10 @@ fn one_node(at: &Where, facts: &NodeFacts, needed: usize, found: &mut Vec<Findin
             "max-connections",
             at.clone(),
             format!("{free} connections are free for us; the pools may take {needed}"),
-            format!("lower pool.size, or set max_connections = {} and restart", needed + 10),
+            format!(
+                "set pool.node_size, lower pool.size, or set max_connections = {} and restart",
+                needed + 10
+            ),
         ));
     }
     if facts.skew.abs() > SKEW_MAX {
@@ -337,7 +340,9 @@ fn connections_needed(settings: &Settings, database: &Database) -> usize {
         let reserve = user.pool_reserve_size.unwrap_or(settings.pool.reserve_size);
         user.pool_size.unwrap_or(settings.pool.size) + reserve
     });
-    pools.sum::<usize>() + OWN_CONNECTIONS
+    let bounds = [database.node_size, settings.pool.node_size];
+    let bound = bounds.into_iter().flatten().min().unwrap_or(usize::MAX);
+    pools.sum::<usize>().min(bound) + OWN_CONNECTIONS
 }
 
 #[cfg(test)]
