@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Failure;
 use super::output::show_line;
-use crate::config::settings::{ClientSecret, Settings};
+use crate::config::settings::{ClientSecret, ListenAddress, Settings};
 use crate::config::{self, Overrides};
 use crate::local::demo::{Target, load, network, run, stops};
 
@@ -74,7 +74,11 @@ impl Common {
 }
 
 fn target(settings: &Settings) -> Option<Target> {
-    let address = settings.proxy.listen.first()?;
+    let network = |listen: &ListenAddress| match listen {
+        ListenAddress::Network(address) => Some(*address),
+        ListenAddress::Socket(_) => None,
+    };
+    let address = settings.proxy.listen.iter().find_map(network)?;
     let database = settings.databases.first()?;
     let user = database.control_user()?;
     let ClientSecret::Password(password) = &user.client else { return None };

@@ -1,7 +1,6 @@
 //! `pgherd proxy`: serves clients.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +14,7 @@ use super::{Failure, logging};
 use crate::catalog::{FileStore, open_or_create};
 use crate::cluster::install::install_all;
 use crate::cluster::{Cluster, ServerBudgets};
+use crate::config::settings::ListenAddress;
 use crate::config::{self, Overrides, Settings, settings};
 use crate::proxy::{Database, Listener, Served, Stop};
 
@@ -35,7 +35,7 @@ pub struct Proxy {
     config: PathBuf,
     /// Listen here instead of at proxy.listen; may be given several times
     #[arg(long, value_name = "ADDRESS:PORT")]
-    listen: Vec<SocketAddr>,
+    listen: Vec<ListenAddress>,
     /// Override a setting, such as pool.size=40; may be given several times
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = super::check::key_value)]
     set: Vec<(String, String)>,

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use rustls::ClientConfig;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_postgres::config::SslMode as Wanted;
+use tokio_postgres::config::{Host, SslMode as Wanted};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_postgres::{Client, Config, Connection, Error, Socket};
 use tokio_rustls::client;
@@ -23,7 +23,9 @@ pub(super) async fn connect(
     config: &mut Config,
     tls: &ServerTls,
 ) -> Result<(Client, Driver), Error> {
+    let here = config.get_hosts().iter().any(|host| matches!(host, Host::Unix(_)));
     config.ssl_mode(match tls.mode {
+        _ if here => Wanted::Disable,
         SslMode::Disable => Wanted::Disable,
         SslMode::Prefer => Wanted::Prefer,
         SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => Wanted::Require,

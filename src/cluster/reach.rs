@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 
 use super::error::ConnectError;
 use crate::config::settings::NodeAddress;
@@ -27,6 +27,11 @@ pub(super) async fn reach(
     silence: Duration,
     tls: &ServerTls,
 ) -> Result<Reached, ConnectError> {
+    if let Some(file) = address.socket_file() {
+        // As with libpq there is no TLS on this machine, whatever is wanted elsewhere.
+        let stream = Stream::Unix(UnixStream::connect(file).await?);
+        return Ok(Reached { stream, binding: None });
+    }
     let socket = connect(address, silence).await?;
     let Some(config) = &tls.config else {
         return Ok(Reached { stream: Stream::Tcp(socket), binding: None });

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::Read;
-use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -160,6 +159,10 @@ impl Loader<'_> {
     fn proxy(&self, section: &Section) -> Proxy {
         let proxy = Proxy {
             listen: listen(section),
+            socket_mode: section
+                .parsed("socket_mode", "0777", "permissions, such as 0770", socket_mode)
+                .unwrap_or_default(),
+            proxy_protocol: proxy_protocol(section),
             workers: section.number("workers", 0, 0..=1024) as usize,
             backlog: section.number("backlog", 1024, 1..=65_535) as u32,
             drain_timeout: section.duration("drain_timeout", 30 * SECOND, Duration::ZERO..=HOUR),
@@ -337,23 +340,42 @@ impl Loader<'_> {
 /// Bounds the connections of one database, and keeps far below the 16 bits that name a shard.
 const SHARDS_MAX: usize = 1024;
 
-fn listen(section: &Section) -> Vec<SocketAddr> {
-    let written = section.texts("listen", "addresses, such as \"127.0.0.1:6432\"");
-    let mut listen = Vec::new();
+fn listen(section: &Section) -> Vec<ListenAddress> {
+    let expected = "addresses, such as \"127.0.0.1:6432\" or \"/run/pgherd:6432\"";
+    let written = section.texts("listen", expected);
+    let mut listen: Vec<ListenAddress> = Vec::new();
     for (i, text) in &written {
-        match text.parse::<SocketAddr>() {
+        match text.parse() {
+            Ok(address) if listen.contains(&address) => {
+                section.wrong_item("listen", *i, format!("{text} is there twice"));
+            }
             Ok(address) => listen.push(address),
-            Err(_) => section.wrong_item(
-                "listen",
-                *i,
-                format!("expected an address and port such as \"127.0.0.1:6432\", found {text:?}"),
-            ),
+            Err(why) => section.wrong_item("listen", *i, why),
         }
     }
     if written.is_empty() {
-        listen.push(SocketAddr::from(([127, 0, 0, 1], 6432)));
+        listen.push(ListenAddress::Network(([127, 0, 0, 1], 6432).into()));
     }
     listen
+}
+
+fn proxy_protocol(section: &Section) -> Vec<Network> {
+    let written = section.texts("proxy_protocol", "networks, such as \"10.0.0.0/8\"");
+    let read = |(i, text): &(usize, String)| match Network::parse(text) {
+        Ok(network) => Some(network),
+        Err(why) => {
+            section.wrong_item("proxy_protocol", *i, why);
+            None
+        }
+    };
+    written.iter().filter_map(read).collect()
+}
+
+/// Permissions in octal digits.
+fn socket_mode(text: &str) -> Option<u32> {
+    let octal = (3..=4).contains(&text.len()) && text.bytes().all(|b| (b'0'..=b'7').contains(&b));
+    let mode = u32::from_str_radix(text, 8).ok()?;
+    (octal && mode <= 0o777).then_some(mode)
 }
 
 fn optional_size(

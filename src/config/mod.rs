@@ -1,5 +1,6 @@
 //! What a person writes: settings and sharding rules; checked, with the line at fault named.
 
+mod address;
 mod document;
 mod load;
 mod mistake;

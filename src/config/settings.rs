@@ -1,11 +1,10 @@
 //! The settings as the rest of the house sees them: typed, in bounds, with their defaults.
 
-use std::fmt;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use super::address::{ListenAddress, Network, NodeAddress, SocketFile};
 use super::rules::Rules;
 use super::secret::Secret;
 use super::tls::{ClientTls, ServerTls};
@@ -35,7 +34,11 @@ impl Settings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proxy {
     /// At least one.
-    pub listen: Vec<SocketAddr>,
+    pub listen: Vec<ListenAddress>,
+    /// Permissions of the socket files among them.
+    pub socket_mode: u32,
+    /// Who has to say for whom it speaks, by the PROXY protocol.
+    pub proxy_protocol: Vec<Network>,
     /// Threads that serve clients; 0 is one a core.
     pub workers: usize,
     /// Connections that the kernel keeps until they are accepted.
@@ -222,53 +225,4 @@ pub struct Shard {
     pub nodes: Vec<NodeAddress>,
     /// How they are spoken to.
     pub tls: ServerTls,
-}
-
-/// A Postgres server's address.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct NodeAddress {
-    /// A name or an address, IPv6 without brackets.
-    pub host: Box<str>,
-    pub port: u16,
-}
-
-impl NodeAddress {
-    /// Reads `host:port` or `[v6]:port`.
-    pub fn parse(text: &str) -> Option<NodeAddress> {
-        let (host, port) = text.rsplit_once(':')?;
-        let host = match host.strip_prefix('[') {
-            Some(v6) => v6.strip_suffix(']')?,
-            None if host.contains(':') => return None,
-            None => host,
-        };
-        let port: u16 = port.parse().ok().filter(|port| *port > 0)?;
-        let plain = !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || c == '/');
-        plain.then(|| NodeAddress { host: host.into(), port })
-    }
-}
-
-impl fmt::Display for NodeAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::NodeAddress;
-
-    #[test]
-    fn addresses_are_read_and_shown() {
-        for good in ["127.0.0.1:5432", "db1.example.org:1", "[::1]:65535"] {
-            assert_eq!(NodeAddress::parse(good).map(|a| a.to_string()).as_deref(), Some(good));
-        }
-        for bad in ["", "localhost", "localhost:", ":5432", "h:0", "h:65536", "::1:5432", "[::1:1"]
-        {
-            assert_eq!(NodeAddress::parse(bad), None, "{bad}");
-        }
-    }
 }

@@ -76,6 +76,7 @@ nodes = ["127.0.0.1:6433"]
 fn a_small_file_gets_the_defaults() {
     let settings = good(SMALL);
     assert_eq!(settings.proxy.listen, ["127.0.0.1:6432".parse().unwrap()]);
+    assert_eq!(settings.proxy.socket_mode, 0o777);
     assert_eq!(settings.pool.size, 20);
     assert_eq!(settings.limits.message_size, 64 << 20);
     assert_eq!(settings.log.format, LogFormat::Text);

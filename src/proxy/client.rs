@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use rustls::ServerConfig;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::failure::Failure;
+use super::peer::Peer;
 use crate::wire::frame::{self, Header};
+use crate::wire::proxy_protocol::{Header as ProxyHeader, HeaderReader};
 use crate::wire::stream::Stream;
 use crate::wire::{ProtocolError, frontend, tls};
 
@@ -34,6 +36,7 @@ pub struct Client {
     pub output: BytesMut,
     /// `limits.message_size`, in bytes.
     max_message: usize,
+    peer: Peer,
 }
 
 /// Why a client can't be served any more.
@@ -60,8 +63,32 @@ impl From<io::Error> for Gone {
 }
 
 impl Client {
-    pub fn new(stream: Stream, max_message: usize) -> Client {
-        Client { stream, input: BytesMut::new(), output: BytesMut::new(), max_message }
+    pub fn new(stream: Stream, peer: Peer, max_message: usize) -> Client {
+        Client { stream, input: BytesMut::new(), output: BytesMut::new(), max_message, peer }
+    }
+
+    /// Where it comes from.
+    pub fn peer(&self) -> Peer {
+        self.peer
+    }
+
+    /// Takes the header by which a load balancer says for whom it speaks, before anything else
+    /// was read. Not a byte behind it is.
+    pub async fn take_proxy_header(&mut self) -> Result<(), Gone> {
+        let mut reader = HeaderReader::default();
+        loop {
+            let wanted = reader.wants()?;
+            if wanted == 0 {
+                break;
+            }
+            let mut piece = vec![0; wanted];
+            self.stream.read_exact(&mut piece).await?;
+            reader.take(&piece);
+        }
+        if let ProxyHeader::For(address) = reader.finish()? {
+            self.peer = Peer::Network(address);
+        }
+        Ok(())
     }
 
     /// The next whole message, if it has been read: its type byte and body.
@@ -143,6 +170,16 @@ impl Client {
         }
         self.stream = Stream::over_tls(tls::accept(socket, config, direct).await?);
         Ok(())
+    }
+
+    /// Whether TLS can be spoken: as with Postgres, not over a Unix socket.
+    pub fn may_encrypt(&self) -> bool {
+        matches!(self.stream, Stream::Tcp(_))
+    }
+
+    /// Whether it came in by a Unix socket.
+    pub fn is_local(&self) -> bool {
+        matches!(self.stream, Stream::Unix(_))
     }
 
     pub fn is_encrypted(&self) -> bool {

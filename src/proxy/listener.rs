@@ -2,22 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rand::RngCore;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::cancel::CancelKeys;
-use super::client::Client;
+use super::client::{Client, Gone};
+use super::door::Door;
 use super::failure::Failure;
+use super::peer::Peer;
 use super::session::{Stopping, shutting_down};
 use super::startup::{Began, Served, Shared, Tls, Welcomed, begin, tell, welcome};
-use crate::config::settings::{Limits, Proxy as ProxySettings};
+use crate::config::settings::{Limits, ListenAddress, Proxy as ProxySettings};
 use crate::wire::stream::Stream;
 
 /// Pause after an accept that failed, such as for want of file descriptors.
@@ -29,7 +29,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A proxy that listens and doesn't serve yet.
 pub struct Listener {
-    sockets: Vec<TcpListener>,
+    doors: Vec<Door>,
     shared: Arc<Shared>,
     stopping: watch::Sender<Stopping>,
     settings: ProxySettings,
@@ -64,14 +64,11 @@ impl Listener {
         limits: &Limits,
         databases: BTreeMap<Box<str>, Served>,
     ) -> io::Result<Listener> {
-        let sockets = settings
-            .listen
-            .iter()
-            .map(|address| {
-                listen(*address, settings.backlog)
-                    .map_err(|e| io::Error::new(e.kind(), format!("{address}: {e}")))
-            })
-            .collect::<io::Result<_>>()?;
+        let open = |address: &ListenAddress| {
+            Door::open(address, settings)
+                .map_err(|e| io::Error::new(e.kind(), format!("{address}: {e}")))
+        };
+        let doors = settings.listen.iter().map(open).collect::<io::Result<_>>()?;
         let (stopping, stop) = watch::channel(Stopping::No);
         let mut mock = [0; 32];
         rand::rng().fill_bytes(&mut mock);
@@ -82,13 +79,14 @@ impl Listener {
             cancel: Arc::new(CancelKeys::default()),
             mock,
             stopping: stop,
+            proxied: settings.proxy_protocol.clone(),
         };
-        Ok(Listener { sockets, shared: Arc::new(shared), stopping, settings: settings.clone() })
+        Ok(Listener { doors, shared: Arc::new(shared), stopping, settings: settings.clone() })
     }
 
     /// Where it listens; port 0 has been replaced by the one that was found.
-    pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect()
+    pub fn addresses(&self) -> Vec<ListenAddress> {
+        self.doors.iter().filter_map(|door| door.address().ok()).collect()
     }
 
     /// What stops it.
@@ -98,17 +96,17 @@ impl Listener {
 
     /// Serves until it is stopped, and everybody is gone.
     pub async fn serve(self) {
-        let Listener { sockets, shared, stopping, settings } = self;
+        let Listener { doors, shared, stopping, settings } = self;
         let mut accepting = JoinSet::new();
         let clients = Arc::new(Semaphore::new(shared.limits.clients.min(Semaphore::MAX_PERMITS)));
         let refused = Arc::new(Semaphore::new(REFUSED_AT_ONCE));
-        for socket in sockets {
+        for door in doors {
             let gate = Gate {
                 shared: Arc::clone(&shared),
                 clients: Arc::clone(&clients),
                 refused: Arc::clone(&refused),
             };
-            accepting.spawn(gate.accept(socket));
+            accepting.spawn(gate.accept(door));
         }
         let mut stop = stopping.subscribe();
         let _ = stop.wait_for(|s| *s != Stopping::No).await;
@@ -128,14 +126,7 @@ impl Listener {
     }
 }
 
-fn listen(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(backlog)
-}
-
-/// One listening socket's door.
+/// What a door opens to.
 struct Gate {
     shared: Arc<Shared>,
     clients: Arc<Semaphore>,
@@ -143,9 +134,9 @@ struct Gate {
 }
 
 impl Gate {
-    async fn accept(self, socket: TcpListener) {
+    async fn accept(self, door: Door) {
         loop {
-            match socket.accept().await {
+            match door.accept().await {
                 Ok((stream, peer)) => self.admit(stream, peer),
                 Err(error) => {
                     tracing::warn!(%error, "a connection was not accepted");
@@ -155,12 +146,8 @@ impl Gate {
         }
     }
 
-    fn admit(&self, stream: TcpStream, peer: SocketAddr) {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, %peer, "a connection was lost at once");
-            return;
-        }
-        let client = Client::new(Stream::Tcp(stream), self.shared.limits.message_size);
+    fn admit(&self, stream: Stream, peer: Peer) {
+        let client = Client::new(stream, peer, self.shared.limits.message_size);
         let shared = Arc::clone(&self.shared);
         match Arc::clone(&self.clients).try_acquire_owned() {
             Ok(permit) => {
@@ -197,6 +184,7 @@ async fn serve_one(mut client: Client, shared: Arc<Shared>, _permit: OwnedSemaph
             farewell(client).await;
         }
         Ok(Err(gone)) => {
+            not_let_in(client.peer(), &gone);
             tell(&gone, &mut client.output);
             farewell(client).await;
         }
@@ -208,6 +196,7 @@ async fn serve_one(mut client: Client, shared: Arc<Shared>, _permit: OwnedSemaph
             Ok(Welcomed::Session(session)) => session.run().await,
             Ok(Welcomed::Tunnel(tunnel)) => tunnel.run().await,
             Err((mut client, gone)) => {
+                not_let_in(client.peer(), &gone);
                 tell(&gone, &mut client.output);
                 farewell(client).await;
             }
@@ -215,10 +204,19 @@ async fn serve_one(mut client: Client, shared: Arc<Shared>, _permit: OwnedSemaph
     }
 }
 
+fn not_let_in(peer: Peer, gone: &Gone) {
+    match gone {
+        // Such as a look whether the port is open.
+        Gone::Closed => tracing::debug!(%peer, "a client left before it was let in"),
+        Gone::Protocol(why) => tracing::info!(%peer, %why, "a client was not let in"),
+        Gone::Sent(why) => tracing::info!(%peer, why = %why.message, "a client was not let in"),
+    }
+}
+
 /// Answers a client for whom there is no room as soon as it has said that it is one; a cancel
 /// request is acted on.
 async fn turn_away(mut client: Client, shared: Arc<Shared>, _permit: OwnedSemaphorePermit) {
-    match timeout(FAREWELL, super::startup::first_packet(&mut client, shared.tls.as_ref())).await {
+    match timeout(FAREWELL, super::startup::first_packet(&mut client, &shared)).await {
         Ok(Ok(Some(request))) => {
             shared.cancel.cancel(&request, shared.limits.startup_timeout).await;
         }

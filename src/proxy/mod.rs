@@ -1,6 +1,6 @@
 //! A client's session: read → route → run → reply.
 //!
-//! The way of a client through the files: `listener` → `startup` → `session`, which reads
+//! The way of a client through the files: `door` → `listener` → `startup` → `session`, which reads
 //! messages. A text goes through `query`, a function call through `function_call`, messages of the extended protocol through `extended`
 //! and `leg`; `planner` says what each statement is and where it goes, `control` what of it the
 //! session answers by itself, `ddl` what goes to all shards. `held` is the connection that
@@ -14,6 +14,7 @@ pub mod client;
 mod control;
 pub mod database;
 mod ddl;
+mod door;
 pub mod explain;
 mod extended;
 pub mod failure;
@@ -21,6 +22,7 @@ mod function_call;
 mod held;
 mod leg;
 pub mod listener;
+pub mod peer;
 mod planner;
 mod query;
 mod relay;
@@ -28,6 +30,7 @@ pub mod replies;
 pub mod session;
 mod setting_call;
 pub mod settings;
+mod socket_file;
 pub mod startup;
 pub mod state;
 pub mod statements;

@@ -141,7 +141,8 @@ impl Session {
         let end = self.serve().await;
         self.let_go().await;
         if let Err(gone) = end {
-            tracing::debug!(user = %self.user, ?gone, "a session ended");
+            let peer = self.client.peer();
+            tracing::debug!(user = %self.user, %peer, ?gone, "a session ended");
             tell(&gone, &mut self.client.output);
         }
         self.client.close().await;

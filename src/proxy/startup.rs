@@ -17,7 +17,7 @@ use super::state::{ClientState, RouteHints};
 use super::statements::ClientStatements;
 use super::tunnel::{self, Tunnel};
 use crate::cluster::{StartupParameters, UserPools};
-use crate::config::settings::{ClientSecret, Limits, PoolMode};
+use crate::config::settings::{ClientSecret, Limits, Network, PoolMode};
 use crate::config::tls::ClientTls;
 use crate::wire::ProtocolError;
 use crate::wire::auth::end_point::end_point;
@@ -35,6 +35,8 @@ pub struct Shared {
     /// A random secret, for what an unknown user is asked.
     pub mock: [u8; 32],
     pub stopping: watch::Receiver<Stopping>,
+    /// Who has to say for whom it speaks, by the PROXY protocol. Nobody else is believed.
+    pub proxied: Vec<Network>,
 }
 
 /// TLS towards clients.
@@ -75,9 +77,9 @@ impl Served {
 /// Whether a connection is a cancel request, which is served also when no client is any more.
 pub async fn first_packet(
     client: &mut Client,
-    tls: Option<&Tls>,
+    shared: &Shared,
 ) -> Result<Option<CancelRequest>, Gone> {
-    Ok(match open(client, tls).await? {
+    Ok(match open(client, shared).await? {
         Opening::Cancel(request) => Some(request),
         _ => None,
     })
@@ -86,12 +88,13 @@ pub async fn first_packet(
 /// From the first byte to the proof of who connects. The caller bounds its time.
 pub async fn begin(client: &mut Client, shared: &Shared) -> Result<Began, Gone> {
     let tls = shared.tls.as_ref();
-    let startup = match open(client, tls).await? {
+    let startup = match open(client, shared).await? {
         Opening::Cancel(request) => return Ok(Began::Cancel(request)),
         Opening::Startup(startup) => startup,
         _ => return Err(ProtocolError::fatal("an unexpected packet at startup").into()),
     };
-    if tls.is_some_and(|tls| tls.settings.required) && !client.is_encrypted() {
+    let required = tls.is_some_and(|tls| tls.settings.required);
+    if required && !client.is_encrypted() && !client.is_local() {
         let failure = Failure::new("28000", "only connections over TLS are taken here")
             .with_hint("Connect with sslmode=require, or better with verify-full.");
         return Err(fatal(failure));
@@ -228,7 +231,12 @@ impl Beginner<'_> {
 }
 
 /// The first packets: encryption by TLS where it is configured, until one says what is wanted.
-async fn open(client: &mut Client, tls: Option<&Tls>) -> Result<Opening, Gone> {
+async fn open(client: &mut Client, shared: &Shared) -> Result<Opening, Gone> {
+    let from = client.peer().address();
+    if from.is_some_and(|from| shared.proxied.iter().any(|network| network.contains(from))) {
+        client.take_proxy_header().await?;
+    }
+    let tls = shared.tls.as_ref().filter(|_| client.may_encrypt());
     let mut opener = Opener::default();
     if let Some(tls) = tls
         && client.begins_with_tls().await?
@@ -258,7 +266,7 @@ async fn open(client: &mut Client, tls: Option<&Tls>) -> Result<Opening, Gone> {
 
 async fn encrypt(client: &mut Client, tls: &Tls, direct: bool) -> Result<(), Gone> {
     client.encrypt(&tls.settings.config, direct).await.map_err(|error| {
-        tracing::info!(%error, "a client's TLS handshake failed");
+        tracing::info!(peer = %client.peer(), %error, "a client's TLS handshake failed");
         Gone::Closed
     })
 }

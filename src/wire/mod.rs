@@ -11,6 +11,7 @@ pub mod backend;
 pub mod error;
 pub mod frame;
 pub mod frontend;
+pub mod proxy_protocol;
 pub mod read;
 pub mod startup;
 pub mod stream;

@@ -10,12 +10,13 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsStream;
 
 #[derive(Debug)]
 pub enum Stream {
     Tcp(TcpStream),
+    Unix(UnixStream),
     Tls(Box<Tls>),
     /// While its socket is in a handshake, and when that has failed: nothing can be read or
     /// written.
@@ -72,7 +73,10 @@ impl Stream {
     pub fn is_quiet(&mut self) -> bool {
         let Some(socket) = self.socket_when_all_is_read() else { return false };
         let mut byte = [MaybeUninit::uninit(); 1];
-        let peeked = socket2::SockRef::from(socket).peek(&mut byte);
+        let peeked = match socket {
+            Socket::Tcp(socket) => socket2::SockRef::from(socket).peek(&mut byte),
+            Socket::Unix(socket) => socket2::SockRef::from(socket).peek(&mut byte),
+        };
         matches!(peeked, Err(e) if e.kind() == io::ErrorKind::WouldBlock)
     }
 
@@ -81,17 +85,28 @@ impl Stream {
     pub fn seems_quiet(&mut self) -> bool {
         let mut cx = Context::from_waker(std::task::Waker::noop());
         let Some(socket) = self.socket_when_all_is_read() else { return false };
-        socket.poll_read_ready(&mut cx).is_pending() || self.is_quiet()
+        let told = match socket {
+            Socket::Tcp(socket) => socket.poll_read_ready(&mut cx),
+            Socket::Unix(socket) => socket.poll_read_ready(&mut cx),
+        };
+        told.is_pending() || self.is_quiet()
     }
 
     /// The socket, unless there is something to read already that it gave away.
-    fn socket_when_all_is_read(&mut self) -> Option<&TcpStream> {
+    fn socket_when_all_is_read(&mut self) -> Option<Socket<'_>> {
         match self {
-            Stream::Tcp(s) => Some(s),
-            Stream::Tls(tls) => tls.holds_nothing().then(|| tls.inner.get_ref().0),
+            Stream::Tcp(s) => Some(Socket::Tcp(s)),
+            Stream::Unix(s) => Some(Socket::Unix(s)),
+            Stream::Tls(tls) => tls.holds_nothing().then(|| Socket::Tcp(tls.inner.get_ref().0)),
             Stream::Gone => None,
         }
     }
+}
+
+/// What a stream goes over.
+enum Socket<'s> {
+    Tcp(&'s TcpStream),
+    Unix(&'s UnixStream),
 }
 
 impl Tls {
@@ -141,6 +156,7 @@ impl AsyncRead for Stream {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Stream::Tcp(s) => Pin::new(s).poll_read(cx, buf),
+            Stream::Unix(s) => Pin::new(s).poll_read(cx, buf),
             Stream::Tls(s) => Pin::new(&mut s.inner).poll_read(cx, buf),
             Stream::Gone => gone(),
         }
@@ -155,6 +171,7 @@ impl AsyncWrite for Stream {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Stream::Tcp(s) => Pin::new(s).poll_write(cx, buf),
+            Stream::Unix(s) => Pin::new(s).poll_write(cx, buf),
             Stream::Tls(s) => s.poll_write(cx, buf),
             Stream::Gone => gone(),
         }
@@ -163,6 +180,7 @@ impl AsyncWrite for Stream {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Stream::Tcp(s) => Pin::new(s).poll_flush(cx),
+            Stream::Unix(s) => Pin::new(s).poll_flush(cx),
             Stream::Tls(s) => Pin::new(&mut s.inner).poll_flush(cx),
             Stream::Gone => gone(),
         }
@@ -171,6 +189,7 @@ impl AsyncWrite for Stream {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Stream::Tcp(s) => Pin::new(s).poll_shutdown(cx),
+            Stream::Unix(s) => Pin::new(s).poll_shutdown(cx),
             Stream::Tls(s) => Pin::new(&mut s.inner).poll_shutdown(cx),
             Stream::Gone => gone(),
         }
@@ -275,13 +294,13 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_decrypted_and_not_read_is_no_quiet() {
-        for over_tls in [true, false] {
-            let (mut ours, mut theirs) = if over_tls {
-                encrypted().await
-            } else {
-                let (one, other) = plain().await;
-                (Stream::Tcp(one), Stream::Tcp(other))
-            };
+        let (one, other) = plain().await;
+        let (here, there) = UnixStream::pair().unwrap();
+        for (mut ours, mut theirs) in [
+            encrypted().await,
+            (Stream::Tcp(one), Stream::Tcp(other)),
+            (Stream::Unix(here), Stream::Unix(there)),
+        ] {
             assert!(ours.is_quiet() && ours.seems_quiet());
             theirs.write_all(b"ab").await.unwrap();
             until_not_quiet(&mut ours).await;

@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
+use pgherd::config::settings::ListenAddress;
 use pgherd::config::{self, Overrides, Settings};
 use pgherd::local::{Herd, Node, Role, Stop};
 use serde_json::Value;
@@ -97,7 +98,8 @@ fn a_herd_goes_up_and_down_and_keeps_its_rows() {
     assert_eq!(status["proxy_port"], port);
     assert_eq!(status["database"], "app");
     let settings = load(&dir);
-    assert_eq!(settings.proxy.listen, [SocketAddr::from(([127, 0, 0, 1], port))]);
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    assert_eq!(settings.proxy.listen, [ListenAddress::Network(address)]);
     let database = settings.database("app").expect("a database");
     let shards: Vec<_> = database.shards.iter().map(|shard| &*shard.name).collect();
     assert_eq!(shards, ["s1", "s2"]);

@@ -13,6 +13,7 @@ mod psql;
 pub mod raw;
 mod refusals;
 mod same;
+mod sockets;
 mod stopping;
 mod streams;
 mod versions;

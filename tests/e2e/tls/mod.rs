@@ -1,6 +1,6 @@
 //! TLS on both sides, with certificates that the tests make.
 
-mod authority;
+pub mod authority;
 mod clients;
 mod hostile;
 mod servers;
