@@ -9,6 +9,7 @@ pub mod check;
 mod control;
 pub mod error;
 pub mod install;
+mod pause;
 pub mod pool;
 pub mod prepared;
 mod reach;
@@ -27,6 +28,7 @@ use tokio::time::sleep;
 
 pub use backend::{Backend, CancelToken, StartupParameters, Target};
 pub use error::{ClusterError, ConnectError};
+pub use pause::{Pause, Scope};
 pub use pool::{Budget, Lent, Pool, PoolError, PoolLimits, PoolStats, ServerBudgets};
 pub use schema::{SchemaLimits, SchemaWatch};
 pub use shard::{SearchLimits, Shard, View};
@@ -55,6 +57,9 @@ pub struct Cluster {
 struct State {
     /// One a configured user at most.
     users: HashMap<Box<str>, Arc<UserPools>>,
+    /// What is held back now.
+    pauses: Vec<pause::Active>,
+    last_pause: u64,
     closed: bool,
 }
 
@@ -151,6 +156,7 @@ impl Cluster {
             ClusterError::new("28000", message)
         })?;
         let pools = Arc::new(self.make_pools(user));
+        state.pauses.iter_mut().for_each(|active| active.cover(&pools));
         state.users.insert(name.into(), pools.clone());
         Ok(pools)
     }

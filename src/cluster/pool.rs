@@ -7,6 +7,7 @@
 //! connection or a new one.
 
 mod budget;
+mod pause;
 
 use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
@@ -15,12 +16,13 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::backend::{Backend, StartupParameters, Target};
 use super::error::ConnectError;
 pub use budget::{Budget, ServerBudgets};
+pub use pause::PoolPause;
 
 /// A connection that was idle for less than this is lent out without asking the kernel whether
 /// it is still open: what tokio already knows of the socket has to do. Under load it is always
@@ -59,11 +61,25 @@ pub struct PoolLimits {
 pub enum PoolError {
     /// Connecting failed, and nothing is to be hoped for from the connections that are out.
     Connect(ConnectError),
-    /// The time was up. What the last attempt to connect failed with, if it did, and how many
-    /// connections there are; the bound shared with other pools that kept it from more.
-    Timeout { last: Option<ConnectError>, live: usize, budget: Option<Arc<Budget>> },
+    /// The time was up.
+    Timeout(Waited),
+    /// The node doesn't take statements any more: ask again which one does.
+    Moved,
     /// The pool is being shut down.
     Closed,
+}
+
+/// What somebody has waited for in vain.
+#[derive(Debug, Clone)]
+pub struct Waited {
+    /// What the last attempt to connect failed with, if it did.
+    pub last: Option<ConnectError>,
+    /// Connections that there are.
+    pub live: usize,
+    /// The bound shared with other pools that kept it from more.
+    pub budget: Option<Arc<Budget>>,
+    /// Nothing is lent for now.
+    pub paused: bool,
 }
 
 /// Told of each failed attempt to connect.
@@ -83,6 +99,8 @@ struct Shared {
     runtime: Handle,
     on_failure: OnFailure,
     state: Mutex<State>,
+    /// A connection has come back while the pool was paused.
+    returned: Notify,
 }
 
 #[derive(Default)]
@@ -105,6 +123,8 @@ struct State {
     begin: Option<StartupParameters>,
     /// Which of its budgets has no room for somebody who waits.
     short: Option<usize>,
+    /// Who keeps the pool from lending; see [`PoolPause`].
+    pauses: usize,
     closed: bool,
 }
 
@@ -173,6 +193,8 @@ pub struct PoolStats {
     pub size: usize,
     pub min_size: usize,
     pub reserve_size: usize,
+    /// Nothing is lent for now.
+    pub paused: bool,
 }
 
 impl Pool {
@@ -185,7 +207,9 @@ impl Pool {
         on_failure: OnFailure,
     ) -> Pool {
         let state = Mutex::new(State { pause: limits.retry_min, ..State::default() });
-        let shared = Arc::new(Shared { target, limits, budgets, runtime, on_failure, state });
+        let returned = Notify::new();
+        let shared =
+            Arc::new(Shared { target, limits, budgets, runtime, on_failure, state, returned });
         shared.budgets.iter().for_each(|budget| budget.join(&shared));
         Pool { shared }
     }
@@ -209,8 +233,13 @@ impl Pool {
             Ok(handed) => handed.unwrap_or(Err(PoolError::Closed)),
             Err(_) => {
                 let state = self.shared.state.lock();
-                let budget = state.short.map(|i| Arc::clone(&self.shared.budgets[i]));
-                Err(PoolError::Timeout { last: state.failing.clone(), live: state.live, budget })
+                let budget = state.short.and_then(|i| self.shared.budgets.get(i));
+                Err(PoolError::Timeout(Waited {
+                    last: state.failing.clone(),
+                    live: state.live,
+                    budget: budget.cloned(),
+                    paused: state.pauses > 0,
+                }))
             }
         }
     }
@@ -295,6 +324,7 @@ impl Pool {
             size: self.shared.limits.size,
             min_size: self.shared.limits.min_size,
             reserve_size: self.shared.limits.reserve_size,
+            paused: state.pauses > 0,
         }
     }
 
@@ -339,6 +369,7 @@ impl Shared {
         }
         // Nobody passes those who wait; while somebody does, nothing is idle anyway.
         while state.line.is_empty()
+            && state.pauses == 0
             && let Some(mut idle) = state.idle.pop()
         {
             if self.may_lend(&mut idle) {
@@ -417,7 +448,7 @@ impl Shared {
     fn start_connecting(self: &Arc<Self>, state: &mut State) -> Option<usize> {
         loop {
             let allowed = state.failing.is_none() || state.connecting == 0;
-            if state.closed || !allowed || !self.wants_more(state) {
+            if state.closed || state.pauses > 0 || !allowed || !self.wants_more(state) {
                 self.be_short(state, None);
                 return None;
             }
@@ -437,39 +468,6 @@ impl Shared {
             state.connecting += 1;
             self.runtime.spawn(self.clone().connect(Duration::ZERO));
         }
-    }
-
-    /// Somebody waits for room in this budget now, or nobody in any.
-    fn be_short(&self, state: &mut State, of: Option<usize>) {
-        let before = std::mem::replace(&mut state.short, of);
-        for (budget, waits) in [(of, true), (before, false)] {
-            if let Some(budget) = budget.and_then(|i| self.budgets.get(i)) {
-                budget.wait(waits);
-            }
-        }
-    }
-
-    /// Since when the first one waits, when it is a budget that has no room for it.
-    fn short_since(&self) -> Option<Instant> {
-        let state = self.state.lock();
-        state.short.and_then(|_| state.line.front().map(|w| w.since))
-    }
-
-    /// Since when the connection is idle that is it for longest.
-    fn idle_since(&self) -> Option<Instant> {
-        self.state.lock().idle.iter().map(|idle| idle.since).min()
-    }
-
-    /// Closes that one; false when there is none.
-    fn close_oldest(&self) -> bool {
-        let mut state = self.state.lock();
-        let oldest = state.idle.iter().enumerate().min_by_key(|(_, idle)| idle.since);
-        let Some((at, _)) = oldest else { return false };
-        let oldest = state.idle.remove(at);
-        state.live -= 1;
-        drop(state);
-        self.end(std::iter::once(oldest.backend));
-        true
     }
 
     fn wants_more(&self, state: &State) -> bool {
@@ -542,8 +540,11 @@ impl Shared {
     fn after_failure(self: &Arc<Self>, failure: ConnectError) -> Option<Duration> {
         let mut state = self.state.lock();
         state.failing = Some(failure.clone());
+        // Who waits for the end of a pause waits for what there is then.
+        let paused = state.pauses > 0;
         let hopeless = failure.is_unreachable() || (state.live == 0 && !failure.is_full());
-        if hopeless || state.line.is_empty() || state.closed {
+        let hopeless = hopeless && !paused;
+        if hopeless || paused || state.line.is_empty() || state.closed {
             state.connecting -= 1;
             // Those who share the last attempt under way share its end, too.
             let told = if hopeless { std::mem::take(&mut state.line) } else { VecDeque::new() };
@@ -567,17 +568,19 @@ impl Shared {
         loop {
             let rival = self.rival();
             let mut state = self.state.lock();
-            let own = state.line.front().map(|w| w.since);
+            let paused = state.pauses > 0;
+            let own = state.line.front().filter(|_| !paused).map(|w| w.since);
             // One of the reserve, for which nobody waits any more, is one too many.
             let spare = own.is_none() && state.live > self.size();
             if state.closed || spare || rival.is_some_and(|rival| comes_first(rival, own)) {
                 drop(state);
                 return self.discard(backend);
             }
-            let Some(first) = state.line.pop_front() else {
+            let Some(first) = own.and_then(|_| state.line.pop_front()) else {
                 backend.rest();
                 state.idle.push(Idle { backend, since: Instant::now() });
-                return;
+                drop(state);
+                return self.tell_returned(paused);
             };
             drop(state);
             // Sent without the lock: what nobody takes comes back here.
@@ -587,15 +590,13 @@ impl Shared {
         }
     }
 
-    /// Since when the first one of another pool waits for room that this pool takes up.
-    fn rival(self: &Arc<Self>) -> Option<Instant> {
-        let short = self.budgets.iter().filter(|budget| budget.is_short());
-        short.filter_map(|budget| budget.first_beside(self)).min()
-    }
-
     fn discard(self: &Arc<Self>, backend: Box<Backend>) {
-        self.state.lock().live -= 1;
+        let mut state = self.state.lock();
+        state.live -= 1;
+        let paused = state.pauses > 0;
+        drop(state);
         self.end(std::iter::once(backend));
+        self.tell_returned(paused);
         self.connect_if_useful(self.state.lock());
     }
 }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::backend::{Backend, StartupParameters};
 use super::closed;
 use super::error::{ClusterError, ConnectError};
-use super::pool::{Lent, Pool, PoolError, PoolStats};
+use super::pool::{Lent, Pool, PoolError, PoolStats, Waited};
 use super::shard::Shard;
 use crate::placement::ShardId;
 
@@ -60,6 +60,8 @@ impl UserPools {
         for _ in 0..ATTEMPTS {
             let node = match pools.shard.primary() {
                 Some(node) => node,
+                // Who is held back waits for the end of that, in any pool of the shard.
+                None if pools.nodes.first().is_some_and(Pool::is_paused) => 0,
                 None => pools.shard.wait_primary(deadline).await?,
             };
             let Some(pool) = pools.nodes.get(node) else { break };
@@ -69,6 +71,7 @@ impl UserPools {
             };
             match lent {
                 Ok(lent) => return Ok(lent),
+                Err(PoolError::Moved) => {}
                 // The pool has told the shard, which looks for its primary again.
                 Err(PoolError::Connect(e)) if e.is_unreachable() => failure = Some((pool, e)),
                 // What the client itself has said at its beginning is wrong.
@@ -82,7 +85,7 @@ impl UserPools {
         }
         let why = match failure {
             Some((pool, e)) => format!("node {}: {e}", pool.target().address),
-            None => "it has no node".to_owned(),
+            None => "no node of it takes statements now".to_owned(),
         };
         Err(pools.shard.unavailable(&why, started.elapsed()))
     }
@@ -114,7 +117,11 @@ impl UserPools {
             } else {
                 "See the user's server password and the node's pg_hba.conf."
             }),
-            PoolError::Timeout { last, live, budget } => {
+            PoolError::Moved => shard.unavailable("its primary has changed", waited),
+            PoolError::Timeout(Waited { paused: true, .. }) => shard
+                .unavailable("it is paused", waited)
+                .with_hint("Waited for limits.queue_timeout. RESUME lets statements run again."),
+            PoolError::Timeout(Waited { last, live, budget, .. }) => {
                 let busy = match &budget {
                     Some(budget) => format!(
                         "{live} connections for user {user} are busy, and all {} of {}",
@@ -149,6 +156,20 @@ impl UserPools {
             let primary = shard.shard.primary().filter(|_| wanted);
             for (node, pool) in shard.nodes.iter().enumerate() {
                 pool.reap(primary == Some(node));
+            }
+        }
+    }
+
+    /// At the end of a pause in which the primary may have moved: who waits at a node that isn't
+    /// it asks again.
+    pub(super) fn redirect(&self) {
+        for shard in &self.shards {
+            let primary = shard.shard.primary();
+            for (node, pool) in shard.nodes.iter().enumerate() {
+                let away = primary.map_or(!pool.is_paused(), |primary| primary != node);
+                if away {
+                    pool.turn_away();
+                }
             }
         }
     }

@@ -12,6 +12,7 @@ mod login;
 mod modes;
 mod pool;
 mod pool_bounds;
+mod pool_pause;
 mod proxy;
 mod schema;
 mod support_itself;

@@ -269,12 +269,12 @@ async fn a_cancel_stops_what_runs_there() {
 }
 
 /// A query's answer, with the connection given back.
-async fn served(pools: &UserPools, shard: ShardId) -> Result<String, ClusterError> {
+pub async fn served(pools: &UserPools, shard: ShardId) -> Result<String, ClusterError> {
     let mut lent = pools.checkout(shard).await?;
     Ok(one(&mut lent, "SELECT pg_is_in_recovery()::text").await)
 }
 
-async fn until_served(pools: &UserPools, shard: ShardId) {
+pub async fn until_served(pools: &UserPools, shard: ShardId) {
     let end = Instant::now() + Duration::from_secs(30);
     while let Err(error) = served(pools, shard).await {
         assert!(Instant::now() < end, "not served again: {error}");

@@ -11,12 +11,12 @@ use tokio::time::{sleep, timeout};
 use super::pool::{S1, SOON, one, pools, refused, settings, shared, stats, until};
 
 /// Somebody who waits for a connection, and says so.
-fn waiter(pools: &Arc<UserPools>) -> tokio::task::JoinHandle<Lent> {
+pub fn waiter(pools: &Arc<UserPools>) -> tokio::task::JoinHandle<Lent> {
     let pools = Arc::clone(pools);
     tokio::spawn(async move { pools.checkout(S1).await.expect("lent") })
 }
 
-async fn lent(waiter: tokio::task::JoinHandle<Lent>) -> Lent {
+pub async fn lent(waiter: tokio::task::JoinHandle<Lent>) -> Lent {
     timeout(SOON, waiter).await.expect("in time").expect("ran")
 }
 

@@ -17,7 +17,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::Shared;
+use super::{Shared, State};
 use crate::config::settings::NodeAddress;
 
 /// The budgets of servers, for all databases that have nodes there.
@@ -155,6 +155,48 @@ impl Budget {
             }
             pool.start_connecting(&mut pool.state.lock());
         }
+    }
+}
+
+/// A pool's side of it.
+impl Shared {
+    /// Somebody waits for room in this budget now, or nobody in any.
+    pub(super) fn be_short(&self, state: &mut State, of: Option<usize>) {
+        let before = std::mem::replace(&mut state.short, of);
+        for (budget, waits) in [(of, true), (before, false)] {
+            if let Some(budget) = budget.and_then(|i| self.budgets.get(i)) {
+                budget.wait(waits);
+            }
+        }
+    }
+
+    /// Since when the first one waits, when it is a budget that has no room for it.
+    fn short_since(&self) -> Option<Instant> {
+        let state = self.state.lock();
+        state.short.and_then(|_| state.line.front().map(|w| w.since))
+    }
+
+    /// Since when the connection is idle that is it for longest.
+    fn idle_since(&self) -> Option<Instant> {
+        self.state.lock().idle.iter().map(|idle| idle.since).min()
+    }
+
+    /// Closes that one; false when there is none.
+    fn close_oldest(&self) -> bool {
+        let mut state = self.state.lock();
+        let oldest = state.idle.iter().enumerate().min_by_key(|(_, idle)| idle.since);
+        let Some((at, _)) = oldest else { return false };
+        let oldest = state.idle.remove(at);
+        state.live -= 1;
+        drop(state);
+        self.end(std::iter::once(oldest.backend));
+        true
+    }
+
+    /// Since when the first one of another pool waits for room that this pool takes up.
+    pub(super) fn rival(self: &Arc<Self>) -> Option<Instant> {
+        let short = self.budgets.iter().filter(|budget| budget.is_short());
+        short.filter_map(|budget| budget.first_beside(self)).min()
     }
 }
 
