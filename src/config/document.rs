@@ -283,12 +283,30 @@ impl<'a> Section<'a> {
         default: Duration,
         range: RangeInclusive<Duration>,
     ) -> Duration {
+        self.whole_duration(key, Some(default), range).unwrap_or(default)
+    }
+
+    /// A duration that need not be there.
+    pub fn optional_duration(
+        &self,
+        key: &'static str,
+        range: RangeInclusive<Duration>,
+    ) -> Option<Duration> {
+        self.whole_duration(key, None, range)
+    }
+
+    fn whole_duration(
+        &self,
+        key: &'static str,
+        default: Option<Duration>,
+        range: RangeInclusive<Duration>,
+    ) -> Option<Duration> {
         let expected =
             format!("{} to {}", show_duration(*range.start()), show_duration(*range.end()));
         let read = |value: &Value| parse_duration(value.as_str()?);
         let what = "a duration with its unit (ms, s, m, h, d)";
         let show = |d: &Duration| show_duration(*d);
-        self.bounded(key, Some(default), &range, &expected, what, &show, read).unwrap_or(default)
+        self.bounded(key, default, &range, &expected, what, &show, read)
     }
 
     /// A size with its unit, in bytes.

@@ -225,6 +225,11 @@ impl Loader<'_> {
         let pool_min_size = optional_size(section, "pool_min_size", 0..=10_000);
         let pool_reserve_size = optional_size(section, "pool_reserve_size", 0..=10_000);
         let pool_mode = pool_mode(section);
+        let times = OwnTimes {
+            statement: section.optional_duration("statement_timeout", TIMES),
+            in_transaction: section.optional_duration("idle_in_transaction", TIMES),
+            idle: section.optional_duration("idle_session", TIMES),
+        };
         let client = match (password, verifier) {
             (Some(_), Some(_)) => {
                 section.wrong("verifier", "stands beside a password; write one of the two");
@@ -271,6 +276,7 @@ impl Loader<'_> {
             pool_min_size,
             pool_reserve_size,
             pool_mode,
+            times,
         }
     }
 
@@ -398,10 +404,18 @@ fn limits(section: &Section) -> Limits {
         plan_cache: section.size("plan_cache", 64 * MB, MB..=16_384 * MB) as usize,
         prepared_statements: section.size("prepared_statements", 16 * MB, 64 * KB..=1024 * MB)
             as usize,
+        times: Times {
+            statement: section.duration("statement_timeout", Duration::ZERO, TIMES),
+            in_transaction: section.duration("idle_in_transaction", Duration::ZERO, TIMES),
+            idle: section.duration("idle_session", Duration::ZERO, TIMES),
+        },
     };
     section.finish();
     limits
 }
+
+/// Of a session, in time; zero is no bound.
+const TIMES: RangeInclusive<Duration> = Duration::ZERO..=DAY;
 
 fn pool(section: &Section) -> Pool {
     let pool = Pool {

@@ -66,6 +66,38 @@ pub struct Limits {
     pub plan_cache: usize,
     /// Bytes of the statements that one client keeps prepared.
     pub prepared_statements: usize,
+    /// What one client's session may take in time, where its user has nothing of its own.
+    pub times: Times,
+}
+
+/// How long something may take in one client's session; zero: as long as it likes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Times {
+    /// A statement runs so long at its server, then gets 57014.
+    pub statement: Duration,
+    /// A client says nothing for so long in a transaction, then gets 25P03 and is sent away.
+    pub in_transaction: Duration,
+    /// A client says nothing for so long outside one, then gets 57P05 and is sent away.
+    pub idle: Duration,
+}
+
+impl Times {
+    /// As a user has it: where it says nothing of its own, these.
+    pub fn with(self, own: &OwnTimes) -> Times {
+        Times {
+            statement: own.statement.unwrap_or(self.statement),
+            in_transaction: own.in_transaction.unwrap_or(self.in_transaction),
+            idle: own.idle.unwrap_or(self.idle),
+        }
+    }
+}
+
+/// As [`Times`], of a user, where it says something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OwnTimes {
+    pub statement: Option<Duration>,
+    pub in_transaction: Option<Duration>,
+    pub idle: Option<Duration>,
 }
 
 /// `[pool]`: connections to the servers.
@@ -208,6 +240,8 @@ pub struct User {
     pub pool_reserve_size: Option<usize>,
     /// Instead of [`Database::pool_mode`].
     pub pool_mode: Option<PoolMode>,
+    /// Instead of [`Limits::times`].
+    pub times: OwnTimes,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

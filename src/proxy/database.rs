@@ -17,7 +17,7 @@ use crate::catalog::Catalog;
 use crate::cluster::ask::ask;
 use crate::cluster::schema::SchemaWatch;
 use crate::cluster::{Cluster, ClusterError, UserPools};
-use crate::config::settings::Limits;
+use crate::config::settings::{Limits, Times};
 use crate::routing::{Bounds, Parts, PlanCache, Router, ShardId};
 
 /// How many different startup packets are remembered with what servers said to them.
@@ -120,6 +120,12 @@ impl Database {
     /// Waits for the first look at the servers' tables.
     pub async fn loaded(&self, limit: Duration) -> Result<(), ClusterError> {
         self.schema.loaded(Instant::now() + limit).await.map(|_| ())
+    }
+
+    /// How long a session of this user's may take for what.
+    pub fn times(&self, user: &str) -> Times {
+        let own = self.cluster.database().user(user).map(|user| user.times);
+        self.limits.times.with(&own.unwrap_or_default())
     }
 
     pub fn epoch(&self) -> u64 {

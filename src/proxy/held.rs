@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::client::Gone;
 use super::failure::Failure;
+use super::patience::Patience;
 use super::relay::{Broken, Conversation, Ended};
 use super::replies::{Replies, Request};
 use super::session::{Session, Stop};
@@ -186,13 +187,19 @@ impl Session {
             &mut held.backend,
             &mut held.replies,
         );
-        match conversation.run().await {
+        let limit = self.times.statement;
+        let patience = (!limit.is_zero()).then(|| Patience::new(&mut self.alarm, limit));
+        match conversation.bounded(patience).run().await {
             Ok(ended) => self.heard(ended).await,
             Err(Broken::Client(gone)) => {
                 self.abandon().await;
                 Err(gone.into())
             }
             Err(Broken::Server(why)) => Err(self.lost(why).await.into()),
+            Err(Broken::Torn(why)) => {
+                self.lost(why).await;
+                Err(Gone::Closed.into())
+            }
         }
     }
 

@@ -9,7 +9,8 @@
 //! `settings`, `statements` and `unsent`. In session mode where there is one shard, none of it
 //! is needed: `tunnel`.
 
-pub mod cancel;
+pub mod alarm;
+mod cancel;
 pub mod client;
 mod control;
 pub mod database;
@@ -22,7 +23,8 @@ mod function_call;
 mod held;
 mod leg;
 pub mod listener;
-pub mod peer;
+pub mod patience;
+mod peer;
 mod planner;
 mod query;
 mod relay;

@@ -12,6 +12,7 @@ use bytes::{Buf, BytesMut};
 
 use super::client::{Client, Gone};
 use super::failure::REVALIDATE;
+use super::patience::{Patience, Turn};
 use super::replies::{Replies, Request, Seen};
 use super::state::{ClientState, Note, Purpose};
 use crate::cluster::Backend;
@@ -40,6 +41,9 @@ pub enum Broken {
     Client(Gone),
     /// The connection to the server is of no use any more; why.
     Server(String),
+    /// As `Server`, in the middle of a message that the client has got a part of: nothing that
+    /// it could be told would be understood.
+    Torn(String),
 }
 
 impl From<Gone> for Broken {
@@ -69,6 +73,8 @@ pub struct Conversation<'a> {
     failed: bool,
     copied: bool,
     stale: bool,
+    /// Where statements may not take as long as they like.
+    patience: Option<Patience<'a>>,
 }
 
 /// Whether the client's COPY data go to the server.
@@ -111,25 +117,48 @@ impl<'a> Conversation<'a> {
             failed: false,
             copied: false,
             stale: false,
+            patience: None,
         }
+    }
+
+    /// With a bound on its time.
+    pub fn bounded(mut self, patience: Option<Patience<'a>>) -> Conversation<'a> {
+        self.patience = patience;
+        self
     }
 
     /// Runs until everything sent is answered. The client's last bytes may still be in its
     /// output, so that the connection can serve another while they are sent.
     pub async fn run(mut self) -> Result<Ended, Broken> {
+        match self.go_on().await {
+            Ok(()) => {}
+            Err(Broken::Server(why)) if self.is_torn() => return Err(Broken::Torn(why)),
+            Err(broken) => return Err(broken),
+        }
+        let Conversation { hidden, failed, copied, stale, .. } = self;
+        Ok(Ended { hidden, failed, copied, stale })
+    }
+
+    async fn go_on(&mut self) -> Result<(), Broken> {
         loop {
             self.digest()?;
             self.copy_in()?;
             if self.is_over() {
-                let Conversation { hidden, failed, copied, stale, .. } = self;
-                return Ok(Ended { hidden, failed, copied, stale });
+                return Ok(());
             }
             poll_fn(|cx| self.poll_progress(cx)).await?;
         }
     }
 
+    fn is_torn(&self) -> bool {
+        !self.walk.at_boundary() && self.replies.front().is_some_and(|front| front.shown)
+    }
+
     fn is_over(&self) -> bool {
-        self.replies.is_empty() && self.backend.output.is_empty() && self.copy.rest == 0
+        self.replies.is_empty()
+            && self.backend.output.is_empty()
+            && self.copy.rest == 0
+            && !self.patience.as_ref().is_some_and(Patience::is_asking)
     }
 
     /// Moves bytes in whichever direction they can go; ready when something has moved.
@@ -147,7 +176,26 @@ impl<'a> Conversation<'a> {
         if self.client.input.len() < READ_AHEAD && self.backend.output.len() < HIGH_WATER {
             moved |= ready_client(self.client.poll_fill(cx))?;
         }
+        if self.patience.is_some() {
+            moved |= self.poll_patience(cx)?;
+        }
         if moved { Poll::Ready(Ok(())) } else { Poll::Pending }
+    }
+
+    /// Whether it has come to something with a statement that takes long.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Result<bool, Broken> {
+        let Some(patience) = &mut self.patience else { return Ok(false) };
+        match patience.poll(self.backend, cx) {
+            Poll::Pending => return Ok(false),
+            Poll::Ready(Turn::Lost) => return Err(Broken::Server(Patience::why_lost())),
+            // A server that waits for COPY data doesn't hear of a cancel request.
+            Poll::Ready(Turn::Cancel) if self.copy.on && self.copy.rest == 0 => {
+                frontend::copy_fail(&mut self.backend.output, b"it took too long");
+                self.end_copy();
+            }
+            Poll::Ready(Turn::Cancel | Turn::Asked) => {}
+        }
+        Ok(true)
     }
 
     /// Passes on what the server has sent, as far as the client has room for it.
@@ -317,6 +365,7 @@ impl<'a> Conversation<'a> {
             self.backend.prepared_schema = 0;
             self.stale = true;
         }
+        let cancelled = fields.sqlstate() == b"57014";
         self.copy.on = false;
         let purpose = self.replies.front().map_or(Purpose::Client, |f| f.note.purpose);
         let shown = matches!(self.replies.see(tag::ERROR_RESPONSE), Seen::Failed { shown: true });
@@ -326,7 +375,12 @@ impl<'a> Conversation<'a> {
         // A message that the client's own one needs fails in its place.
         if (shown && purpose != Purpose::Define) || purpose == Purpose::Client {
             self.failed = true;
-            self.client.output.extend_from_slice(&frame);
+            match &self.patience {
+                Some(patience) if cancelled && patience.has_ended() => {
+                    patience.tell(&mut self.client.output);
+                }
+                _ => self.client.output.extend_from_slice(&frame),
+            }
         } else if self.hidden.is_none() {
             self.hidden = Some(HiddenError { purpose, frame });
         }
@@ -382,16 +436,20 @@ impl<'a> Conversation<'a> {
             from_client::TERMINATE => return Err(Gone::Closed.into()),
             other => {
                 // CopyDone and CopyFail end it; whatever else, the server refuses.
-                self.copy.on = false;
-                let out = &mut self.backend.output;
-                write::frame(out, other, |b| b.extend_from_slice(&body));
-                if self.replies.front().is_some_and(|f| f.request == Request::Execute) {
-                    // The server took the one behind Execute for part of the COPY.
-                    frontend::flush(out);
-                }
+                write::frame(&mut self.backend.output, other, |b| b.extend_from_slice(&body));
+                self.end_copy();
             }
         }
         Ok(true)
+    }
+
+    /// The server has been told that there are no more data.
+    fn end_copy(&mut self) {
+        self.copy.on = false;
+        if self.replies.front().is_some_and(|f| f.request == Request::Execute) {
+            // The server took the one behind Execute for part of the COPY.
+            frontend::flush(&mut self.backend.output);
+        }
     }
 
     fn forward(&mut self, len: usize) {

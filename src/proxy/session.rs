@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
+use super::alarm::Alarm;
 use super::cancel::CancelKey;
 use super::client::{Client, Gone};
 use super::database::Database;
@@ -17,6 +19,7 @@ use super::startup::tell;
 use super::state::ClientState;
 use super::unsent::Unsent;
 use crate::cluster::UserPools;
+use crate::config::settings::Times;
 use crate::routing::ShardId;
 use crate::wire::backend::{self, TransactionStatus};
 use crate::wire::frontend::{self, tag};
@@ -73,6 +76,9 @@ pub struct Session {
     pub(super) stopping: watch::Receiver<Stopping>,
     /// Where statements without a place of their own go.
     pub(super) last_shard: ShardId,
+    pub(super) times: Times,
+    /// Set only where one of `times` is a bound.
+    pub(super) alarm: Alarm,
 }
 
 /// What keeps a session from doing what was asked.
@@ -114,6 +120,8 @@ impl Session {
     pub fn new(beginning: Beginning) -> Session {
         let Beginning { db, user, base_path, pools, client, state, cancel, stopping } = beginning;
         Session {
+            times: db.times(&user),
+            alarm: Alarm::default(),
             last_shard: db.home(),
             db,
             user,
@@ -181,12 +189,37 @@ impl Session {
             {
                 return Ok(message);
             }
-            self.client.send().await?;
+            self.send().await?;
             if let Some(message) = self.client.take_message()? {
                 return Ok(message);
             }
             self.wait().await?;
         }
+    }
+
+    /// Sends what the client is to get. One that doesn't take it says nothing either.
+    async fn send(&mut self) -> Result<(), Gone> {
+        if self.client.output.is_empty() {
+            return Ok(());
+        }
+        let Some((due, over)) = self.silence() else { return Ok(self.client.send().await?) };
+        tokio::select! {
+            biased;
+            sent = self.client.send() => Ok(sent?),
+            () = self.alarm.at(Some(due)) => Err(over.gone()),
+        }
+    }
+
+    /// Until when the client may say nothing from now on, where that has a bound.
+    fn silence(&self) -> Option<(Instant, Silence)> {
+        let holds = self.held.is_some() && !self.pinned;
+        let over = if holds || self.state.status != TransactionStatus::Idle {
+            Silence::InTransaction(self.times.in_transaction)
+        } else {
+            Silence::Idle(self.times.idle)
+        };
+        let (Silence::InTransaction(limit) | Silence::Idle(limit)) = over;
+        (!limit.is_zero()).then(|| (Instant::now() + limit, over))
     }
 
     /// Waits for the client to say something, or for the proxy to stop.
@@ -195,6 +228,7 @@ impl Session {
         if idle {
             self.client.rest();
         }
+        let silence = self.silence();
         let stop = async {
             let wanted = |s: &Stopping| *s == Stopping::Now || (idle && *s == Stopping::Drain);
             if self.stopping.wait_for(wanted).await.is_err() {
@@ -204,6 +238,9 @@ impl Session {
         tokio::select! {
             read = self.client.fill() => read.map(|_| ()).map_err(Gone::from),
             () = stop => Err(Gone::Sent(Box::new(shutting_down()))),
+            () = self.alarm.at(silence.map(|(due, _)| due)), if silence.is_some() => {
+                Err(silence.map_or(Gone::Closed, |(_, over)| over.gone()))
+            }
         }
     }
 
@@ -275,6 +312,27 @@ impl Session {
         if crate::cluster::ask::ask(&mut backend, "ROLLBACK", ROLLBACK_LIMIT).await.is_err() {
             backend.mark_broken();
         }
+    }
+}
+
+/// Who has said nothing for longer than it may.
+#[derive(Debug, Clone, Copy)]
+enum Silence {
+    InTransaction(Duration),
+    Idle(Duration),
+}
+
+impl Silence {
+    fn gone(self) -> Gone {
+        let (code, what, setting, limit) = match self {
+            Silence::InTransaction(limit) => {
+                ("25P03", "idle-in-transaction timeout", "idle_in_transaction", limit)
+            }
+            Silence::Idle(limit) => ("57P05", "idle-session timeout", "idle_session", limit),
+        };
+        let failure = Failure::new(code, format!("terminating connection due to {what}"))
+            .with_hint(format!("limits.{setting} is {limit:?} here."));
+        Gone::Sent(Box::new(failure.and_fatal()))
     }
 }
 

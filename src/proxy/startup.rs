@@ -17,7 +17,7 @@ use super::state::{ClientState, RouteHints};
 use super::statements::ClientStatements;
 use super::tunnel::{self, Tunnel};
 use crate::cluster::{StartupParameters, UserPools};
-use crate::config::settings::{ClientSecret, Limits, Network, PoolMode};
+use crate::config::settings::{ClientSecret, Limits, Network, PoolMode, Times};
 use crate::config::tls::ClientTls;
 use crate::wire::ProtocolError;
 use crate::wire::auth::end_point::end_point;
@@ -154,7 +154,7 @@ pub async fn welcome(
     };
     let of_session = db.cluster.database().pool_mode(&user) == PoolMode::Session;
     if of_session && db.is_one_shard() {
-        let tunnel = welcome_to_tunnel(client, shared, &db, &pools, startup).await;
+        let tunnel = welcome_to_tunnel(client, shared, &db, &user, &pools, startup).await;
         return tunnel.map(|tunnel| Welcomed::Tunnel(Box::new(tunnel)));
     }
     let settings = match settings_of(&startup) {
@@ -170,13 +170,16 @@ async fn welcome_to_tunnel(
     mut client: Client,
     shared: &Shared,
     db: &Database,
+    user: &str,
     pools: &UserPools,
     startup: Startup,
 ) -> Result<Tunnel, (Client, Gone)> {
     let version = startup.version();
     let ours = ["user", "database", "replication"];
     let given = startup.parameters.into_iter().filter(|(name, _)| !ours.contains(&&**name));
-    let parameters: StartupParameters = given.collect();
+    let mut parameters: Vec<(Box<str>, Box<str>)> = given.collect();
+    add_times(&mut parameters, db.times(user));
+    let parameters = StartupParameters::from(parameters);
     let mut stopping = shared.stopping.clone();
     let backend = match tunnel::connect(&mut client, db, pools, &parameters, &mut stopping).await {
         Ok(backend) => backend,
@@ -184,6 +187,21 @@ async fn welcome_to_tunnel(
     };
     let cancel = shared.cancel.register_session(version, backend.cancel_token());
     Ok(Tunnel::new(client, backend, cancel, db.cluster.session_end(), stopping))
+}
+
+/// Who has a session at the server for itself is bound by the server: its own settings say the
+/// same as pgherd's, and a client that gives others has those.
+fn add_times(parameters: &mut Vec<(Box<str>, Box<str>)>, times: Times) {
+    for (name, limit) in [
+        ("statement_timeout", times.statement),
+        ("idle_in_transaction_session_timeout", times.in_transaction),
+        ("idle_session_timeout", times.idle),
+    ] {
+        let given = parameters.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
+        if !limit.is_zero() && !given {
+            parameters.push((name.into(), format!("{}ms", limit.as_millis()).into()));
+        }
+    }
 }
 
 /// What a session begins with.

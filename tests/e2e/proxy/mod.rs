@@ -16,4 +16,5 @@ mod same;
 mod sockets;
 mod stopping;
 mod streams;
+mod time_limits;
 mod versions;
