@@ -181,13 +181,13 @@ impl Tunnel {
 
     /// Moves what was read to where it goes.
     fn pass_on(&mut self) -> Result<(), Over> {
-        let goodbye = self.to_server()?;
-        self.to_client().map_err(|error| Over::Server(error.message))?;
+        let goodbye = self.pass_to_server()?;
+        self.pass_to_client().map_err(|error| Over::Server(error.message))?;
         if goodbye && self.backend.output.is_empty() { Err(Over::Goodbye) } else { Ok(()) }
     }
 
     /// Whole runs of the client's messages. True when its next is its last.
-    fn to_server(&mut self) -> Result<bool, ProtocolError> {
+    fn pass_to_server(&mut self) -> Result<bool, ProtocolError> {
         let input = &self.client.input;
         let mut at = 0;
         let mut goodbye = false;
@@ -220,7 +220,7 @@ impl Tunnel {
     }
 
     /// Whole runs of the server's messages, and pieces of long ones.
-    fn to_client(&mut self) -> Result<(), ProtocolError> {
+    fn pass_to_client(&mut self) -> Result<(), ProtocolError> {
         let mut input = mem::take(&mut self.backend.input);
         let mut at = 0;
         let noted = loop {
