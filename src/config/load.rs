@@ -136,10 +136,6 @@ impl Loader<'_> {
         let (rules, rules_file) = self.rules(section, &shards);
         let control_user = control_user(section, &users);
         let pool_mode = pool_mode(section);
-        let of_sessions = users.iter().any(|user| user.pool_mode == Some(PoolMode::Session));
-        if shards.len() > 1 && (of_sessions || pool_mode == Some(PoolMode::Session)) {
-            section.wrong_here("pool_mode = \"session\" is for a database of one shard");
-        }
         let node_size = optional_size(section, "node_size", 1..=100_000);
         section.finish();
         Database {
@@ -458,7 +454,11 @@ fn pool(section: &Section) -> Pool {
 
 /// `None` where it isn't written.
 fn pool_mode(section: &Section) -> Option<PoolMode> {
-    let choices = [("transaction", PoolMode::Transaction), ("session", PoolMode::Session)];
+    let choices = [
+        ("transaction", PoolMode::Transaction),
+        ("session", PoolMode::Session),
+        ("statement", PoolMode::Statement),
+    ];
     let mode = section.choice("pool_mode", &choices);
     mode.filter(|_| section.has("pool_mode"))
 }

@@ -137,6 +137,8 @@ pub enum PoolMode {
     Transaction,
     /// From its beginning to its end.
     Session,
+    /// For each statement: there are no transaction blocks.
+    Statement,
 }
 
 /// What becomes of a connection when the client whose session it was is gone.

@@ -12,7 +12,8 @@ use super::setting_call::effect_of_call;
 use super::settings::{Setting, is_safe_encoding};
 use super::state::{Change, Effect, Purpose, SEEN, Seen};
 use super::statements::Statement;
-use crate::routing::{Action, ShardId};
+use crate::config::settings::PoolMode;
+use crate::routing::{Action, Leaves, ShardId};
 use crate::sql::{self, Discard, SetScope, SetValue, Transaction};
 use crate::wire::backend::{self, Field, TransactionStatus};
 
@@ -44,10 +45,13 @@ impl Session {
         let failed = !on_server && self.state.status == TransactionStatus::Failed;
         let place = match part.action() {
             Action::Deallocate(Some(name))
-                if self.pinned && self.state.statements.get(name.as_bytes()).is_none() =>
+                if !self.pins().is_nothing()
+                    && self.state.statements.get(name.as_bytes()).is_none() =>
             {
                 Where::Anywhere
             }
+            // Of what a server has of this client's.
+            Action::Discard(what) if *what != Discard::All && self.has_server() => Where::Anywhere,
             Action::Empty | Action::Discard(_) | Action::Deallocate(_) => Where::Local,
             Action::Set(set) if is_ours(&set.name) => Where::Local,
             Action::Show(name) if is_ours(name) => Where::Local,
@@ -55,6 +59,12 @@ impl Session {
                 Where::Anywhere
             }
             Action::Prepare { .. } | Action::Execute { .. } => return Err(no_sql_prepare()),
+            Action::Transaction(Transaction::Begin { .. }) if self.mode == PoolMode::Statement => {
+                return Err(Failure::unsupported(
+                    "transaction blocks are not allowed in statement mode",
+                    "Send each statement by itself, or have pool_mode = \"transaction\".",
+                ));
+            }
             Action::Transaction(t) => {
                 let place = place_transaction(t, on_server, unsent, failed)?;
                 return Ok(self.refined(t, place));
@@ -70,7 +80,9 @@ impl Session {
             }
             Action::Ddl { .. } => Where::Everywhere,
             Action::Run | Action::Explain { .. } => {
-                effect_of_call(part, text, &[])?;
+                if !self.db.is_one_shard() {
+                    effect_of_call(part, text, &[])?;
+                }
                 Where::Routed
             }
         };
@@ -112,8 +124,8 @@ impl Session {
                 "SHOW"
             }
             Action::Discard(what) => {
-                if self.pinned && *what == Discard::All && self.is_idle() {
-                    self.drop_broken().await;
+                if *what == Discard::All && self.is_idle() {
+                    self.discard_kept();
                 }
                 self.discard(*what)?
             }
@@ -307,14 +319,17 @@ impl Session {
 
     /// DEALLOCATE ALL where SQL's PREPARE is served: on the connection, too.
     async fn deallocate_pinned(&mut self) -> Result<(), Stop> {
-        if !self.pinned {
+        if !self.pins().has(Leaves::PREPARED) {
             return Ok(());
         }
+        self.take(None).await?;
         if let Some(held) = &mut self.held {
             held.query(b"DEALLOCATE ALL", false, purpose(Purpose::Settings));
             held.backend.prepared.clear();
         }
-        self.converse().await.map(|_| ())
+        self.converse().await?;
+        self.release_if_idle().await;
+        Ok(())
     }
 
     /// DEALLOCATE of what the protocol prepared.

@@ -15,7 +15,7 @@ use super::session::{Session, Stop};
 use super::setting_call::effect_of_call;
 use super::state::{Effect, Purpose};
 use super::statements::Statement;
-use crate::routing::Route;
+use crate::routing::{Leaves, Route};
 use crate::wire::backend::{self, TransactionStatus, tag as answer};
 use crate::wire::frontend::{self, Bind, Execute, Parse, Target as Named, tag};
 
@@ -39,6 +39,8 @@ pub struct Portal {
     pub explain: Option<Arc<super::explain::Shown>>,
     /// What running it does to the session, where that hangs on the parameters.
     pub effect: Effect,
+    /// What running it leaves in the server's session.
+    pub leaves: Leaves,
 }
 
 /// How a batch ends.
@@ -269,13 +271,20 @@ impl Session {
             // The session may stand elsewhere now.
             return Box::pin(self.take_bind(body, leg)).await;
         }
-        let effect = match &part {
-            Some(part) if part.sets().is_some() => {
-                effect_of_call(part, &statement.text, &parameters(&statement, &bind))?
+        let mut leaves = Leaves::NOTHING;
+        let mut effect = Effect::Nothing;
+        if let Some(part) = &part {
+            leaves = part.leaves(&statement.text);
+            if part.sets().is_some() {
+                match effect_of_call(part, &statement.text, &parameters(&statement, &bind)) {
+                    Ok(followed) => effect = followed,
+                    Err(_) if self.db.is_one_shard() => leaves = leaves.and(Leaves::SETTING),
+                    Err(failure) => return Err(failure.into()),
+                }
             }
-            _ => Effect::Nothing,
-        };
-        let portal = Portal { statement: Arc::clone(&statement), part, local, explain, effect };
+        }
+        let statement_of = Arc::clone(&statement);
+        let portal = Portal { statement: statement_of, part, local, explain, effect, leaves };
         self.portals.insert(Bytes::copy_from_slice(bind.portal), portal);
         if local {
             leg.answer(answer::BIND_COMPLETE, None);
@@ -323,7 +332,7 @@ impl Session {
 
     /// A portal that isn't known here may still be a cursor of the server's transaction.
     fn require_portal(&self, name: &[u8]) -> Result<(), Failure> {
-        if self.portals.contains_key(name) || self.held.is_some() {
+        if self.portals.contains_key(name) || self.has_server() {
             return Ok(());
         }
         let name = String::from_utf8_lossy(name);
@@ -345,9 +354,6 @@ impl Session {
                 return Ok(());
             }
             return self.execute_local(&portal).await;
-        }
-        if let Some(part) = &portal.part {
-            self.pin_for(std::slice::from_ref(part));
         }
         let copies_in =
             portal.part.as_ref().is_some_and(|part| part.copies_in(&portal.statement.text));
@@ -373,6 +379,7 @@ impl Session {
         };
         super::state::Note {
             effects: vec![effect],
+            leaves: portal.leaves,
             explain: portal.explain.clone(),
             commits: portal.part.as_ref().is_none_or(|part| part.may_write()),
             ..Default::default()

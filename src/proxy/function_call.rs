@@ -4,7 +4,7 @@
 use super::client::Gone;
 use super::failure::Failure;
 use super::session::{Session, Stop};
-use crate::routing::{ShardId, is_of_large_objects};
+use crate::routing::{Leaves, ShardId, is_of_large_objects};
 use crate::wire::backend::TransactionStatus;
 use crate::wire::frontend::FunctionCall;
 
@@ -28,10 +28,11 @@ impl Session {
         // The server's failed transaction refuses it, whatever it is.
         let shard = if failed { None } else { Some(self.place_of_call(function)?) };
         // What another function leaves in its session isn't known.
-        self.pinned |= self.db.is_one_shard() && !is_of_large_objects(function);
+        let own = is_of_large_objects(function);
+        let leaves = if own { Leaves::NOTHING } else { Leaves::UNKNOWN };
         self.hold(shard).await?;
         if let Some(held) = &mut self.held {
-            held.call(body);
+            held.call(body, leaves);
         }
         self.converse().await?;
         self.release_if_idle().await;

@@ -12,7 +12,7 @@ use super::session::{Session, Stop};
 use super::settings;
 use super::state::{Effect, Note, Purpose};
 use crate::cluster::Lent;
-use crate::routing::ShardId;
+use crate::routing::{Leaves, ShardId};
 use crate::wire::backend::{ErrorFields, TransactionStatus};
 use crate::wire::frame::HEADER_LEN;
 use crate::wire::frontend::{self, tag};
@@ -32,9 +32,24 @@ pub struct Held {
     pub replies: Replies<Note>,
     /// Messages of the extended protocol were sent that no Sync has followed.
     pub unsynced: bool,
+    /// What the client has left in the server's session, as far as it is known.
+    pub left: Leaves,
+    /// That it has was logged.
+    pub pin_told: bool,
 }
 
 impl Held {
+    fn new(backend: Lent, shard: ShardId) -> Held {
+        Held {
+            backend,
+            shard,
+            replies: Replies::default(),
+            unsynced: false,
+            left: Leaves::NOTHING,
+            pin_told: false,
+        }
+    }
+
     /// Puts a Query into what is to be sent.
     pub fn query(&mut self, text: &[u8], shown: bool, note: Note) {
         frontend::write_query(&mut self.backend.output, text);
@@ -42,11 +57,13 @@ impl Held {
         // A simple query takes the unnamed statement's place.
         self.backend.unnamed = None;
         self.unsynced = false;
+        self.left = self.left.and(note.leaves);
         self.replies.push(Request::Query, shown, note);
     }
 
     /// Puts a FunctionCall into what is to be sent.
-    pub fn call(&mut self, body: &[u8]) {
+    pub fn call(&mut self, body: &[u8], leaves: Leaves) {
+        self.left = self.left.and(leaves);
         write::frame(&mut self.backend.output, tag::FUNCTION_CALL, |b| b.extend_from_slice(body));
         self.backend.expect_ready(1);
         self.unsynced = false;
@@ -95,15 +112,22 @@ impl Session {
             };
         }
         let shard = shard.unwrap_or_else(|| self.any_shard());
-        let backend = self.checkout(shard).await?;
-        self.cancel.attach(backend.cancel_token()).await;
+        let held = match self.kept.iter().position(|held| held.shard == shard) {
+            Some(at) => self.kept.swap_remove(at),
+            None => Held::new(self.checkout(shard).await?, shard),
+        };
+        self.cancel.attach(held.backend.cancel_token()).await;
         self.last_shard = shard;
-        self.held = Some(Held { backend, shard, replies: Replies::default(), unsynced: false });
+        self.held = Some(held);
         self.apply_settings().await
     }
 
-    /// The shard that served this client last, if it is there, else one that is.
+    /// A shard that this client has a connection to, else the one that served it last, if it is
+    /// there, else one that is.
     fn any_shard(&self) -> ShardId {
+        if let Some(held) = self.kept.last() {
+            return held.shard;
+        }
         let cluster = &self.db.cluster;
         let there = |id: &ShardId| cluster.shard(*id).is_ok_and(|s| s.primary().is_some());
         let all = (0..cluster.shards().len()).map(|i| ShardId(i as u16));
@@ -190,7 +214,12 @@ impl Session {
         let limit = self.times.statement;
         let patience = (!limit.is_zero()).then(|| Patience::new(&mut self.alarm, limit));
         match conversation.bounded(patience).run().await {
-            Ok(ended) => self.heard(ended).await,
+            Ok(ended) => {
+                if ended.failed {
+                    held.left = held.left.and(Leaves::MAY_END);
+                }
+                self.heard(ended).await
+            }
             Err(Broken::Client(gone)) => {
                 self.abandon().await;
                 Err(gone.into())
@@ -226,24 +255,15 @@ impl Session {
         Err(failure.into())
     }
 
-    /// Gives the connection back when the server is ready outside a transaction.
+    /// Parts with the connection when the server is ready outside a transaction.
     pub(super) async fn release_if_idle(&mut self) {
         let over = self.held.as_ref().is_some_and(|held| {
             !held.unsynced
                 && held.replies.is_empty()
                 && held.backend.status() == TransactionStatus::Idle
         });
-        if self.redefined && (over || self.held.is_none()) {
-            self.redefined = false;
-            self.db.refresh_schema().await;
-        }
-        if over
-            && !self.pinned
-            && let Some(mut held) = self.held.take()
-        {
-            held.backend.settings = Arc::clone(self.state.settings.committed());
-            self.portals.clear();
-            self.cancel.detach().await;
+        if over {
+            self.part_with_held().await;
         }
     }
 
@@ -267,7 +287,7 @@ impl Session {
                 }
             }
             self.portals.clear();
-            self.pinned = false;
+            self.doom(held.left);
             self.cancel.detach().await;
         }
     }

@@ -272,6 +272,7 @@ impl Held {
                 let ExecuteOp { body, note, after, .. } = *op;
                 let execute = Execute::read(&body)?;
                 frontend::execute(&mut self.backend.output, execute.portal, execute.max_rows);
+                self.left = self.left.and(note.leaves);
                 self.replies.push(Request::Execute, true, note);
                 for sql in after {
                     self.run_after(&sql)?;

@@ -7,11 +7,12 @@ use super::control::{PATH_SEPARATOR, effect_of};
 use super::explain::Shown;
 use super::failure::Failure;
 use super::session::{Session, Stop};
+use super::setting_call::effect_of_call;
 use super::state::Effect;
 use super::statements::{Statement, World};
 use crate::routing::{
-    self, Action, Parameter, ParameterValue, Plan, PlanContext, Refusal, Route, RouteError, Router,
-    RoutingHint, SettingCall, Values,
+    self, Action, Leaves, Parameter, ParameterValue, Plan, PlanContext, Refusal, Route, RouteError,
+    Router, RoutingHint, SettingCall, Values,
 };
 use crate::sql::{self, ExplainFormat, LexOptions, Scanned, SetItem, SetValue};
 use crate::wire::frontend::{Bind, Format};
@@ -22,9 +23,8 @@ pub struct Part {
     range: Range<usize>,
     /// `None` where there is one shard and the text isn't understood: it goes there as it is.
     known: Option<Known>,
-    /// What it leaves behind stays with the server's session, so that the session can't be
-    /// shared any more.
-    pins: bool,
+    /// What it may leave in the server's session, where nothing is known of it.
+    unknown: Leaves,
 }
 
 #[derive(Debug)]
@@ -55,15 +55,20 @@ impl Part {
         effect_of(self, text)
     }
 
-    /// The connection that runs it must be this client's until its end.
-    pub fn pins(&self) -> bool {
-        let known = self.known.as_ref();
-        self.pins || known.is_some_and(|known| known.plan.of_session) || self.prepares()
-    }
-
-    /// SQL's PREPARE.
-    fn prepares(&self) -> bool {
-        matches!(self.action(), Action::Prepare { .. })
+    /// What it leaves in the server's session, so that the connection stays this client's.
+    pub fn leaves(&self, text: &[u8]) -> Leaves {
+        let Some(known) = &self.known else { return self.unknown };
+        let leaves = known.plan.leaves;
+        if leaves.has(Leaves::AS_WRITTEN) {
+            return Leaves::of_words(self.text(text));
+        }
+        if matches!(known.plan.action, Action::Ddl { .. }) && names_pg_temp(self.text(text)) {
+            return Leaves::TEMPORARY.and(Leaves::MAY_END);
+        }
+        if known.plan.sets.is_some() && effect_of_call(self, text, &[]).is_err() {
+            return leaves.and(Leaves::SETTING);
+        }
+        leaves
     }
 
     /// It may change something.
@@ -185,11 +190,12 @@ impl Session {
         match self.db.plans.get_or_plan(text, &scanned, router, &context) {
             Ok(plan) => {
                 let hint = RoutingHint::of(&scanned.hints)?;
-                Ok(Part { range, known: Some(Known { scanned, plan, hint }), pins: false })
+                let known = Some(Known { scanned, plan, hint });
+                Ok(Part { range, known, unknown: Leaves::NOTHING })
             }
-            Err(refusal) if self.db.is_one_shard() => {
-                let pins = pins(text, &scanned, refusal)?;
-                Ok(Part { range, known: None, pins })
+            Err(_) if self.db.is_one_shard() => {
+                let unknown = Leaves::of_words(text.get(range.clone()).unwrap_or_default());
+                Ok(Part { range, known: None, unknown })
             }
             Err(refusal) => Err(refusal.into()),
         }
@@ -342,22 +348,15 @@ impl super::database::Database {
     }
 }
 
-/// A text that goes to the one shard as it is.
-fn whole(text: &[u8]) -> Part {
-    Part { range: 0..text.len(), known: None, pins: false }
+/// Something that isn't a table can be made in the schema of temporary ones, too.
+fn names_pg_temp(text: &[u8]) -> bool {
+    let name = b"pg_temp";
+    text.windows(name.len()).any(|word| word.eq_ignore_ascii_case(name))
 }
 
-/// Whether a statement that routing refuses, and the one shard may answer, leaves something in
-/// the server's session. The refusal stays for what needs more than a session of its own.
-fn pins(text: &[u8], scanned: &Scanned, refusal: Refusal) -> Result<bool, Refusal> {
-    match sql::parse(text, scanned) {
-        // Notifications come while a client is idle, when nobody reads from its server.
-        Ok(sql::Statement::Listen(_)) => Err(refusal),
-        Ok(sql::Statement::Declare { hold, .. }) => Ok(hold),
-        Ok(sql::Statement::Ddl(ddl)) => Ok(ddl.temporary),
-        Ok(sql::Statement::Query(_)) => Ok(true),
-        Ok(_) | Err(_) => Ok(false),
-    }
+/// A text that goes to the one shard as it is.
+fn whole(text: &[u8]) -> Part {
+    Part { range: 0..text.len(), known: None, unknown: Leaves::of_words(text) }
 }
 
 fn explained(

@@ -11,7 +11,7 @@ use super::session::{Session, Stop};
 use super::settings::{Setting, after_reset};
 use super::state::{Change, Effect, Note, Purpose};
 use super::statements::{Reliance, Statement, server_name};
-use crate::routing::{Action, Route, RouteError, ShardId};
+use crate::routing::{Action, Leaves, Route, RouteError, ShardId};
 use crate::wire::backend::{self, TransactionStatus};
 use crate::wire::frontend::{self, Target as Named};
 
@@ -47,7 +47,6 @@ impl Session {
 
     async fn single(&mut self, part: &Part, text: &[u8]) -> Result<(), Stop> {
         let place = self.place(part, text, false)?;
-        self.pin_for(std::slice::from_ref(part));
         match place {
             Where::Local => {
                 describe_show(&mut self.client.output, part);
@@ -112,7 +111,6 @@ impl Session {
         text: &[u8],
         target: Option<ShardId>,
     ) -> Result<(), Stop> {
-        self.pin_for(parts);
         let note = note_of(parts, text);
         let after = self.after_reset(&note);
         if !after.is_empty() && !resets_last(parts, &note) {
@@ -123,13 +121,6 @@ impl Session {
             .into());
         }
         self.run_reset(target, text, note, &after).await
-    }
-
-    /// On one shard a connection is the client's own once it has left something in its session;
-    /// on several such a statement is refused.
-    pub(super) fn pin_for(&mut self, parts: &[Part]) {
-        self.pinned |= self.db.is_one_shard() && parts.iter().any(Part::pins);
-        self.redefined |= parts.iter().any(|part| matches!(part.action(), Action::Ddl { .. }));
     }
 
     /// BEGIN, SET and the like only, without a shard to go to.
@@ -303,6 +294,7 @@ impl Session {
 fn note_of(parts: &[Part], text: &[u8]) -> Note {
     Note {
         effects: parts.iter().map(|part| part.effect(text)).collect(),
+        leaves: parts.iter().fold(Leaves::NOTHING, |all, part| all.and(part.leaves(text))),
         commits: parts.iter().any(Part::may_write),
         ..Note::default()
     }

@@ -256,6 +256,8 @@ impl<'a> Conversation<'a> {
                 false
             }
             tag::ERROR_RESPONSE => return self.error(frame),
+            // Whatever is under way, it is the client who listens.
+            tag::NOTIFICATION_RESPONSE => true,
             _ => self.reply(frame_tag, body)?,
         };
         if show {

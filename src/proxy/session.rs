@@ -1,6 +1,7 @@
 //! One client, from its first ReadyForQuery to its end.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,11 +16,12 @@ use super::database::Database;
 use super::extended::{Message, Portal};
 use super::failure::Failure;
 use super::held::Held;
+use super::kept::poll_heard;
 use super::startup::tell;
 use super::state::ClientState;
 use super::unsent::Unsent;
 use crate::cluster::UserPools;
-use crate::config::settings::Times;
+use crate::config::settings::{PoolMode, Times};
 use crate::routing::ShardId;
 use crate::wire::backend::{self, TransactionStatus};
 use crate::wire::frontend::{self, tag};
@@ -55,9 +57,13 @@ pub struct Session {
     pub(super) unsent: Unsent,
     /// The connection that serves the running transaction.
     pub(super) held: Option<Held>,
-    /// The connection is this client's until its end: something was left in its session that
-    /// no other may find.
-    pub(super) pinned: bool,
+    /// Connections that stay this client's while its transactions run elsewhere, or none does;
+    /// at most one a shard.
+    pub(super) kept: Vec<Held>,
+    /// How long it has a connection for itself.
+    pub(super) mode: PoolMode,
+    /// Why the session ends before the client's next message.
+    pub(super) doomed: Option<Box<Failure>>,
     /// The schema is other than pgherd knows it: a statement of this client's defines, or a
     /// server refused a plan of before. It is read before the client is told that it is done.
     pub(super) redefined: bool,
@@ -118,6 +124,7 @@ pub struct Beginning {
 
 impl Session {
     pub fn new(beginning: Beginning) -> Session {
+        let mode = beginning.db.cluster.database().pool_mode(&beginning.user);
         let Beginning { db, user, base_path, pools, client, state, cancel, stopping } = beginning;
         Session {
             times: db.times(&user),
@@ -131,7 +138,9 @@ impl Session {
             state,
             unsent: Unsent::default(),
             held: None,
-            pinned: false,
+            kept: Vec::new(),
+            mode,
+            doomed: None,
             redefined: false,
             portals: HashMap::new(),
             batch: Vec::new(),
@@ -212,8 +221,7 @@ impl Session {
 
     /// Until when the client may say nothing from now on, where that has a bound.
     fn silence(&self) -> Option<(Instant, Silence)> {
-        let holds = self.held.is_some() && !self.pinned;
-        let over = if holds || self.state.status != TransactionStatus::Idle {
+        let over = if self.held.is_some() || self.state.status != TransactionStatus::Idle {
             Silence::InTransaction(self.times.in_transaction)
         } else {
             Silence::Idle(self.times.idle)
@@ -224,6 +232,9 @@ impl Session {
 
     /// Waits for the client to say something, or for the proxy to stop.
     async fn wait(&mut self) -> Result<(), Gone> {
+        if let Some(failure) = self.doomed.take() {
+            return Err(Gone::Sent(failure));
+        }
         let idle = self.is_idle();
         if idle {
             self.client.rest();
@@ -235,18 +246,24 @@ impl Session {
                 // The proxy itself is gone.
             }
         };
-        tokio::select! {
+        let mut said = BytesMut::new();
+        let (kept, state) = (&mut self.kept, &mut self.state);
+        let heard = poll_fn(|cx| poll_heard(kept, state, &mut said, cx));
+        let waited = tokio::select! {
             read = self.client.fill() => read.map(|_| ()).map_err(Gone::from),
             () = stop => Err(Gone::Sent(Box::new(shutting_down()))),
             () = self.alarm.at(silence.map(|(due, _)| due)), if silence.is_some() => {
                 Err(silence.map_or(Gone::Closed, |(_, over)| over.gone()))
             }
-        }
+            heard = heard => heard,
+        };
+        self.client.output.extend_from_slice(&said);
+        waited
     }
 
     /// In no transaction, and nothing half said.
     pub(super) fn is_idle(&self) -> bool {
-        (self.held.is_none() || self.pinned)
+        self.held.is_none()
             && self.state.status == TransactionStatus::Idle
             && self.batch.is_empty()
             && !self.skipping
@@ -301,10 +318,12 @@ impl Session {
 
     /// The client is gone: its transaction is rolled back, its statement cancelled.
     async fn let_go(&mut self) {
+        self.forget_kept().await;
         let Some(held) = self.held.take() else { return };
         self.cancel.detach().await;
-        let Held { mut backend, replies, unsynced, .. } = held;
-        if self.pinned || unsynced || !replies.is_empty() || backend.is_broken() {
+        let Held { mut backend, replies, unsynced, left, .. } = held;
+        let lost = unsynced || !replies.is_empty() || backend.is_broken();
+        if lost || self.keeps() || !left.things().is_nothing() {
             backend.mark_broken();
             return;
         }

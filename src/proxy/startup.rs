@@ -19,6 +19,7 @@ use super::tunnel::{self, Tunnel};
 use crate::cluster::{StartupParameters, UserPools};
 use crate::config::settings::{ClientSecret, Limits, Network, PoolMode, Times};
 use crate::config::tls::ClientTls;
+use crate::routing::Leaves;
 use crate::wire::ProtocolError;
 use crate::wire::auth::end_point::end_point;
 use crate::wire::auth::server::{Exchange, Method, Secret, Step};
@@ -234,6 +235,7 @@ impl Beginner<'_> {
             told: Arc::clone(&welcome.told),
             status: TransactionStatus::Idle,
             restyled: false,
+            gone: Leaves::NOTHING,
         };
         Ok(Session::new(Beginning {
             db,

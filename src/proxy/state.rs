@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::settings::{ClientSettings, Setting};
 use super::statements::{Before, ClientStatements, Statement};
+use crate::routing::Leaves;
 use crate::wire::backend::TransactionStatus;
 
 /// The one setting whose SET may say a part of its value.
@@ -28,6 +29,8 @@ pub struct ClientState {
     /// `DateStyle` was set: a style and an order of day and month, of which a SET may give one
     /// and leave the other.
     pub restyled: bool,
+    /// What is found to be left no more on the connection that was asked last.
+    pub gone: Leaves,
 }
 
 impl ClientState {
@@ -42,6 +45,8 @@ impl ClientState {
             Effect::Release(name) => self.release(name),
             Effect::RollbackTo(name) => self.rollback_to(name),
             Effect::Change(change) => self.change(change),
+            Effect::Gone(things) if tag == b"SELECT 0" => self.gone = self.gone.and(*things),
+            Effect::Gone(_) => {}
         }
     }
 
@@ -125,6 +130,8 @@ pub enum Effect {
     RollbackTo(Box<str>),
     /// SET or RESET.
     Change(Box<Change>),
+    /// A question of ours: when no row answers it, nothing of these things is left.
+    Gone(Leaves),
 }
 
 /// What SET or RESET changes.
@@ -227,6 +234,8 @@ pub struct Note {
     pub learn: Option<Arc<Statement>>,
     /// One for each command of the text.
     pub effects: Vec<Effect>,
+    /// What it leaves in the server's session.
+    pub leaves: Leaves,
     /// EXPLAIN: what stands before the server's plan.
     pub explain: Option<Arc<super::explain::Shown>>,
     /// Something may be committed by it, so that its outcome is unknown when the connection is
@@ -289,6 +298,7 @@ mod tests {
             told: Arc::default(),
             status: TransactionStatus::Idle,
             restyled: false,
+            gone: Leaves::NOTHING,
         };
         let sql: Setting = b"SET work_mem = 1".as_slice().into();
         let set = vec![("work_mem".into(), sql)];

@@ -134,7 +134,8 @@ impl Tunnel {
         let part = async {
             cancel.detach().await;
             let polite = matches!(over, Over::Goodbye);
-            if between && !matches!(over, Over::Server(_)) && backend.awaited() == 0 {
+            let ready = between && backend.awaited() == 0 && backend.output.is_empty();
+            if ready && !matches!(over, Over::Server(_)) {
                 forget(&mut backend, end).await;
             } else if polite {
                 finish(&mut backend, stopping).await;
@@ -183,7 +184,7 @@ impl Tunnel {
     fn pass_on(&mut self) -> Result<(), Over> {
         let goodbye = self.pass_to_server()?;
         self.pass_to_client().map_err(|error| Over::Server(error.message))?;
-        if goodbye && self.backend.output.is_empty() { Err(Over::Goodbye) } else { Ok(()) }
+        if goodbye { Err(Over::Goodbye) } else { Ok(()) }
     }
 
     /// Whole runs of the client's messages. True when its next is its last.
@@ -276,7 +277,7 @@ impl Tunnel {
 }
 
 /// The server is ready: its session forgets the client, for another one, or ends.
-async fn forget(backend: &mut Lent, end: SessionEnd) {
+pub async fn forget(backend: &mut Lent, end: SessionEnd) {
     let again = end == SessionEnd::Discard && backend.input.is_empty();
     if !again || discard(backend).await.is_err() {
         backend.close();

@@ -5,7 +5,6 @@ use std::rc::Rc;
 use crate::config::rules::{KeyType, TableName, Unlisted};
 use crate::sql::{Ident, Literals, Name};
 
-use super::Refusal;
 use super::functions::{self, Effect};
 use super::nodes::{Role, TableNode, Target};
 use super::plan::{Occurrence, Place};
@@ -13,6 +12,7 @@ use super::relation::{ColId, Column, Relation, WithBlock, position};
 use super::router::{Router, TableRule};
 use super::schema::{self, TableKind};
 use super::value::{ColumnType, is_integer, key_type};
+use super::{Leaves, Refusal};
 
 /// What a statement does beyond reading tables.
 #[derive(Debug, Default)]
@@ -24,8 +24,8 @@ pub(super) struct Effects {
     pub need_home: Option<Box<str>>,
     pub sequence: Option<Box<str>>,
     pub session_state: Option<Box<str>>,
-    /// What the statement does stays with the server's session.
-    pub of_session: bool,
+    /// What stays with the server's session.
+    pub leaves: Leaves,
     /// WHERE CURRENT OF: the row lies where the transaction's cursor is.
     pub current_of: bool,
     /// Calls of volatile functions, locks of rows.
@@ -226,6 +226,9 @@ impl<'a> Analysis<'a> {
         let effect =
             functions::effect(name, &self.router.schema, &self.router.rules, self.search_path);
         let effects = &mut self.effects;
+        if matches!(name.schema.as_deref(), None | Some("pg_catalog" | "public")) {
+            effects.leaves = effects.leaves.and(Leaves::of_function(&name.name));
+        }
         match effect {
             Effect::None => {}
             Effect::Volatile => effects.volatile += 1,
@@ -250,13 +253,11 @@ impl<'a> Analysis<'a> {
             }
             Effect::SetConfig => {
                 effects.volatile += 1;
-                effects.of_session = true;
                 self.refusals.push(Refusal::session_setting());
             }
             Effect::Refused(refusal) => {
                 effects.volatile += 1;
                 effects.writes = true;
-                effects.of_session |= refusal == Refusal::session_lock(&name.name);
                 self.refusals.push(refusal);
             }
         }

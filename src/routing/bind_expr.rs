@@ -2,13 +2,13 @@
 
 use crate::sql::{Compare, Expr, Function, Ident, LiteralKind, Name, Query, TypeName};
 
-use super::Refusal;
 use super::bind::Analysis;
 use super::facts::{Fact, Limit, comparable};
 use super::functions;
 use super::nodes::Sub;
 use super::relation::{ColId, Column, Found, Relation, Scope};
 use super::value::{ColumnType, Origin, key_type};
+use super::{Leaves, Refusal};
 use crate::config::rules::KeyType;
 
 /// One side of a comparison.
@@ -262,7 +262,14 @@ impl<'a> Analysis<'a> {
         subs: &mut Vec<Sub>,
     ) -> Result<(), Refusal> {
         if let Some(name) = &function.name {
+            let before = self.effects.leaves;
             self.call(name);
+            // set_config with `true` is SET LOCAL. Where there are several shards, what it sets
+            // may decide where the transaction's other statements go.
+            let local = matches!(function.arguments.as_slice(), [_, _, Expr::Bool(true)]);
+            if local && self.router.shards.len() == 1 && !before.has(Leaves::SETTING) {
+                self.effects.leaves = self.effects.leaves.without(Leaves::SETTING);
+            }
         }
         self.counts.windows += usize::from(function.over.is_some());
         if function.over.is_none() && self.may_aggregate(function) {

@@ -8,7 +8,6 @@ use crate::sql::{
     Statement,
 };
 
-use super::Refusal;
 use super::bind::Analysis;
 use super::bind_expr::Operand;
 use super::facts::comparable;
@@ -16,6 +15,7 @@ use super::functions;
 use super::nodes::{Body, Output, QueryNode, SelectNode, Sub, Value};
 use super::relation::{Env, Scope, StarColumn, Visible, WithBlock};
 use super::value::{ColumnType, Origin, is_integer};
+use super::{Leaves, Refusal};
 
 /// The outputs of a SELECT, and whether they are all, each at its position.
 pub(super) type Outputs = (Vec<Output>, bool);
@@ -159,6 +159,9 @@ impl<'a> Analysis<'a> {
         if let Some(into) = &select.into {
             self.refusals.push(Refusal::create_as(&format!("SELECT INTO {}", into.name)));
             self.effects.writes = true;
+            if into.schema.as_deref() == Some("pg_temp") {
+                self.effects.leaves = self.effects.leaves.and(Leaves::TEMPORARY);
+            }
         }
         let (from, visible) = self.bind_items(&select.from, scope)?;
         let inner = scope.within(visible);

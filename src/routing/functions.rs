@@ -66,17 +66,15 @@ const READS_BY_NAME: &[&str] = &[
     "pg_logical_slot_peek_binary_changes",
 ];
 
-const SESSION_LOCKS: &[&str] = &[
+/// What lies on one server and can't be somewhere else.
+const NEED_HOME: &[&str] = &[
     "pg_advisory_lock",
     "pg_advisory_lock_shared",
     "pg_try_advisory_lock",
     "pg_try_advisory_lock_shared",
     "pg_advisory_unlock",
     "pg_advisory_unlock_shared",
-];
-
-/// What lies on one server and can't be somewhere else.
-const NEED_HOME: &[&str] = &[
+    "pg_advisory_unlock_all",
     "pg_advisory_xact_lock",
     "pg_advisory_xact_lock_shared",
     "pg_try_advisory_xact_lock",
@@ -150,8 +148,6 @@ const PURE_PG: &[&str] = &[
     "pg_char_to_encoding",
     "pg_encoding_to_char",
     "pg_input_is_valid",
-    // Releases locks that no session here can hold.
-    "pg_advisory_unlock_all",
 ];
 
 /// Classifies a call by its name. Unqualified names are looked for in pg_catalog and in all
@@ -212,7 +208,6 @@ fn catalog_effect(name: &str) -> Effect {
         "nextval" | "setval" => Effect::Sequence,
         "currval" | "lastval" => Effect::SessionState,
         "set_config" => Effect::SetConfig,
-        name if SESSION_LOCKS.contains(&name) => Effect::Refused(Refusal::session_lock(name)),
         name if READS_BY_NAME.contains(&name) => Effect::Refused(Refusal::function_reads(name)),
         name if NEED_HOME.contains(&name) || name.starts_with("lo_") => Effect::NeedHome,
         name if VOLATILE.contains(&name) => Effect::Volatile,

@@ -10,7 +10,7 @@ use super::relation::Scope;
 use super::router::Router;
 use super::setting::{SettingCall, setting_call};
 use super::value::{ParameterUses, Reader, Values};
-use super::{Action, Refusal, Route, RouteError, RoutingHint, statements};
+use super::{Action, Leaves, Refusal, Route, RouteError, RoutingHint, statements};
 
 /// What of a session a plan depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,9 +29,8 @@ pub struct Plan {
     pub writes: bool,
     /// The analysis read a literal: the plan is of this text only.
     pub exact_text: bool,
-    /// What it does stays with the server's session, which therefore must not be shared: a
-    /// setting, a lock. No hint makes it anything else.
-    pub of_session: bool,
+    /// What stays with the server's session, which therefore can't be shared.
+    pub leaves: Leaves,
     /// It sets this for the session, if who runs it can follow the setting.
     pub sets: Option<SettingCall>,
     pub(super) occurrences: Vec<Occurrence>,
@@ -83,7 +82,7 @@ impl Plan {
             action,
             writes: false,
             exact_text: false,
-            of_session: false,
+            leaves: Leaves::NOTHING,
             sets: None,
             occurrences: Vec::new(),
             refusals: Vec::new(),
@@ -131,7 +130,7 @@ impl Plan {
         Ok(Plan {
             writes: effects.writes,
             exact_text: effects.exact_text,
-            of_session: effects.of_session,
+            leaves: effects.leaves,
             occurrences,
             refusals,
             ask_home: effects.ask_home,
@@ -160,7 +159,8 @@ impl Plan {
         if self.rules_hash != 0 && self.rules_hash != router.rules_hash {
             return Err(Refusal::rules_changed().into());
         }
-        if self.of_session {
+        // It would hold on one shard, and no hint makes it anything else.
+        if self.leaves.has(Leaves::SETTING) {
             self.refused(router)?;
         }
         if let Some(hint) = hint
@@ -223,7 +223,7 @@ impl Plan {
         let hidden = |refusal: &Refusal| *refusal == Refusal::session_setting();
         if call.is_some() && self.refusals.iter().filter(|r| hidden(r)).count() == 1 {
             self.refusals.retain(|refusal| !hidden(refusal));
-            self.of_session = false;
+            self.leaves = self.leaves.without(Leaves::SETTING);
             self.sets = call;
         }
     }
@@ -313,9 +313,7 @@ impl Router {
     ) -> Result<Plan, Refusal> {
         let analysis = Analysis::new(self, context.search_path, &scanned.literals);
         let mut plan = statements::plan(analysis, statement)?;
-        if let Statement::Query(query) = statement
-            && self.shards.len() > 1
-        {
+        if let Statement::Query(query) = statement {
             plan.follow_setting(setting_call(query));
         }
         Ok(plan)

@@ -135,13 +135,6 @@ impl Refusal {
             .hint("call it in a statement of its own and pass its value")
     }
 
-    pub(super) fn session_lock(name: &str) -> Refusal {
-        Refusal::unsupported(format!(
-            "{name} takes a lock for the session, and sessions share servers"
-        ))
-        .hint("use pg_advisory_xact_lock")
-    }
-
     /// A setting that pgherd couldn't follow from connection to connection.
     pub fn session_setting() -> Refusal {
         Refusal::unsupported("set_config for the session isn't seen by pgherd").hint("use SET")
@@ -151,7 +144,9 @@ impl Refusal {
         Refusal::unsupported(
             "temporary tables live in one server's session, and sessions share servers",
         )
-        .hint("use a CTE, or a table of its own")
+        .hint(format!(
+            "use a CTE, or a table of its own; or {SHARD_HINT} here and wherever it is used"
+        ))
     }
 
     pub(super) fn create_as(what: &str) -> Refusal {
@@ -163,14 +158,14 @@ impl Refusal {
         Refusal::unsupported(
             "LISTEN needs a server's session of its own, and sessions share servers",
         )
-        .hint("connect to the home shard's primary to listen; NOTIFY goes there")
+        .hint(format!("{SHARD_HINT}: NOTIFY goes to the home shard, a trigger's to its row's"))
     }
 
     pub(super) fn hold_cursor() -> Refusal {
         Refusal::unsupported(
             "a WITH HOLD cursor needs a server's session of its own, and sessions share servers",
         )
-        .hint("declare it WITHOUT HOLD in a transaction")
+        .hint(format!("declare it WITHOUT HOLD in a transaction, or {SHARD_HINT}"))
     }
 
     pub(super) fn two_phase(what: &str) -> Refusal {

@@ -8,7 +8,7 @@ use super::bind::Analysis;
 use super::nodes::{Role, TableNode, Target};
 use super::plan::{Follow, Occurrence, Place, Plan};
 use super::relation::Scope;
-use super::{Action, Refusal};
+use super::{Action, Leaves, Refusal};
 
 /// Plans one statement.
 ///
@@ -33,7 +33,9 @@ pub(super) fn plan<'a>(analysis: Analysis<'a>, statement: &'a Statement) -> Resu
         Statement::Transaction(transaction) => transaction_plan(transaction),
         Statement::Set(set) => Ok(Plan { exact_text: true, ..Plan::of(Action::Set(set.clone())) }),
         Statement::Show(name) => Ok(Plan::of(Action::Show(name.clone()))),
-        Statement::Discard(what) => Ok(Plan::of(Action::Discard(*what))),
+        Statement::Discard(what) => {
+            Ok(Plan { leaves: Leaves::MAY_END, ..Plan::of(Action::Discard(*what)) })
+        }
         Statement::Prepare { name, statement } => {
             let inner = plan(analysis, statement)?;
             if inner.action != Action::Run {
@@ -41,7 +43,8 @@ pub(super) fn plan<'a>(analysis: Analysis<'a>, statement: &'a Statement) -> Resu
             }
             let action = Action::Prepare { name: name.clone() };
             let writes = inner.writes;
-            Ok(Plan { writes, prepared: Some(Box::new(inner)), ..Plan::of(action) })
+            let leaves = Leaves::PREPARED;
+            Ok(Plan { writes, leaves, prepared: Some(Box::new(inner)), ..Plan::of(action) })
         }
         Statement::Execute { name, arguments } => {
             let mut analysis = analysis;
@@ -50,12 +53,15 @@ pub(super) fn plan<'a>(analysis: Analysis<'a>, statement: &'a Statement) -> Resu
         }
         Statement::Deallocate(name) => Ok(Plan::of(Action::Deallocate(name.clone()))),
         Statement::Declare { hold, query, .. } => analysis.declare(*hold, query),
-        Statement::Fetch(_) | Statement::Close(_) => {
-            Ok(Plan { follow: Follow::IfAny, ..Plan::of(Action::Run) })
+        Statement::Fetch(_) => Ok(Plan { follow: Follow::IfAny, ..Plan::of(Action::Run) }),
+        Statement::Close(_) => {
+            let leaves = Leaves::MAY_END;
+            Ok(Plan { follow: Follow::IfAny, leaves, ..Plan::of(Action::Run) })
         }
-        Statement::Listen(_) => Err(Refusal::listen()),
-        // Nobody can listen, so that there is nothing to end.
-        Statement::Unlisten(_) => Ok(Plan::of(Action::Run)),
+        Statement::Listen(_) => {
+            Ok(Plan { leaves: Leaves::LISTENING, ..refused(Refusal::listen()) })
+        }
+        Statement::Unlisten(_) => Ok(Plan { leaves: Leaves::MAY_END, ..Plan::of(Action::Run) }),
         Statement::Notify(_) => {
             let home = Occurrence { table: None, alias: None, place: Place::Home };
             Ok(Plan { writes: true, occurrences: vec![home], ..Plan::of(Action::Run) })
@@ -65,8 +71,13 @@ pub(super) fn plan<'a>(analysis: Analysis<'a>, statement: &'a Statement) -> Resu
         Statement::Maintenance(maintenance) => Ok(maintained(maintenance)),
         Statement::Ddl(ddl) => defined(ddl),
         Statement::Call { procedure, arguments } => analysis.call_procedure(procedure, arguments),
-        Statement::Do => Ok(refused(Refusal::opaque_body("a DO block"))),
-        Statement::Other(words) => Err(Refusal::not_understood(words)),
+        Statement::Do => {
+            let plan = refused(Refusal::opaque_body("a DO block"));
+            Ok(Plan { leaves: Leaves::AS_WRITTEN, ..plan })
+        }
+        Statement::Other(words) => {
+            Ok(Plan { leaves: Leaves::LIBRARY, ..refused(Refusal::not_understood(words)) })
+        }
         Statement::Empty => Ok(Plan::of(Action::Empty)),
     }
 }
@@ -81,7 +92,11 @@ fn transaction_plan(transaction: &Transaction) -> Result<Plan, Refusal> {
         Transaction::PrepareTransaction => Err(Refusal::two_phase("PREPARE TRANSACTION")),
         Transaction::CommitPrepared => Err(Refusal::two_phase("COMMIT PREPARED")),
         Transaction::RollbackPrepared => Err(Refusal::two_phase("ROLLBACK PREPARED")),
-        other => Ok(Plan::of(Action::Transaction(other.clone()))),
+        other => {
+            let undoes = matches!(other, Transaction::Rollback { .. } | Transaction::RollbackTo(_));
+            let leaves = if undoes { Leaves::MAY_END } else { Leaves::NOTHING };
+            Ok(Plan { leaves, ..Plan::of(Action::Transaction(other.clone())) })
+        }
     }
 }
 
@@ -95,10 +110,13 @@ fn defined(ddl: &Ddl) -> Result<Plan, Refusal> {
     // `CREATE TABLE pg_temp.t` makes a temporary table, too.
     let in_pg_temp = |name: &Name| name.schema.as_deref() == Some("pg_temp");
     if ddl.temporary || ddl.tables.iter().any(in_pg_temp) {
-        return Err(Refusal::temporary());
+        // ON COMMIT DROP leaves nothing, nor does DROP.
+        let leaves = Leaves::TEMPORARY.and(Leaves::MAY_END);
+        return Ok(Plan { leaves, ..refused(Refusal::temporary()) });
     }
     let mut plan = Plan::of(Action::Ddl { outside_transaction: ddl.outside_transaction });
     plan.writes = true;
+    plan.leaves = Leaves::MAY_END;
     if ddl.rows_from.is_some() {
         plan.refusals.push(Refusal::create_as(&ddl.tag));
     }
@@ -130,10 +148,11 @@ impl<'a> Analysis<'a> {
     }
 
     fn declare(self, hold: bool, query: &'a Query) -> Result<Plan, Refusal> {
-        if hold {
-            return Err(Refusal::hold_cursor());
-        }
         let mut analysis = self;
+        if hold {
+            analysis.refusals.push(Refusal::hold_cursor());
+            analysis.effects.leaves = Leaves::HELD_CURSOR;
+        }
         let node = analysis.query(query, &Scope::default())?;
         analysis.settle(&node, &Vec::new(), None);
         Plan::found(Action::Run, analysis)

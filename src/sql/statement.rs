@@ -134,6 +134,7 @@ pub struct Select {
     pub having: Option<Expr>,
     /// Partition and order expressions of the WINDOW clause.
     pub windows: Vec<Expr>,
+    /// INTO TEMP has the schema `pg_temp`.
     pub into: Option<Name>,
 }
 

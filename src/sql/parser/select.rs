@@ -176,9 +176,15 @@ impl Parser<'_> {
         }
         if self.eat(K::Into) {
             self.eat_any(&[K::Local, K::Global]);
-            self.eat_any(&[K::Temporary, K::Temp, K::Unlogged]);
+            let temporary = self.eat_any(&[K::Temporary, K::Temp]);
+            self.eat(K::Unlogged);
             self.eat(K::Table);
-            select.into = Some(self.qualified_name()?);
+            let mut into = self.qualified_name()?;
+            if temporary {
+                // Another name of the same place.
+                into.schema = Some("pg_temp".into());
+            }
+            select.into = Some(into);
         }
         if self.eat(K::From) {
             select.from = self.table_refs()?;

@@ -1,5 +1,6 @@
 //! Pool modes, and what a client keeps from one transaction to the next.
 
+mod pins;
 mod session;
 
 use std::future::poll_fn;

@@ -104,7 +104,7 @@ SELECT current_database(), current_user, session_user -- => any
 show standard_conforming_strings -- => session
 SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = 'public' ORDER BY table_name, ordinal_position -- => home
 SELECT tc.constraint_name, kcu.column_name FROM information_schema.table_constraints tc JOIN information_schema.key_column_usage kcu USING (constraint_name) WHERE tc.table_name = 'users' -- => home
-SELECT pg_advisory_unlock_all() -- => any
+SELECT pg_advisory_unlock_all() -- => home
 SELECT EXISTS (SELECT 1 FROM pg_tables WHERE schemaname = 'public' AND tablename = 'schema_migrations') -- => home
 SELECT pg_is_in_recovery() -- => any
 SELECT 1 -- => any
