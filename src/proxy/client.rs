@@ -126,6 +126,12 @@ impl Client {
         poll_fn(|cx| self.poll_fill(cx)).await
     }
 
+    /// Whether the other side has ended the connection, as far as is known without reading:
+    /// there may still be something to read.
+    pub fn has_ended(&self) -> bool {
+        self.stream.has_ended()
+    }
+
     /// Sends all of `output`. May be dropped while waiting.
     pub async fn send(&mut self) -> io::Result<()> {
         poll_fn(|cx| self.poll_send(cx)).await

@@ -11,6 +11,7 @@ use super::replies::{Replies, Request};
 use super::session::{Session, Stop};
 use super::settings;
 use super::state::{Effect, Note, Purpose};
+use super::vigil::Vigil;
 use crate::cluster::Lent;
 use crate::routing::{Leaves, ShardId};
 use crate::wire::backend::{ErrorFields, TransactionStatus};
@@ -142,14 +143,14 @@ impl Session {
         tokio::pin!(checkout);
         let cancelled = self.cancel.requested();
         tokio::pin!(cancelled);
+        let mut vigil = Vigil::default();
         loop {
-            let may_read = self.client.input.len() < READ_AHEAD;
             tokio::select! {
                 biased;
                 lent = &mut checkout => return Ok(lent?),
                 () = &mut cancelled => return Err(Failure::new(
                     "57014", "canceling statement due to user request").into()),
-                read = self.client.fill(), if may_read => { read.map_err(Gone::from)?; }
+                here = vigil.attend(&mut self.client, READ_AHEAD) => here?,
             }
         }
     }

@@ -39,6 +39,7 @@ pub mod state;
 pub mod statements;
 mod tunnel;
 pub mod unsent;
+mod vigil;
 
 pub use database::Database;
 pub use listener::{Listener, Stop};

@@ -15,6 +15,7 @@ use super::failure::REVALIDATE;
 use super::patience::{Patience, Turn};
 use super::replies::{Replies, Request, Seen};
 use super::state::{ClientState, Note, Purpose};
+use super::vigil::Vigil;
 use crate::cluster::Backend;
 use crate::wire::backend::{self, ErrorFields, RowDescription, TransactionStatus, tag};
 use crate::wire::frame::{HEADER_LEN, TagSet, Then, Walk};
@@ -75,6 +76,8 @@ pub struct Conversation<'a> {
     stale: bool,
     /// Where statements may not take as long as they like.
     patience: Option<Patience<'a>>,
+    /// While nothing is read from the client.
+    vigil: Vigil,
 }
 
 /// Whether the client's COPY data go to the server.
@@ -118,6 +121,7 @@ impl<'a> Conversation<'a> {
             copied: false,
             stale: false,
             patience: None,
+            vigil: Vigil::default(),
         }
     }
 
@@ -175,6 +179,8 @@ impl<'a> Conversation<'a> {
         }
         if self.client.input.len() < READ_AHEAD && self.backend.output.len() < HIGH_WATER {
             moved |= ready_client(self.client.poll_fill(cx))?;
+        } else if self.vigil.poll(self.client, cx).is_ready() {
+            return Poll::Ready(Err(Broken::Client(Gone::Closed)));
         }
         if self.patience.is_some() {
             moved |= self.poll_patience(cx)?;

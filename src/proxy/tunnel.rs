@@ -19,6 +19,7 @@ use super::database::Database;
 use super::failure::Failure;
 use super::session::{Stopping, shutting_down};
 use super::startup::tell;
+use super::vigil::Vigil;
 use crate::cluster::ask::ask;
 use crate::cluster::{ConnectError, Lent, StartupParameters, UserPools};
 use crate::config::settings::SessionEnd;
@@ -52,6 +53,8 @@ pub struct Tunnel {
     rest: usize,
     /// Where the server's stream stands.
     walk: Walk,
+    /// While nothing is read from the client.
+    vigil: Vigil,
 }
 
 /// Why a tunnel ended.
@@ -84,15 +87,15 @@ pub async fn connect(
     tokio::pin!(checkout);
     let stopped = async { stopping.wait_for(|s| *s != Stopping::No).await.is_ok() };
     tokio::pin!(stopped);
+    let mut vigil = Vigil::default();
     loop {
-        let may_read = client.input.len() < READ_AHEAD;
         tokio::select! {
             biased;
             lent = &mut checkout => {
                 return lent.map_err(|e| Gone::Sent(Box::new(Failure::from(e).and_fatal())));
             }
             _ = &mut stopped => return Err(Gone::Sent(Box::new(shutting_down()))),
-            read = client.fill(), if may_read => { read?; }
+            here = vigil.attend(client, READ_AHEAD) => here?,
         }
     }
 }
@@ -112,7 +115,16 @@ impl Tunnel {
         }
         backend::backend_key(out, cancel.pid(), cancel.secret());
         backend::ready(out, TransactionStatus::Idle);
-        Tunnel { client, backend, cancel, end, stopping, rest: 0, walk: Walk::default() }
+        Tunnel {
+            client,
+            backend,
+            cancel,
+            end,
+            stopping,
+            rest: 0,
+            walk: Walk::default(),
+            vigil: Vigil::default(),
+        }
     }
 
     /// Serves the client until it, its server or the proxy ends the session.
@@ -242,6 +254,11 @@ impl Tunnel {
         noted
     }
 
+    /// Nothing more is read from the client for now.
+    fn is_full(&self) -> bool {
+        self.backend.output.len() >= HIGH_WATER || self.client.input.len() >= HIGH_WATER
+    }
+
     /// Moves bytes in whichever direction they can go; ready when something has moved.
     fn poll_progress(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Over>> {
         let mut moved = false;
@@ -265,12 +282,13 @@ impl Tunnel {
             read.map_err(server)?;
             moved = true;
         }
-        if self.backend.output.len() < HIGH_WATER
-            && self.client.input.len() < HIGH_WATER
+        if !self.is_full()
             && let Poll::Ready(read) = self.client.poll_fill(cx)
         {
             read.map_err(client)?;
             moved = true;
+        } else if self.is_full() && self.vigil.poll(&self.client, cx).is_ready() {
+            return Poll::Ready(Err(Over::Client(Gone::Closed)));
         }
         if moved { Poll::Ready(Ok(())) } else { Poll::Pending }
     }

@@ -5,11 +5,11 @@
 
 use std::io;
 use std::mem::{self, MaybeUninit};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsStream;
 
@@ -92,6 +92,18 @@ impl Stream {
         told.is_pending() || self.is_quiet()
     }
 
+    /// Whether the runtime has seen the other side end the connection, though there may still be
+    /// something to read. Costs no system call.
+    pub fn has_ended(&self) -> bool {
+        let socket = match self {
+            Stream::Tcp(s) => Socket::Tcp(s),
+            Stream::Unix(s) => Socket::Unix(s),
+            Stream::Tls(tls) => Socket::Tcp(tls.inner.get_ref().0),
+            Stream::Gone => return true,
+        };
+        socket.is_read_closed()
+    }
+
     /// The socket, unless there is something to read already that it gave away.
     fn socket_when_all_is_read(&mut self) -> Option<Socket<'_>> {
         match self {
@@ -107,6 +119,21 @@ impl Stream {
 enum Socket<'s> {
     Tcp(&'s TcpStream),
     Unix(&'s UnixStream),
+}
+
+impl Socket<'_> {
+    fn is_read_closed(&self) -> bool {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let told = match self {
+            Socket::Tcp(socket) => pin!(socket.ready(Interest::READABLE)).poll(&mut cx),
+            Socket::Unix(socket) => pin!(socket.ready(Interest::READABLE)).poll(&mut cx),
+        };
+        match told {
+            Poll::Ready(Ok(state)) => state.is_read_closed(),
+            Poll::Ready(Err(_)) => true,
+            Poll::Pending => false,
+        }
+    }
 }
 
 impl Tls {

@@ -24,6 +24,7 @@ keyspaces:
       same_rows: [id]
       bench_accounts: [aid]
       hostile_rows: [id]
+      vanish_rows: [id]
 reference: [countries]
 home: [notes]
 unlisted: refuse

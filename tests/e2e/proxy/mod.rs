@@ -17,4 +17,6 @@ mod sockets;
 mod stopping;
 mod streams;
 mod time_limits;
+mod traces;
+mod vanishing;
 mod versions;

@@ -11,6 +11,7 @@ use pgherd::wire::frontend;
 
 use super::common::{code, connect, herd, psql};
 use super::hostile::logged_in_to;
+use super::traces::{left, query, until_nothing_is_left};
 use crate::support::{Proxy, TestHerd, Want};
 
 const SOON: Duration = Duration::from_secs(30);
@@ -20,43 +21,12 @@ fn limited(limits: &str) -> Proxy {
     herd().proxy_with(|settings| format!("{settings}\n[pool]\nsize = 1\n[limits]\n{limits}\n"))
 }
 
-/// Sends a text by the simple protocol.
-fn query(stream: &mut TcpStream, text: &str) {
-    let mut out = BytesMut::new();
-    frontend::write_query(&mut out, text.as_bytes());
-    stream.write_all(&out).expect("sent");
-}
-
 /// All that comes until the proxy closes.
 fn rest(stream: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     stream.set_read_timeout(Some(SOON)).expect("set");
     stream.read_to_end(&mut answer).expect("closed within the time");
     String::from_utf8_lossy(&answer).into_owned()
-}
-
-/// What runs or is open on a shard's server of the statements marked with this word.
-fn left(word: &str) -> usize {
-    let count = format!(
-        "SELECT count(*) FROM pg_stat_activity WHERE state <> 'idle' AND query LIKE '%{word}%' \
-         AND pid <> pg_backend_pid()"
-    );
-    ["s1", "s2", "s3"]
-        .iter()
-        .map(|shard| {
-            let node = herd().primary(shard).expect("a primary");
-            let rows = node.query(&count, SOON).expect("asked");
-            rows[0][0].as_deref().expect("a number").parse::<usize>().expect("a number")
-        })
-        .sum()
-}
-
-fn until_nothing_is_left(word: &str) {
-    let end = Instant::now() + SOON;
-    while left(word) > 0 {
-        assert!(Instant::now() < end, "still there: {word}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

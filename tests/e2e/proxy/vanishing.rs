@@ -1,0 +1,246 @@
+//! Clients that vanish, at any moment and in both ways that a socket can: what they ran is
+//! cancelled, what they began is rolled back, and the next client finds nothing of them.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use pgherd::wire::frontend::{self, Format};
+
+use super::common::{herd, psql};
+use super::hostile::logged_in_to;
+use super::traces::{left, query, until_nothing_is_left};
+use crate::support::Proxy;
+
+const SOON: Duration = Duration::from_secs(30);
+const HERE: &str = "/* pgherd: shard=s1 */";
+
+/// One connection to a shard, so that the next client gets what the last one had.
+fn narrow() -> Proxy {
+    static MADE: OnceLock<()> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let made = "CREATE TABLE vanish_rows (id bigint PRIMARY KEY, word text)";
+        assert_eq!(psql(&super::common::proxy().dsn("app"), made).1, "");
+    });
+    herd().proxy_with(|settings| settings + "\n[pool]\nsize = 1\n")
+}
+
+/// Ways to end a connection: as the kernel does for a process that is killed, with what was sent
+/// to it read, or not.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    Finished,
+    Reset,
+}
+
+const ENDS: [End; 2] = [End::Finished, End::Reset];
+
+fn vanish(client: TcpStream, end: End) {
+    if let End::Reset = end {
+        socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO)).expect("set");
+    }
+    drop(client);
+}
+
+fn until_seen(word: &str) {
+    let end = Instant::now() + SOON;
+    while left(word) == 0 {
+        assert!(Instant::now() < end, "never seen: {word}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Nothing of it runs, is open or has been done, and who comes next has a clean connection.
+fn leaves_nothing(proxy: &Proxy, word: &str) {
+    until_nothing_is_left(word);
+    let next = format!(
+        "{HERE} SELECT count(*), current_setting('work_mem'), pg_current_xact_id_if_assigned() \
+         FROM vanish_rows WHERE word = '{word}'"
+    );
+    let (out, errors) = psql(&proxy.dsn("app"), &next);
+    assert_eq!((&*out, &*errors), ("0|4MB|\n", ""), "{word}");
+}
+
+/// Lets a client do something and vanish when it is seen at the server.
+fn vanishes(proxy: &Proxy, word: &str, act: impl Fn(&mut TcpStream, &str)) {
+    for end in ENDS {
+        let word = format!("{word}_{end:?}").to_lowercase();
+        let mut client = logged_in_to(proxy.port());
+        act(&mut client, &word);
+        until_seen(&word);
+        vanish(client, end);
+        leaves_nothing(proxy, &word);
+    }
+}
+
+#[test]
+fn in_the_middle_of_a_statement() {
+    let proxy = narrow();
+    vanishes(&proxy, "mid_query", |client, word| {
+        let text = format!(
+            "{HERE} INSERT INTO vanish_rows SELECT 1, '{word}' FROM pg_sleep(600) RETURNING word"
+        );
+        query(client, &text);
+    });
+    // It has said much more, which nobody reads while the first statement runs.
+    vanishes(&proxy, "mid_query_ahead", |client, word| {
+        query(client, &format!("{HERE} SELECT pg_sleep(600), '{word}'"));
+        say_ahead(client, word, AHEAD);
+    });
+    // So much that the end of the connection isn't even sent, unless it is reset.
+    let mut client = logged_in_to(proxy.port());
+    query(&mut client, &format!("{HERE} SELECT pg_sleep(600), 'mid_query_flood'"));
+    say_ahead(&mut client, "mid_query_flood", 3_000_000);
+    until_seen("mid_query_flood");
+    vanish(client, End::Reset);
+    leaves_nothing(&proxy, "mid_query_flood");
+}
+
+/// More than is read ahead, and less than the kernel takes beside that.
+const AHEAD: usize = 90_000;
+
+/// Statements of so many bytes, which would leave something behind.
+fn say_ahead(client: &mut TcpStream, word: &str, bytes: usize) {
+    let mut out = BytesMut::new();
+    for i in 0.. {
+        let text = format!("{HERE} INSERT INTO vanish_rows VALUES ({i}, '{word}')");
+        frontend::write_query(&mut out, text.as_bytes());
+        if out.len() > bytes {
+            break;
+        }
+    }
+    client.write_all(&out).expect("sent");
+}
+
+#[test]
+fn in_the_middle_of_a_transaction() {
+    let proxy = narrow();
+    vanishes(&proxy, "mid_transaction", |client, word| {
+        query(client, "BEGIN");
+        query(client, &format!("{HERE} SET LOCAL work_mem = '70MB'"));
+        query(client, "SET work_mem = '71MB'");
+        query(client, &format!("{HERE} INSERT INTO vanish_rows VALUES (2, '{word}')"));
+    });
+    // It has failed already.
+    vanishes(&proxy, "mid_failure", |client, word| {
+        query(client, "BEGIN");
+        query(client, &format!("{HERE} INSERT INTO vanish_rows VALUES (3, '{word}')"));
+        query(client, &format!("SELECT 1/0, '{word}'"));
+    });
+    // In the middle of a message.
+    vanishes(&proxy, "mid_message", |client, word| {
+        query(client, "BEGIN");
+        query(client, &format!("{HERE} INSERT INTO vanish_rows VALUES (4, '{word}')"));
+        client.write_all(b"Q\0\0\x10\0COMMIT").expect("sent");
+    });
+}
+
+#[test]
+fn in_the_middle_of_copy() {
+    let proxy = narrow();
+    vanishes(&proxy, "mid_copy_in", |client, word| {
+        query(client, &format!("{HERE} COPY vanish_rows FROM STDIN -- {word}"));
+        let mut out = BytesMut::new();
+        for i in 0..10_000 {
+            frontend::copy_data(&mut out, format!("{i}\t{word}\n").as_bytes());
+        }
+        client.write_all(&out).expect("sent");
+        // Half a message.
+        client.write_all(b"d\0\0\x10\x005").expect("sent");
+    });
+    vanishes(&proxy, "mid_copy_out", |client, word| {
+        let rows = format!("SELECT repeat('{word}', 1000) FROM generate_series(1, 100000)");
+        query(client, &format!("{HERE} COPY ({rows}) TO STDOUT"));
+    });
+    vanishes(&proxy, "mid_rows", |client, word| {
+        query(
+            client,
+            &format!("{HERE} SELECT repeat('{word}', 1000) FROM generate_series(1, 100000)"),
+        );
+    });
+}
+
+#[test]
+fn in_the_middle_of_a_pipeline() {
+    let proxy = narrow();
+    let step = |out: &mut BytesMut, text: &str| {
+        frontend::parse(out, b"", text.as_bytes(), &[]).expect("short");
+        frontend::bind(out, b"", b"", Format::Text, &[], Format::Text).expect("short");
+        frontend::execute(out, b"", 0);
+    };
+    // Run and answered, with no Sync to come.
+    vanishes(&proxy, "mid_pipeline", |client, word| {
+        let mut out = BytesMut::new();
+        step(&mut out, &format!("{HERE} INSERT INTO vanish_rows VALUES (5, '{word}')"));
+        frontend::flush(&mut out);
+        client.write_all(&out).expect("sent");
+    });
+    // One runs, and many wait behind it, more than are read ahead.
+    vanishes(&proxy, "mid_pipeline_ahead", |client, word| {
+        let mut out = BytesMut::new();
+        step(&mut out, &format!("{HERE} SELECT pg_sleep(600), '{word}'"));
+        frontend::sync(&mut out);
+        for i in 0.. {
+            step(&mut out, &format!("{HERE} INSERT INTO vanish_rows VALUES ({i}, '{word}')"));
+            frontend::sync(&mut out);
+            if out.len() > AHEAD {
+                break;
+            }
+        }
+        client.write_all(&out).expect("sent");
+    });
+}
+
+#[test]
+fn while_it_waits_for_a_connection() {
+    let proxy = &narrow();
+    for (i, ahead) in [0, AHEAD].into_iter().enumerate() {
+        for end in ENDS {
+            let word = format!("queued_{i}_{end:?}").to_lowercase();
+            let mut other = logged_in_to(proxy.port());
+            query(&mut other, "BEGIN");
+            query(&mut other, &format!("{HERE} SELECT 'holds_{word}'"));
+            until_seen(&format!("holds_{word}"));
+            let mut client = logged_in_to(proxy.port());
+            say_ahead(&mut client, &word, ahead);
+            // It stands in line.
+            std::thread::sleep(Duration::from_millis(500));
+            vanish(client, end);
+            // Long enough for it to be noticed.
+            std::thread::sleep(Duration::from_secs(3));
+            query(&mut other, "COMMIT");
+            leaves_nothing(proxy, &word);
+        }
+    }
+}
+
+/// As a person's does, with psql.
+#[test]
+fn by_kill() {
+    let proxy = narrow();
+    for (word, script) in [
+        ("killed_query", "INSERT INTO vanish_rows SELECT 6, 'killed_query' FROM pg_sleep(600)"),
+        (
+            "killed_idle",
+            "BEGIN;\n/* pgherd: shard=s1 */ INSERT INTO vanish_rows VALUES (7, 'killed_idle');\n\\! sleep 600",
+        ),
+    ] {
+        let mut child = Command::new("psql")
+            .arg(proxy.dsn("app"))
+            .args(["-q", "-X"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("psql runs");
+        let mut input = child.stdin.take().expect("piped");
+        writeln!(input, "{HERE} {script};").expect("psql reads");
+        until_seen(word);
+        child.kill().expect("it is our child");
+        child.wait().expect("killed");
+        leaves_nothing(&proxy, word);
+    }
+}
