@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use parking_lot::Mutex;
 
-use super::scram;
-use super::scram_client::{self, Binding, Proved, Salted, Started};
+use super::scram::{self, Keys};
+use super::scram_client::{self, Binding, Proved, Started};
 use super::server::md5_hex;
 use crate::wire::backend::Authentication;
 use crate::wire::{ProtocolError, frontend};
@@ -16,11 +16,12 @@ use crate::wire::{ProtocolError, frontend};
 #[derive(Clone)]
 pub struct Login {
     pub user: Box<str>,
-    /// `None`: only a server that asks for nothing lets us in.
+    /// `None`: what clients have shown, or else only a server that asks for nothing lets us in.
     pub password: Option<Box<str>>,
-    /// Of the last login by SCRAM. A shard's nodes share one salt, so its next connection finds
-    /// the right one here and saves some milliseconds of derivation.
-    salted: Arc<Mutex<Option<Salted>>>,
+    shown: ShownSlot,
+    /// Of the last login by SCRAM, and of which password. A shard's nodes share one salt, so its next connection finds
+    /// the right ones here and saves some milliseconds of derivation.
+    kept: Arc<Mutex<Option<(Box<str>, Keys)>>>,
 }
 
 impl fmt::Debug for Login {
@@ -31,13 +32,60 @@ impl fmt::Debug for Login {
 
 impl Login {
     pub fn new(user: impl Into<Box<str>>, password: Option<&str>) -> Login {
-        Login { user: user.into(), password: password.map(Box::from), salted: Arc::default() }
+        Login {
+            user: user.into(),
+            password: password.map(Box::from),
+            shown: ShownSlot::default(),
+            kept: Arc::default(),
+        }
+    }
+
+    /// Without a password of its own: by what clients have shown last.
+    pub fn by_what_is_shown(user: impl Into<Box<str>>, shown: ShownSlot) -> Login {
+        Login { shown, ..Login::new(user, None) }
+    }
+
+    fn known(&self) -> Option<Shown> {
+        match &self.password {
+            Some(password) => Some(Shown::Password(password.clone())),
+            None => self.shown.0.lock().clone(),
+        }
+    }
+}
+
+/// What a client has shown in proving who it is, so that the same can be proved to a server.
+/// Debug shows nothing of it.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Shown {
+    Password(Box<str>),
+    /// A server proves to have the same verifier, or these are of no use there.
+    Keys(Keys),
+    /// `md5(password || user)` in hex, which is as good as the password to a server that asks
+    /// for MD5.
+    Md5(Box<str>),
+}
+
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shown")
+    }
+}
+
+/// Where the logins of one user find what its clients have shown.
+#[derive(Clone, Default)]
+pub struct ShownSlot(Arc<Mutex<Option<Shown>>>);
+
+impl ShownSlot {
+    /// From now on logins go by this.
+    pub fn put(&self, shown: Shown) {
+        *self.0.lock() = Some(shown);
     }
 }
 
 /// One exchange, up to AuthenticationOk.
 pub struct Exchange<'l> {
     login: &'l Login,
+    known: Option<Shown>,
     /// What a proof is bound to, over TLS.
     binding: Option<Box<[u8]>>,
     scram: Scram,
@@ -53,7 +101,7 @@ enum Scram {
 
 impl<'l> Exchange<'l> {
     pub fn new(login: &'l Login) -> Exchange<'l> {
-        Exchange { login, binding: None, scram: Scram::None }
+        Exchange { login, known: login.known(), binding: None, scram: Scram::None }
     }
 
     /// Binds the proof to the TLS connection that it is spoken on, as
@@ -72,15 +120,26 @@ impl<'l> Exchange<'l> {
         match (message, std::mem::replace(&mut self.scram, Scram::None)) {
             (Authentication::Ok, Scram::None | Scram::Verified) => return Ok(true),
             (Authentication::Cleartext, Scram::None) => {
-                frontend::write_password(out, self.password()?.as_bytes());
+                let Some(Shown::Password(password)) = &self.known else {
+                    return Err(self.unknown());
+                };
+                frontend::write_password(out, password.as_bytes());
             }
             (Authentication::Md5 { salt }, Scram::None) => {
-                let parts = [self.password()?.as_bytes(), self.login.user.as_bytes()];
-                let answer = md5_hex(&[md5_hex(&parts).as_bytes(), &salt]);
+                let hash = match &self.known {
+                    Some(Shown::Password(password)) => {
+                        md5_hex(&[password.as_bytes(), self.login.user.as_bytes()])
+                    }
+                    Some(Shown::Md5(hash)) => hash.to_string(),
+                    Some(Shown::Keys(_)) | None => return Err(self.unknown()),
+                };
+                let answer = md5_hex(&[hash.as_bytes(), &salt]);
                 frontend::write_password(out, format!("md5{answer}").as_bytes());
             }
             (Authentication::Sasl(mechanisms), Scram::None) => {
-                self.password()?;
+                if !matches!(self.known, Some(Shown::Password(_) | Shown::Keys(_))) {
+                    return Err(self.unknown());
+                }
                 let offered =
                     |mechanism: &str| mechanisms.iter().any(|m| m == mechanism.as_bytes());
                 let (mechanism, binding) = match &self.binding {
@@ -101,9 +160,8 @@ impl<'l> Exchange<'l> {
                 self.scram = Scram::Started(started);
             }
             (Authentication::SaslContinue(data), Scram::Started(started)) => {
-                let mut kept = self.login.salted.lock().clone();
-                let (proved, message) = started.prove(self.password()?, &mut kept, data)?;
-                *self.login.salted.lock() = kept;
+                let keys = |salt: &[u8], iterations| self.keys(salt, iterations);
+                let (proved, message) = started.prove(keys, data)?;
                 frontend::write_sasl_response(out, message.as_bytes());
                 self.scram = Scram::Proved(proved);
             }
@@ -127,12 +185,45 @@ impl<'l> Exchange<'l> {
         Ok(false)
     }
 
-    fn password(&self) -> Result<&'l str, ProtocolError> {
-        self.login.password.as_deref().ok_or_else(|| {
-            ProtocolError::coded(
-                "28000",
-                format!("the server asks for user \"{}\"'s password; none is set", self.login.user),
-            )
-        })
+    /// The keys under the server's salt.
+    fn keys(&self, salt: &[u8], iterations: u32) -> Result<Keys, ProtocolError> {
+        let password = match &self.known {
+            Some(Shown::Keys(keys)) if keys.fit(salt, iterations) => return Ok(keys.clone()),
+            Some(Shown::Password(password)) => password,
+            Some(Shown::Keys(_)) => {
+                return Err(ProtocolError::coded(
+                    "28000",
+                    format!(
+                        "the server's SCRAM verifier of user \"{}\" is not the one that its \
+                         clients have proved themselves by",
+                        self.login.user
+                    ),
+                )
+                .with_hint("Give the role the same verifier on every server."));
+            }
+            Some(Shown::Md5(_)) | None => return Err(self.unknown()),
+        };
+        let kept = self.login.kept.lock().clone();
+        if let Some((of, keys)) = kept
+            && of == *password
+            && keys.fit(salt, iterations)
+        {
+            return Ok(keys);
+        }
+        let keys = Keys::derive(password.as_bytes(), salt, iterations);
+        *self.login.kept.lock() = Some((password.clone(), keys.clone()));
+        Ok(keys)
+    }
+
+    fn unknown(&self) -> ProtocolError {
+        let user = &self.login.user;
+        let message = match self.known {
+            None => format!("the server asks for user \"{user}\"'s password; none is set"),
+            Some(_) => format!(
+                "the server asks for user \"{user}\"'s password in a way that what is known of it \
+                 does not serve"
+            ),
+        };
+        ProtocolError::coded("28000", message)
     }
 }

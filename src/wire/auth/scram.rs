@@ -65,13 +65,8 @@ impl Verifier {
 
     /// As [`Verifier::derive`], with a salt and a number of iterations of one's own.
     pub fn derive_with(password: &[u8], salt: &[u8], iterations: u32) -> Verifier {
-        let salted = salt_password(&prepare(password), salt, iterations);
-        Verifier {
-            iterations,
-            salt: salt.into(),
-            stored_key: stored_key(&client_key(&salted)),
-            server_key: server_key(&salted),
-        }
+        let Keys { salt, client_key, server_key, .. } = Keys::derive(password, salt, iterations);
+        Verifier { iterations, salt, stored_key: stored_key(&client_key), server_key }
     }
 
     /// A verifier that no password fits, the same for a name each time, so that an unknown user
@@ -93,6 +88,39 @@ impl Verifier {
     pub fn fits(&self, password: &[u8]) -> bool {
         let other = Verifier::derive_with(password, &self.salt, self.iterations);
         equal(&other.stored_key, &self.stored_key)
+    }
+}
+
+/// What proves a password, by SCRAM, to whoever has a verifier with the same salt: it is made of
+/// the password, or heard from a client that has proved to know it. As good as the password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Keys {
+    pub(super) salt: Box<[u8]>,
+    pub(super) iterations: u32,
+    pub(super) client_key: Key,
+    pub(super) server_key: Key,
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keys").field("iterations", &self.iterations).finish_non_exhaustive()
+    }
+}
+
+impl Keys {
+    /// Derives them, which is slow on purpose.
+    pub(super) fn derive(password: &[u8], salt: &[u8], iterations: u32) -> Keys {
+        let salted = salt_password(&prepare(password), salt, iterations);
+        Keys {
+            salt: salt.into(),
+            iterations,
+            client_key: client_key(&salted),
+            server_key: server_key(&salted),
+        }
+    }
+
+    pub(super) fn fit(&self, salt: &[u8], iterations: u32) -> bool {
+        *self.salt == *salt && self.iterations == iterations
     }
 }
 
@@ -236,9 +264,9 @@ impl Exchange {
         Ok((exchange, server_first))
     }
 
-    /// Reads the client's final message. `Ok(Some)` is the server's final message: the client is
-    /// who it says; `Ok(None)`: it isn't.
-    pub fn finish(self, client_final: &[u8]) -> Result<Option<String>, ProtocolError> {
+    /// Reads the client's final message. `Ok(Some)` is the server's final message and what the
+    /// client's proof has shown: it is who it says; `Ok(None)`: it isn't.
+    pub fn finish(self, client_final: &[u8]) -> Result<Option<(String, Keys)>, ProtocolError> {
         let text = std::str::from_utf8(client_final).map_err(|_| malformed("it is not UTF-8"))?;
         let (without_proof, proof) =
             text.rsplit_once(",p=").ok_or_else(|| malformed("it holds no proof"))?;
@@ -259,13 +287,15 @@ impl Exchange {
         Ok(self.check(without_proof, proof))
     }
 
-    fn check(&self, without_proof: &str, proof: Key) -> Option<String> {
+    fn check(self, without_proof: &str, proof: Key) -> Option<(String, Keys)> {
         let message = [self.transcript.as_bytes(), b",", without_proof.as_bytes()];
         let mut client_key = mac(&self.verifier.stored_key, &message);
         client_key.iter_mut().zip(proof).for_each(|(k, p)| *k ^= p);
         let right = equal(&stored_key(&client_key), &self.verifier.stored_key);
         let signature = mac(&self.verifier.server_key, &message);
-        (right & !self.doomed).then(|| format!("v={}", BASE64.encode(signature)))
+        let Verifier { iterations, salt, server_key, .. } = self.verifier;
+        let keys = Keys { salt, iterations, client_key, server_key };
+        (right & !self.doomed).then(|| (format!("v={}", BASE64.encode(signature)), keys))
     }
 }
 

@@ -4,23 +4,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use rand::RngCore;
 
-use super::saslprep::prepare;
-use super::scram::{BOUND, Key, client_key, equal, mac, salt_password, server_key, stored_key};
+use super::scram::{BOUND, Key, Keys, equal, mac, stored_key};
 use crate::wire::ProtocolError;
 
 const NONCE_LEN: usize = 18;
 /// The server says how much work a login is; more than this is refused. Postgres's default is
 /// 4096; a million is about a second.
 const MAX_ITERATIONS: u32 = 1_000_000;
-
-/// What was made of a password under one salt: kept, so that the next login with the same salt
-/// costs no derivation. As good as the password.
-#[derive(Clone)]
-pub(super) struct Salted {
-    salt: Box<[u8]>,
-    iterations: u32,
-    key: Key,
-}
 
 /// An exchange that has sent its first message.
 pub(super) struct Started {
@@ -64,28 +54,22 @@ fn malformed(why: &str) -> ProtocolError {
 }
 
 impl Started {
-    /// Reads the server's first message; gives the client's final one. `kept` is used where it
-    /// fits, and replaced where it doesn't.
+    /// Reads the server's first message; gives the client's final one. `keys` has the keys of
+    /// the password under this salt and with so many iterations.
     pub(super) fn prove(
         self,
-        password: &str,
-        kept: &mut Option<Salted>,
+        keys: impl FnOnce(&[u8], u32) -> Result<Keys, ProtocolError>,
         server_first: &[u8],
     ) -> Result<(Proved, String), ProtocolError> {
         let text = std::str::from_utf8(server_first).map_err(|_| malformed("it is not UTF-8"))?;
         let (nonce, salt, iterations) = self.read_first(text)?;
-        let known = kept.take().filter(|k| *k.salt == *salt && k.iterations == iterations);
-        let salted = known.unwrap_or_else(|| {
-            let key = salt_password(&prepare(password.as_bytes()), &salt, iterations);
-            Salted { salt, iterations, key }
-        });
+        let keys = keys(&salt, iterations)?;
         let without_proof = format!("c={},r={nonce}", BASE64.encode(&self.binding));
         let message = format!("n=,r={},{text},{without_proof}", self.nonce);
-        let mut proof = client_key(&salted.key);
+        let mut proof = keys.client_key;
         let signature = mac(&stored_key(&proof), &[message.as_bytes()]);
         proof.iter_mut().zip(signature).for_each(|(p, s)| *p ^= s);
-        let server_signature = mac(&server_key(&salted.key), &[message.as_bytes()]);
-        *kept = Some(salted);
+        let server_signature = mac(&keys.server_key, &[message.as_bytes()]);
         let answer = format!("{without_proof},p={}", BASE64.encode(proof));
         Ok((Proved { server_signature }, answer))
     }

@@ -3,6 +3,7 @@
 use bytes::BytesMut;
 use rand::RngCore;
 
+use super::client::Shown;
 use super::scram::{self, Binding, Verifier, equal};
 use crate::wire::frontend::{self, SaslInitial};
 use crate::wire::{ProtocolError, backend};
@@ -36,6 +37,11 @@ impl std::fmt::Debug for Secret {
 }
 
 impl Secret {
+    /// Of a user who has no password: no proof of one lets anybody in.
+    pub fn none() -> Secret {
+        Secret { scram: None, md5: None }
+    }
+
     /// From a password as an operator writes it: in plain, as `SCRAM-SHA-256$…`, or as
     /// `md5` and 32 hex digits. Deriving from a plain one takes milliseconds.
     pub fn read(user: &str, text: &str) -> Secret {
@@ -55,8 +61,9 @@ impl Secret {
     pub fn serves(&self, method: Method) -> bool {
         match method {
             Method::ScramSha256 => self.scram.is_some(),
-            Method::Md5 => self.md5.is_some(),
-            Method::Cleartext | Method::Trust => true,
+            Method::Md5 => self.md5.is_some() || self.scram.is_some(),
+            Method::Cleartext => self.md5.is_some() || self.scram.is_some(),
+            Method::Trust => true,
         }
     }
 
@@ -99,6 +106,7 @@ pub struct Exchange {
     user: Box<str>,
     secret: Option<Secret>,
     state: State,
+    shown: Option<Shown>,
 }
 
 #[derive(Debug)]
@@ -124,22 +132,24 @@ impl Exchange {
         binding: Option<&[u8]>,
         out: &mut BytesMut,
     ) -> (Exchange, Step) {
+        let hashed = secret.as_ref().is_none_or(|secret| secret.md5.is_some());
         let state = match method {
             Method::Trust if secret.is_some() => {
                 backend::authentication_ok(out);
                 State::Done
             }
-            Method::ScramSha256 | Method::Trust => {
-                let mechanisms = [scram::MECHANISM_PLUS, scram::MECHANISM];
-                let offered = if binding.is_some() { &mechanisms } else { &mechanisms[1..] };
-                backend::authentication_sasl(out, offered);
-                State::ScramFirst { mock: mock.into(), binding: binding.map(Box::from) }
-            }
-            Method::Md5 => {
+            Method::Md5 if hashed => {
                 let mut salt = [0; 4];
                 rand::rng().fill_bytes(&mut salt);
                 backend::authentication_md5(out, salt);
                 State::Md5 { salt }
+            }
+            // As in Postgres, who has a verifier only is asked by it.
+            Method::ScramSha256 | Method::Md5 | Method::Trust => {
+                let mechanisms = [scram::MECHANISM_PLUS, scram::MECHANISM];
+                let offered = if binding.is_some() { &mechanisms } else { &mechanisms[1..] };
+                backend::authentication_sasl(out, offered);
+                State::ScramFirst { mock: mock.into(), binding: binding.map(Box::from) }
             }
             Method::Cleartext => {
                 backend::authentication_cleartext(out);
@@ -147,7 +157,12 @@ impl Exchange {
             }
         };
         let step = if matches!(state, State::Done) { Step::Done } else { Step::Wait };
-        (Exchange { user: user.into(), secret, state }, step)
+        (Exchange { user: user.into(), secret, state, shown: None }, step)
+    }
+
+    /// What the client has shown, by which the same can be proved to a server.
+    pub fn shown(self) -> Option<Shown> {
+        self.shown
     }
 
     /// Takes the body of the client's next message of type `p`. Every error is fatal; a wrong
@@ -164,7 +179,8 @@ impl Exchange {
                 return Ok(Step::Wait);
             }
             State::ScramFinal(exchange) => {
-                let answer = exchange.finish(body)?.ok_or_else(|| self.failed())?;
+                let (answer, keys) = exchange.finish(body)?.ok_or_else(|| self.failed())?;
+                self.shown = Some(Shown::Keys(keys));
                 backend::authentication_sasl_final(out, answer.as_bytes());
             }
             State::Cleartext => {
@@ -172,8 +188,15 @@ impl Exchange {
                 if !self.secret.as_ref().is_some_and(|s| s.fits(&self.user, password)) {
                     return Err(self.failed());
                 }
+                // One that is no text proves nothing to a server by other ways than this.
+                let text = std::str::from_utf8(password).ok();
+                self.shown = text.map(|text| Shown::Password(text.into()));
             }
-            State::Md5 { salt } => self.check_md5(frontend::password(body)?, salt)?,
+            State::Md5 { salt } => {
+                self.check_md5(frontend::password(body)?, salt)?;
+                let hash = self.secret.as_ref().and_then(|secret| secret.md5.clone());
+                self.shown = hash.map(Shown::Md5);
+            }
             State::Done => {
                 return Err(ProtocolError::message("authentication message after its end"));
             }

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use postgres_protocol::authentication::sasl::{ChannelBinding, ScramSha256};
 use proptest::prelude::*;
 
-use super::client::{self, Login};
+use super::client::{self, Login, Shown, ShownSlot};
 use super::scram::{self, Binding, Verifier};
 use super::server::{Exchange, Method, Secret, Step};
 use crate::wire::backend::{Authentication, tag};
@@ -45,6 +45,17 @@ fn log_in_over(
     login: &Login,
     [ours, theirs]: [Option<&[u8]>; 2],
 ) -> Result<(), ProtocolError> {
+    show_over(method, secret, user, login, [ours, theirs]).map(drop)
+}
+
+/// As `log_in_over`, and what the server's side has seen.
+fn show_over(
+    method: Method,
+    secret: Option<Secret>,
+    user: &str,
+    login: &Login,
+    [ours, theirs]: [Option<&[u8]>; 2],
+) -> Result<Option<Shown>, ProtocolError> {
     let mut client = client::Exchange::new(login).bound_to(theirs.map(Box::from));
     let (mut to_client, mut to_server) = (BytesMut::new(), BytesMut::new());
     let (mut server, mut step) = Exchange::start(method, user, secret, MOCK, ours, &mut to_client);
@@ -55,7 +66,7 @@ fn log_in_over(
             let message = Authentication::read(&body)?;
             if client.step(message, &mut to_server)? {
                 assert_eq!(step, Step::Done);
-                return Ok(());
+                return Ok(server.shown());
             }
         }
         let (tag, body) = take(&mut to_server);
@@ -82,6 +93,70 @@ fn every_kind_of_secret_lets_its_password_in_and_no_other() {
         }
     }
     assert!(login(Method::Trust, Some(Secret::read("u", "x")), "u", "whatever").is_ok());
+}
+
+#[test]
+fn what_a_client_shows_is_proved_to_servers() {
+    let verifier = Verifier::derive(b"right").to_string();
+    let hashed = format!("md5{}", super::server::md5_hex(&[b"right", b"u"]));
+    let client = Login::new("u", Some("right"));
+    let show = |method, text: &str, binding| {
+        let secret = Some(Secret::read("u", text));
+        let shown = show_over(method, secret, "u", &client, binding).expect("right");
+        let slot = ShownSlot::default();
+        let login = Login::by_what_is_shown("u", slot.clone());
+        slot.put(shown.expect("something"));
+        login
+    };
+    let server = |method, text: &str, login: &Login, binding| {
+        log_in_over(method, Some(Secret::read("u", text)), "u", login, binding)
+    };
+    let (plain, bound) = ([None; 2], [Some(&b"channel"[..]); 2]);
+    use Method::{Cleartext, Md5, ScramSha256};
+    for (shown, text, over, served) in [
+        // Its own proof is bound to its own connection, ours to ours.
+        (ScramSha256, &verifier, plain, [true, true, false]),
+        (ScramSha256, &verifier, bound, [true, true, false]),
+        (Md5, &hashed, plain, [false, true, false]),
+        (Cleartext, &verifier, plain, [true, true, true]),
+        (Cleartext, &hashed, plain, [true, true, true]),
+    ] {
+        let login = show(shown, text, over);
+        for over in [plain, bound] {
+            let by_scram = server(ScramSha256, &verifier, &login, over);
+            assert_eq!(by_scram.is_ok(), served[0], "{shown:?}: {by_scram:?}");
+        }
+        let same = if shown == Md5 { &hashed } else { &verifier };
+        let by_md5 = server(Md5, same, &login, plain);
+        assert_eq!(by_md5.is_ok(), served[1], "{shown:?}: {by_md5:?}");
+        let by_password = server(Cleartext, &verifier, &login, plain);
+        assert_eq!(by_password.is_ok(), served[2], "{shown:?}: {by_password:?}");
+    }
+    // Another verifier of the same password.
+    let other = Verifier::derive(b"right").to_string();
+    let error = server(ScramSha256, &other, &show(ScramSha256, &verifier, plain), plain);
+    let error = error.expect_err("of no use");
+    assert_eq!(error.sqlstate, "28000");
+    assert!(error.message.contains("not the one"), "{error}");
+    // Before any client has come.
+    let nothing = Login::by_what_is_shown("u", ShownSlot::default());
+    assert_eq!(server(ScramSha256, &verifier, &nothing, plain).expect_err("none").sqlstate, "28000");
+    assert!(!format!("{:?}", Shown::Password("right".into())).contains("right"));
+}
+
+#[test]
+fn a_newer_password_outdoes_what_was_derived_of_an_older_one() {
+    let salt = b"the same salt";
+    let verifier = |password: &[u8]| Verifier::derive_with(password, salt, 10).to_string();
+    let slot = ShownSlot::default();
+    let login = Login::by_what_is_shown("u", slot.clone());
+    for password in ["old", "new", "old"] {
+        slot.put(Shown::Password(password.into()));
+        let secret = Secret::read("u", &verifier(password.as_bytes()));
+        log_in(Method::ScramSha256, Some(secret), "u", &login).expect(password);
+        let other = Secret::read("u", &verifier(b"another"));
+        assert!(log_in(Method::ScramSha256, Some(other), "u", &login).is_err());
+    }
 }
 
 #[test]
@@ -113,7 +188,7 @@ fn the_example_of_the_rfc() {
     );
     let last = b"c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,\
         p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=";
-    let proof = exchange.finish(last).expect("well formed");
+    let proof = exchange.finish(last).expect("well formed").map(|(proof, _)| proof);
     assert_eq!(proof.as_deref(), Some("v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="));
 }
 
@@ -323,7 +398,7 @@ proptest! {
             scram::Exchange::start(verifier, true, client.message(), ours).expect("well formed");
         client.update(first.as_bytes()).expect("well formed");
         let last = exchange.finish(client.message()).expect("well formed");
-        prop_assert!(last.is_some_and(|last| client.finish(last.as_bytes()).is_ok()));
+        prop_assert!(last.is_some_and(|(last, _)| client.finish(last.as_bytes()).is_ok()));
     }
 
     #[test]
