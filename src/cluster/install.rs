@@ -90,7 +90,10 @@ async fn connect(
         .dbname(&*database.server_name)
         .application_name("pgherd install");
     if let Some(user) = database.control_user() {
-        config.user(&*user.name).password(user.server_password.reveal());
+        config.user(&*user.name);
+        if let Some(password) = &user.server_password {
+            config.password(password.reveal());
+        }
     }
     match timeout(limit, control::connect(&mut config, tls)).await {
         Err(_) => Err(format!("no answer within {limit:?}")),

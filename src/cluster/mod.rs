@@ -13,6 +13,7 @@ mod pause;
 pub mod pool;
 pub mod prepared;
 mod reach;
+pub mod roles;
 pub mod schema;
 mod schema_sql;
 pub mod shard;
@@ -30,13 +31,14 @@ pub use backend::{Backend, CancelToken, StartupParameters, Target};
 pub use error::{ClusterError, ConnectError};
 pub use pause::{Pause, Scope};
 pub use pool::{Budget, Lent, Pool, PoolError, PoolLimits, PoolStats, ServerBudgets};
+pub use roles::{Role, RoleLimits, Roles};
 pub use schema::{SchemaLimits, SchemaWatch};
 pub use shard::{SearchLimits, Shard, View};
 pub use user_pools::{PoolRow, UserPools};
 
 use crate::config::settings::{self, Database, NodeAddress, SessionEnd, Settings, User};
 use crate::placement::ShardId;
-use crate::wire::auth::client::Login;
+use crate::wire::auth::client::{Login, ShownSlot};
 
 use user_pools::ShardPools;
 
@@ -50,6 +52,8 @@ pub struct Cluster {
     budgets: Vec<Vec<Vec<Arc<Budget>>>>,
     schema: Arc<SchemaWatch>,
     runtime: Handle,
+    /// Looks up who isn't in the settings.
+    roles: Option<Roles>,
     state: Mutex<State>,
 }
 
@@ -82,7 +86,7 @@ impl Cluster {
         };
         let shards = database.shards.iter().enumerate().map(|(i, shard)| {
             let targets = match database.control_user() {
-                Some(user) => targets(&settings.pool, database, i, user),
+                Some(user) => targets(&settings.pool, database, i, user, &ShownSlot::default()),
                 None => Vec::new(),
             };
             Shard::start(&shard.name, targets, limits.clone(), runtime.clone())
@@ -94,6 +98,7 @@ impl Cluster {
             query_timeout: settings.cluster.query_timeout,
         };
         let home = shards[database.home_shard()].clone();
+        let roles = roles(settings, database, &home, &runtime);
         let cluster = Arc::new(Cluster {
             database: database.clone(),
             pool: settings.pool.clone(),
@@ -102,6 +107,7 @@ impl Cluster {
             shards,
             budgets: budgets(settings, database, servers),
             runtime: runtime.clone(),
+            roles,
             state: Mutex::default(),
         });
         runtime.spawn(reap(Arc::downgrade(&cluster), cluster.reap_interval()));
@@ -142,7 +148,12 @@ impl Cluster {
         &self.schema
     }
 
-    /// The pools of a configured user.
+    /// Looks up users that the settings don't name, where they say how.
+    pub fn roles(&self) -> Option<&Roles> {
+        self.roles.as_ref()
+    }
+
+    /// The pools of a user that the settings name, or that was looked up.
     pub fn user(&self, name: &str) -> Result<Arc<UserPools>, ClusterError> {
         let mut state = self.state.lock();
         if state.closed {
@@ -151,7 +162,8 @@ impl Cluster {
         if let Some(pools) = state.users.get(name) {
             return Ok(pools.clone());
         }
-        let user = self.database.user(name).ok_or_else(|| {
+        let found = self.roles.is_some().then(|| User::found(name));
+        let user = self.database.user(name).or(found.as_ref()).ok_or_else(|| {
             let message = format!("database {} has no user {name}", self.database.name);
             ClusterError::new("28000", message)
         })?;
@@ -186,8 +198,10 @@ impl Cluster {
             let budgets = budgets.unwrap_or_default();
             Pool::new(target, limits.clone(), budgets, self.runtime.clone(), Box::new(on_failure))
         };
+        let shown = ShownSlot::default();
         let shards = self.shards.iter().enumerate().map(|(i, shard)| {
-            let targets = targets(&self.pool, &self.database, i, user).into_iter().enumerate();
+            let targets = targets(&self.pool, &self.database, i, user, &shown);
+            let targets = targets.into_iter().enumerate();
             let nodes = targets.map(|(node, target)| pool(i, shard, node, target)).collect();
             ShardPools { shard: shard.clone(), nodes }
         });
@@ -195,6 +209,7 @@ impl Cluster {
             user: user.name.clone(),
             shards: shards.collect(),
             queue_timeout: self.queue_timeout,
+            shown: user.server_password.is_none().then_some(shown),
         }
     }
 
@@ -281,14 +296,45 @@ fn budgets(
     database.shards.iter().map(|shard| shard.nodes.iter().map(of_node).collect()).collect()
 }
 
-/// Where the nodes of a shard are, for a user.
-fn targets(pool: &settings::Pool, database: &Database, shard: usize, user: &User) -> Vec<Target> {
+/// Looking up who isn't in the settings, where they say how.
+fn roles(
+    settings: &Settings,
+    database: &Database,
+    home: &Arc<Shard>,
+    runtime: &Handle,
+) -> Option<Roles> {
+    let query = database.auth_query.as_ref()?;
+    let user = database.users.get(query.user)?;
+    let limits = RoleLimits {
+        cache_time: query.cache_time,
+        cached: settings.limits.auth_cache,
+        connect_timeout: settings.pool.connect_timeout,
+        query_timeout: settings.cluster.query_timeout,
+    };
+    let nothing = ShownSlot::default();
+    let targets = targets(&settings.pool, database, database.home_shard(), user, &nothing);
+    Some(Roles::new(query.text.clone(), limits, home.clone(), targets, runtime.clone()))
+}
+
+/// Where the nodes of a shard are, for a user. Without a password in the settings, `shown` is
+/// where it finds what its clients have shown.
+fn targets(
+    pool: &settings::Pool,
+    database: &Database,
+    shard: usize,
+    user: &User,
+    shown: &ShownSlot,
+) -> Vec<Target> {
     let Some(shard) = database.shards.get(shard) else { return Vec::new() };
+    let login = match &user.server_password {
+        Some(password) => Login::new(user.name.clone(), Some(password.reveal())),
+        None => Login::by_what_is_shown(user.name.clone(), shown.clone()),
+    };
     let target = |address: &NodeAddress| Target {
         address: address.clone(),
         tls: shard.tls.clone(),
         database: database.server_name.clone(),
-        login: Login::new(user.name.clone(), Some(user.server_password.reveal())),
+        login: login.clone(),
         parameters: [
             ("application_name".into(), "pgherd".into()),
             ("client_encoding".into(), "UTF8".into()),

@@ -179,7 +179,7 @@ impl SchemaWatch {
 }
 
 /// Messages only: no statement, no values.
-fn describe(e: tokio_postgres::Error) -> String {
+pub(super) fn describe(e: tokio_postgres::Error) -> String {
     match e.as_db_error() {
         Some(db) => format!("{} ({})", db.message(), db.code().code()),
         None => e.to_string(),

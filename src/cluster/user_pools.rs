@@ -11,6 +11,7 @@ use super::error::{ClusterError, ConnectError};
 use super::pool::{Lent, Pool, PoolError, PoolStats, Waited};
 use super::shard::Shard;
 use crate::placement::ShardId;
+use crate::wire::auth::client::{Shown, ShownSlot};
 
 /// How often one checkout follows a primary that moves under it.
 const ATTEMPTS: usize = 3;
@@ -29,6 +30,8 @@ pub struct UserPools {
     pub(super) user: Box<str>,
     pub(super) shards: Vec<ShardPools>,
     pub(super) queue_timeout: Duration,
+    /// What the logins go by that have no password of their own.
+    pub(super) shown: Option<ShownSlot>,
 }
 
 pub(super) struct ShardPools {
@@ -38,6 +41,14 @@ pub(super) struct ShardPools {
 }
 
 impl UserPools {
+    /// A client of this user has shown this; connections are made by it where the settings have
+    /// no password for the servers.
+    pub fn show(&self, shown: Shown) {
+        if let Some(slot) = &self.shown {
+            slot.put(shown);
+        }
+    }
+
     /// Lends a connection to the shard's primary, within `limits.queue_timeout`. First come,
     /// first served; may be dropped while it waits.
     pub async fn checkout(&self, shard: ShardId) -> Result<Lent, ClusterError> {

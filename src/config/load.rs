@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::auth;
 use super::document::{Described, Document, Section};
 use super::mistake::{Mistake, Mistakes, Place, suggestion};
 use super::rules::{Rules, Unlisted};
@@ -100,31 +101,43 @@ struct Loader<'a> {
 impl Loader<'_> {
     fn settings(&self, file: &Path) -> Settings {
         let top = self.document.top();
+        let proxy = self.proxy(&top.section("proxy"));
+        let databases = self.databases(&top, &proxy);
         let settings = Settings {
             file: file.to_owned(),
-            proxy: self.proxy(&top.section("proxy")),
+            proxy,
             limits: limits(&top.section("limits")),
             pool: pool(&top.section("pool")),
             cluster: cluster(&top.section("cluster")),
             log: log(&top.section("log")),
-            databases: self.databases(&top),
+            databases,
         };
         top.finish();
         settings
     }
 
-    fn databases(&self, top: &Section) -> Vec<Database> {
+    fn databases(&self, top: &Section, proxy: &Proxy) -> Vec<Database> {
         let named = top.named_sections("database");
         if named.is_empty() {
             top.wrong_here("there is no database; expected at least one [database.NAME]");
         }
-        named.iter().map(|(name, section)| self.database(name, section)).collect()
+        let certificates = proxy.tls.as_ref().is_some_and(|tls| tls.asks_for_certificates);
+        let database = |(name, section): &(String, Section)| {
+            let database = self.database(name, section);
+            let by_certificate = |user: &User| database.auth(&user.name) == AuthMethod::Certificate;
+            if !certificates && database.users.iter().any(by_certificate) {
+                section.wrong_here("auth = \"cert\" needs proxy.tls_client_ca");
+            }
+            database
+        };
+        named.iter().map(database).collect()
     }
 
     fn database(&self, name: &str, section: &Section) -> Database {
         identifier(section, "database", name);
+        let auth = auth::method(section).unwrap_or_default();
         let users: Vec<User> =
-            section.sections("user").iter().map(|user| self.user(user)).collect();
+            section.sections("user").iter().map(|user| self.user(user, auth)).collect();
         let tls =
             tls::server_tls(section, self.directory).unwrap_or_else(|| self.preferred_tls(section));
         let shard = |section: &Section| self.shard(section, &tls);
@@ -135,6 +148,8 @@ impl Loader<'_> {
         let catalog = section.parsed("catalog", "catalog.json", "a file", path);
         let (rules, rules_file) = self.rules(section, &shards);
         let control_user = control_user(section, &users);
+        let auth_query = auth::query(section, &users, auth);
+        auth::check_ours(section, &users, control_user, auth_query.as_ref());
         let pool_mode = pool_mode(section);
         let node_size = optional_size(section, "node_size", 1..=100_000);
         section.finish();
@@ -148,6 +163,8 @@ impl Loader<'_> {
             node_size,
             control_user,
             pool_mode: pool_mode.unwrap_or_default(),
+            auth,
+            auth_query,
             shards,
         }
     }
@@ -211,7 +228,8 @@ impl Loader<'_> {
         }
     }
 
-    fn user(&self, section: &Section) -> User {
+    /// `auth` is the database's.
+    fn user(&self, section: &Section, auth: AuthMethod) -> User {
         let name = section.required_text("name", "a role on the servers").unwrap_or_default();
         let password = self.secret(section, ["password", "password_env", "password_file"]);
         let server = self
@@ -226,6 +244,7 @@ impl Loader<'_> {
             in_transaction: section.optional_duration("idle_in_transaction", TIMES),
             idle: section.optional_duration("idle_session", TIMES),
         };
+        let method = auth::method(section);
         let client = match (password, verifier) {
             (Some(_), Some(_)) => {
                 section.wrong("verifier", "stands beside a password; write one of the two");
@@ -241,7 +260,8 @@ impl Loader<'_> {
             }
             (None, None) => {
                 let asked = ["password", "password_env", "password_file"];
-                if !asked.iter().any(|key| section.has(key)) {
+                let needed = method.unwrap_or(auth).asks_for_password();
+                if needed && !asked.iter().any(|key| section.has(key)) {
                     section.wrong_here(format!(
                         "user {name:?} has no password; expected password, password_env, \
                          password_file or verifier"
@@ -250,20 +270,12 @@ impl Loader<'_> {
                 None
             }
         };
-        let server_password = match (&client, server) {
-            (_, Some(server)) => server,
-            (Some(ClientSecret::Password(password)), None) => password.clone(),
-            (Some(ClientSecret::Verifier(_)), None) => {
-                section.wrong_here(format!(
-                    "user {name:?} has a verifier, from which no server can be logged in to; \
-                     expected server_password, server_password_env or server_password_file too"
-                ));
-                Secret::new("")
-            }
-            (None, None) => Secret::new(""),
-        };
+        let server_password = server.or_else(|| match &client {
+            Some(ClientSecret::Password(password)) => Some(password.clone()),
+            _ => None,
+        });
         section.finish();
-        let client = client.unwrap_or_else(|| ClientSecret::Password(Secret::new("")));
+        let client = client.unwrap_or(ClientSecret::None);
         User {
             name: name.into(),
             client,
@@ -273,6 +285,7 @@ impl Loader<'_> {
             pool_reserve_size,
             pool_mode,
             times,
+            auth: method,
         }
     }
 
@@ -397,6 +410,7 @@ fn limits(section: &Section) -> Limits {
         statement_size: section.size("statement_size", MB, KB..=64 * MB) as usize,
         startup_timeout: section.duration("startup_timeout", 30 * SECOND, SECOND..=10 * MINUTE),
         queue_timeout: section.duration("queue_timeout", 30 * SECOND, 10 * MILLISECOND..=HOUR),
+        auth_cache: section.number("auth_cache", 10_000, 10..=1_000_000) as usize,
         plan_cache: section.size("plan_cache", 64 * MB, MB..=16_384 * MB) as usize,
         prepared_statements: section.size("prepared_statements", 16 * MB, 64 * KB..=1024 * MB)
             as usize,

@@ -1,6 +1,7 @@
 //! What a person writes: settings and sharding rules; checked, with the line at fault named.
 
 mod address;
+mod auth;
 mod document;
 mod load;
 mod mistake;

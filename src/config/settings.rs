@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use super::address::{ListenAddress, Network, NodeAddress, SocketFile};
+pub use super::auth::{AuthMethod, AuthQuery};
 use super::rules::Rules;
 use super::secret::Secret;
 use super::tls::{ClientTls, ServerTls};
@@ -62,6 +63,8 @@ pub struct Limits {
     pub startup_timeout: Duration,
     /// A statement waits so long for a backend, then gets 57P03.
     pub queue_timeout: Duration,
+    /// Users that a database remembers of its `auth_query`.
+    pub auth_cache: usize,
     /// Bytes of all cached plans of a database.
     pub plan_cache: usize,
     /// Bytes of the statements that one client keeps prepared.
@@ -194,6 +197,10 @@ pub struct Database {
     pub control_user: usize,
     /// For users that have none of their own.
     pub pool_mode: PoolMode,
+    /// For users that have none of their own.
+    pub auth: AuthMethod,
+    /// `None`: nobody but `users` is let in.
+    pub auth_query: Option<AuthQuery>,
     /// At least one, in the order of the file.
     pub shards: Vec<Shard>,
 }
@@ -207,6 +214,11 @@ impl Database {
     /// How long a client of this user has a connection for itself.
     pub fn pool_mode(&self, user: &str) -> PoolMode {
         self.user(user).and_then(|user| user.pool_mode).unwrap_or(self.pool_mode)
+    }
+
+    /// How a client of this user proves who it is.
+    pub fn auth(&self, user: &str) -> AuthMethod {
+        self.user(user).and_then(|user| user.auth).unwrap_or(self.auth)
     }
 
     /// Who pgherd's own queries run as.
@@ -232,8 +244,8 @@ pub struct User {
     pub name: Box<str>,
     /// What a client proves to know.
     pub client: ClientSecret,
-    /// What pgherd proves to the servers.
-    pub server_password: Secret,
+    /// What pgherd proves to the servers; `None`: what the clients have shown, if anything.
+    pub server_password: Option<Secret>,
     /// Instead of [`Pool::size`].
     pub pool_size: Option<usize>,
     /// Instead of [`Pool::min_size`].
@@ -244,10 +256,31 @@ pub struct User {
     pub pool_mode: Option<PoolMode>,
     /// Instead of [`Limits::times`].
     pub times: OwnTimes,
+    /// Instead of [`Database::auth`].
+    pub auth: Option<AuthMethod>,
+}
+
+impl User {
+    /// One that the settings don't name, as [`Database::auth_query`] finds it.
+    pub fn found(name: &str) -> User {
+        User {
+            name: name.into(),
+            client: ClientSecret::None,
+            server_password: None,
+            pool_size: None,
+            pool_min_size: None,
+            pool_reserve_size: None,
+            pool_mode: None,
+            times: OwnTimes::default(),
+            auth: None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientSecret {
+    /// It is known in another way, or nobody asks.
+    None,
     Password(Secret),
     /// `SCRAM-SHA-256$iterations:salt$stored:server`, as in `pg_authid.rolpassword`.
     Verifier(Secret),

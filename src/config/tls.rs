@@ -29,6 +29,8 @@ pub const ALPN: &[u8] = b"postgresql";
 pub struct ClientTls {
     /// Nobody gets a session without TLS.
     pub required: bool,
+    /// Nor without a certificate of one of our authorities.
+    pub asks_for_certificates: bool,
     pub config: Arc<ServerConfig>,
     /// Our certificate, in DER: clients bind their proofs to it.
     pub certificate: Box<[u8]>,
@@ -151,7 +153,8 @@ pub(super) fn client_tls(section: &Section, directory: &Path) -> Option<ClientTl
         .ok()?;
     let certificate = chain.first()?.as_ref().into();
     let required = mode == ClientMode::Require;
-    Some(ClientTls { required, config: Arc::new(config), certificate })
+    let asks_for_certificates = authorities.is_some();
+    Some(ClientTls { required, asks_for_certificates, config: Arc::new(config), certificate })
 }
 
 fn server_config(

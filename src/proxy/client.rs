@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::failure::Failure;
 use super::peer::Peer;
+use crate::wire::auth::subject::common_name;
 use crate::wire::frame::{self, Header};
 use crate::wire::proxy_protocol::{Header as ProxyHeader, HeaderReader};
 use crate::wire::stream::Stream;
@@ -186,6 +187,15 @@ impl Client {
     /// Whether it came in by a Unix socket.
     pub fn is_local(&self) -> bool {
         matches!(self.stream, Stream::Unix(_))
+    }
+
+    /// The common name of the certificate that the client has shown, which was checked in the
+    /// handshake.
+    pub fn certificate_name(&self) -> Option<String> {
+        match &self.stream {
+            Stream::Tls(tls) => tls.peer_certificate().and_then(common_name),
+            _ => None,
+        }
     }
 
     pub fn is_encrypted(&self) -> bool {

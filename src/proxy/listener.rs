@@ -16,7 +16,8 @@ use super::door::Door;
 use super::failure::Failure;
 use super::peer::Peer;
 use super::session::{Stopping, shutting_down};
-use super::startup::{Began, Served, Shared, Tls, Welcomed, begin, tell, welcome};
+use super::startup::{Began, Shared, Tls, Welcomed, begin, tell, welcome};
+use super::users::Served;
 use crate::config::settings::{Limits, ListenAddress, Proxy as ProxySettings};
 use crate::wire::stream::Stream;
 

@@ -39,8 +39,9 @@ pub mod state;
 pub mod statements;
 mod tunnel;
 pub mod unsent;
+mod users;
 mod vigil;
 
 pub use database::Database;
 pub use listener::{Listener, Stop};
-pub use startup::Served;
+pub use users::Served;

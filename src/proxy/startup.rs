@@ -16,15 +16,15 @@ use super::settings::{ClientSettings, SettingSet, is_safe_encoding, read_options
 use super::state::{ClientState, RouteHints};
 use super::statements::ClientStatements;
 use super::tunnel::{self, Tunnel};
+use super::users::{Claimant, Served};
 use crate::cluster::{StartupParameters, UserPools};
-use crate::config::settings::{ClientSecret, Limits, Network, PoolMode, Times};
+use crate::config::settings::{Limits, Network, PoolMode, Times};
 use crate::config::tls::ClientTls;
 use crate::routing::Leaves;
 use crate::wire::ProtocolError;
+use crate::wire::auth::client::Shown;
 use crate::wire::auth::end_point::end_point;
-use crate::wire::auth::server::{Exchange, Method, Secret, Step};
 use crate::wire::backend::{self, TransactionStatus};
-use crate::wire::frontend::tag;
 use crate::wire::startup::{CancelRequest, Opener, Opening, Startup, Version};
 
 /// What all connections of one proxy share.
@@ -51,27 +51,6 @@ impl Tls {
     pub fn new(settings: ClientTls) -> Tls {
         let binding = end_point(&settings.certificate);
         Tls { settings, binding }
-    }
-}
-
-/// A database and who may connect to it.
-pub struct Served {
-    pub db: Arc<Database>,
-    /// Derived once: it takes milliseconds.
-    pub secrets: BTreeMap<Box<str>, Secret>,
-}
-
-impl Served {
-    /// Reads the secrets of the database's users.
-    pub fn new(db: Arc<Database>) -> Served {
-        let secret = |user: &crate::config::settings::User| {
-            let text = match &user.client {
-                ClientSecret::Password(secret) | ClientSecret::Verifier(secret) => secret,
-            };
-            (user.name.clone(), Secret::read(&user.name, text.reveal()))
-        };
-        let secrets = db.cluster.database().users.iter().map(secret).collect();
-        Served { db, secrets }
     }
 }
 
@@ -109,9 +88,18 @@ pub async fn begin(client: &mut Client, shared: &Shared) -> Result<Began, Gone> 
     }
     let (user, database) = (startup.user()?.to_owned(), startup.database()?.to_owned());
     let served = shared.databases.get(&*database);
-    let secret = served.and_then(|served| served.secrets.get(&*user).cloned());
+    let claimant = match served {
+        Some(served) => served.claimant(&user).await.map_err(fatal)?,
+        None => Claimant::of_nothing(&user),
+    };
     let binding = tls.filter(|_| client.is_encrypted()).and_then(|tls| tls.binding.as_deref());
-    authenticate(client, &user, secret, &shared.mock, binding).await?;
+    let shown = match (claimant.prove(client, &shared.mock, binding).await, served) {
+        (Ok(shown), _) => shown,
+        (Err(gone), served) => {
+            served.inspect(|served| served.doubt(&user));
+            return Err(gone);
+        }
+    };
     // Only who has proved to know a password hears which databases there are; nobody can prove
     // that for one that isn't there.
     let Some(served) = served else {
@@ -119,7 +107,7 @@ pub async fn begin(client: &mut Client, shared: &Shared) -> Result<Began, Gone> 
         return Err(fatal(Failure::new("3D000", message)));
     };
     let db = Arc::clone(&served.db);
-    Ok(Began::Session(LetIn { db, user: user.into(), startup }))
+    Ok(Began::Session(LetIn { db, user: user.into(), startup, shown }))
 }
 
 /// A connection that has said what it wants.
@@ -133,6 +121,8 @@ pub struct LetIn {
     db: Arc<Database>,
     user: Box<str>,
     startup: Startup,
+    /// What it has shown of its password.
+    shown: Option<Shown>,
 }
 
 /// What serves a client from its first statement to its end.
@@ -148,11 +138,14 @@ pub async fn welcome(
     shared: &Shared,
     let_in: LetIn,
 ) -> Result<Welcomed, (Client, Gone)> {
-    let LetIn { db, user, startup } = let_in;
+    let LetIn { db, user, startup, shown } = let_in;
     let pools = match db.cluster.user(&user) {
         Ok(pools) => pools,
         Err(error) => return Err((client, fatal(error.into()))),
     };
+    if let Some(shown) = shown {
+        pools.show(shown);
+    }
     let of_session = db.cluster.database().pool_mode(&user) == PoolMode::Session;
     if of_session && db.is_one_shard() {
         let tunnel = welcome_to_tunnel(client, shared, &db, &user, &pools, startup).await;
@@ -291,27 +284,6 @@ async fn encrypt(client: &mut Client, tls: &Tls, direct: bool) -> Result<(), Gon
     })
 }
 
-async fn authenticate(
-    client: &mut Client,
-    user: &str,
-    secret: Option<Secret>,
-    mock: &[u8],
-    binding: Option<&[u8]>,
-) -> Result<(), Gone> {
-    let (mut exchange, mut step) =
-        Exchange::start(Method::ScramSha256, user, secret, mock, binding, &mut client.output);
-    while step == Step::Wait {
-        client.send().await?;
-        let (message, body) = client.message().await?;
-        if message != tag::PASSWORD {
-            let what = "expected a password or SASL response".to_owned();
-            return Err(ProtocolError::fatal(what).into());
-        }
-        step = exchange.step(&body, &mut client.output)?;
-    }
-    Ok(())
-}
-
 /// The settings in a startup packet.
 fn settings_of(startup: &Startup) -> Result<SettingSet, Failure> {
     let mut settings = SettingSet::new();
@@ -354,7 +326,7 @@ fn insert(settings: &mut SettingSet, name: &str, value: &str) -> Result<(), Fail
     Ok(())
 }
 
-fn fatal(failure: Failure) -> Gone {
+pub(super) fn fatal(failure: Failure) -> Gone {
     Gone::Sent(Box::new(failure.and_fatal()))
 }
 

@@ -137,6 +137,12 @@ impl Socket<'_> {
 }
 
 impl Tls {
+    /// The other side's own certificate (DER), if it has shown one.
+    pub fn peer_certificate(&self) -> Option<&[u8]> {
+        let certificates = self.inner.get_ref().1.peer_certificates();
+        certificates?.first().map(|certificate| certificate.as_ref())
+    }
+
     /// Whether nothing has been decrypted and not been read, and the other side goes on.
     ///
     /// The beginning of a record, of which the rest is still to come, says no more than bytes

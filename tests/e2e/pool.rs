@@ -226,7 +226,7 @@ async fn a_wrong_password_is_told_with_the_place() {
     let mut settings = settings(shared());
     let mut nobody = settings.databases[0].users[0].clone();
     nobody.name = "nobody".into();
-    nobody.server_password = pgherd::config::Secret::new("wrong");
+    nobody.server_password = Some(pgherd::config::Secret::new("wrong"));
     settings.databases[0].users.push(nobody);
     let cluster = start(&settings);
     let error = refused(cluster.user("nobody").expect("configured").checkout(S1).await);
@@ -410,7 +410,7 @@ async fn a_full_server_makes_clients_wait_not_fail() {
     settings.limits.queue_timeout = Duration::from_secs(2);
     let mut narrow = settings.databases[0].users[0].clone();
     narrow.name = "pool_narrow".into();
-    narrow.server_password = pgherd::config::Secret::new("x");
+    narrow.server_password = Some(pgherd::config::Secret::new("x"));
     settings.databases[0].users.push(narrow);
     let cluster = start(&settings);
     let pools = cluster.user("pool_narrow").expect("configured");

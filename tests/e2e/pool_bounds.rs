@@ -90,7 +90,7 @@ fn bounded(test: &str, users: usize, size: usize) -> Settings {
         primary.query(&format!("CREATE ROLE {name} LOGIN PASSWORD 'x'"), SOON).expect("made");
         let mut user = settings.databases[0].users[0].clone();
         user.name = name.as_str().into();
-        user.server_password = pgherd::config::Secret::new("x");
+        user.server_password = Some(pgherd::config::Secret::new("x"));
         settings.databases[0].users.push(user);
     }
     settings

@@ -84,7 +84,7 @@ async fn only_what_is_meant_is_held_back_and_only_so_long() {
     }
     let mut user = settings.databases[0].users[0].clone();
     user.name = second.into();
-    user.server_password = pgherd::config::Secret::new("x");
+    user.server_password = Some(pgherd::config::Secret::new("x"));
     settings.databases[0].users.push(user);
     settings.limits.queue_timeout = Duration::from_secs(2);
     let servers = ServerBudgets::default();

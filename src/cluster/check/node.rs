@@ -182,10 +182,12 @@ async fn log_in(
         .port(address.port)
         .dbname(&*database.server_name)
         .user(&*user.name)
-        .password(user.server_password.reveal())
         .application_name("pgherd check")
         .connect_timeout(connect)
         .options(format!("-c statement_timeout={}", query.as_millis()));
+    if let Some(password) = &user.server_password {
+        config.password(password.reveal());
+    }
     let (client, connection) = control::connect(&mut config, tls).await?;
     // Ends when the client is dropped; what goes wrong shows in the client's own answers.
     tokio::spawn(connection);

@@ -23,8 +23,8 @@ enum Hash {
     Sha512,
 }
 
-const SEQUENCE: u8 = 0x30;
-const OBJECT: u8 = 0x06;
+pub(super) const SEQUENCE: u8 = 0x30;
+pub(super) const OBJECT: u8 = 0x06;
 /// `[0]`, explicit: the hash among the parameters of RSASSA-PSS.
 const PSS_HASH: u8 = 0xa0;
 
@@ -78,7 +78,7 @@ fn pss_hash(parameters: &[u8]) -> Option<Hash> {
 }
 
 /// The content of the element of this kind at the front, and what follows it.
-fn element(kind: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn element(kind: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
     let (&found, rest) = der.split_first()?;
     let (&first, rest) = rest.split_first()?;
     let (len, rest) = match first {

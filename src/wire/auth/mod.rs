@@ -9,6 +9,7 @@ mod saslprep;
 pub mod scram;
 mod scram_client;
 pub mod server;
+pub mod subject;
 
 #[cfg(test)]
 mod tests;

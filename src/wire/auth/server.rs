@@ -57,6 +57,11 @@ impl Secret {
         }
     }
 
+    /// Whether a text is a password itself, and not what is made of one.
+    pub fn is_password(text: &str) -> bool {
+        Verifier::parse(text).is_none() && md5_hash(text).is_none()
+    }
+
     /// Whether a client can be asked in this way.
     pub fn serves(&self, method: Method) -> bool {
         match method {

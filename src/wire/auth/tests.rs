@@ -140,7 +140,10 @@ fn what_a_client_shows_is_proved_to_servers() {
     assert!(error.message.contains("not the one"), "{error}");
     // Before any client has come.
     let nothing = Login::by_what_is_shown("u", ShownSlot::default());
-    assert_eq!(server(ScramSha256, &verifier, &nothing, plain).expect_err("none").sqlstate, "28000");
+    assert_eq!(
+        server(ScramSha256, &verifier, &nothing, plain).expect_err("none").sqlstate,
+        "28000"
+    );
     assert!(!format!("{:?}", Shown::Password("right".into())).contains("right"));
 }
 
