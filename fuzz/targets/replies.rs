@@ -15,7 +15,7 @@ pub fn run(data: &[u8]) {
 }
 
 fn request(choice: u8) -> Request {
-    match choice % 10 {
+    match choice % 11 {
         0 => Request::Parse,
         1 => Request::Bind,
         2 => Request::DescribeStatement,
@@ -25,6 +25,7 @@ fn request(choice: u8) -> Request {
         6 => Request::Query,
         7 => Request::Sync,
         8 => Request::FunctionCall,
+        9 => Request::Plain,
         _ => Request::Answer(Bytes::from_static(b"a")),
     }
 }
@@ -38,10 +39,13 @@ fn keeps_to_the_protocol(pieces: &mut Pieces<'_>) {
         let (choice, fate) = (pieces.byte(), pieces.byte());
         let request = match request(choice) {
             // The session sends neither before the answers to what had no Sync.
-            Request::Query | Request::FunctionCall if unsynced => Request::Sync,
+            Request::Query | Request::FunctionCall | Request::Plain if unsynced => Request::Sync,
             request => request,
         };
-        unsynced = !matches!(request, Request::Query | Request::FunctionCall | Request::Sync);
+        unsynced = !matches!(
+            request,
+            Request::Query | Request::FunctionCall | Request::Plain | Request::Sync
+        );
         let shown = choice & 0x80 == 0;
         let fails = fate & 1 == 1;
         let mut gets: Vec<u8> = Vec::new();
@@ -55,6 +59,10 @@ fn keeps_to_the_protocol(pieces: &mut Pieces<'_>) {
                     gets.extend_from_slice(b"TDDC");
                 }
                 gets.extend_from_slice(if fails { b"EZ" } else { b"IZ" });
+            }
+            Request::Plain => {
+                let all: &[u8] = if fails { b"12TDEZ" } else { b"12TDDCZ" };
+                gets.extend_from_slice(&all[usize::from(fate >> 6)..]);
             }
             Request::FunctionCall => gets.extend_from_slice(if fails { b"EZ" } else { b"VZ" }),
             _ if skipping => {}

@@ -57,6 +57,9 @@ impl Proxy {
 }
 
 fn runtime(settings: &Settings) -> Result<Runtime, Failure> {
+    if settings.proxy.workers == 1 {
+        return Builder::new_current_thread().enable_all().build().map_err(Failure::failed);
+    }
     let mut builder = Builder::new_multi_thread();
     if settings.proxy.workers > 0 {
         builder.worker_threads(settings.proxy.workers);

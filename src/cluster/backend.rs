@@ -285,6 +285,11 @@ impl Backend {
         self.connected_at.elapsed()
     }
 
+    /// As [`Backend::age`], for who knows the time.
+    pub(super) fn age_at(&self, now: Instant) -> Duration {
+        now.duration_since(self.connected_at)
+    }
+
     /// Whether another client may have it: outside a transaction, nothing unsent, nothing
     /// unread, nothing still to come.
     pub fn is_clean(&self) -> bool {

@@ -266,6 +266,15 @@ impl Pool {
         Ok(lent)
     }
 
+    /// Lends a connection that is idle, without waiting.
+    pub fn try_checkout(&self) -> Option<Lent> {
+        let mut state = self.shared.state.lock();
+        let (taken, dead) = self.shared.take_idle(&mut state);
+        drop(state);
+        self.shared.end(dead.into_iter());
+        taken.map(|backend| self.shared.lend(backend))
+    }
+
     /// Closes what has been idle too long, is too old, or was closed by its server. `wanted`:
     /// so many as are always to be there stay, or are made.
     pub fn reap(&self, wanted: bool) {
@@ -362,23 +371,15 @@ impl Drop for Place {
 
 impl Shared {
     fn take_or_line_up(self: &Arc<Self>) -> Result<Taken, PoolError> {
-        let mut dead: Vec<Box<Backend>> = Vec::new();
         let mut state = self.state.lock();
         if state.closed {
             return Err(PoolError::Closed);
         }
-        // Nobody passes those who wait; while somebody does, nothing is idle anyway.
-        while state.line.is_empty()
-            && state.pauses == 0
-            && let Some(mut idle) = state.idle.pop()
-        {
-            if self.may_lend(&mut idle) {
-                drop(state);
-                self.end(dead.into_iter());
-                return Ok(Taken::Lent(self.lend(idle.backend)));
-            }
-            state.live -= 1;
-            dead.push(idle.backend);
+        let (taken, dead) = self.take_idle(&mut state);
+        if let Some(backend) = taken {
+            drop(state);
+            self.end(dead.into_iter());
+            return Ok(Taken::Lent(self.lend(backend)));
         }
         let (sender, hand) = oneshot::channel();
         let ticket = state.next_ticket;
@@ -400,11 +401,28 @@ impl Shared {
         }
     }
 
+    /// An idle connection that may be lent, if there is one, and those that were found dead.
+    fn take_idle(&self, state: &mut State) -> (Option<Box<Backend>>, Vec<Box<Backend>>) {
+        let mut dead = Vec::new();
+        // Nobody passes those who wait; while somebody does, nothing is idle anyway.
+        while state.line.is_empty()
+            && state.pauses == 0
+            && let Some(mut idle) = state.idle.pop()
+        {
+            if self.may_lend(&mut idle) {
+                return (Some(idle.backend), dead);
+            }
+            state.live -= 1;
+            dead.push(idle.backend);
+        }
+        (None, dead)
+    }
+
     fn may_lend(&self, idle: &mut Idle) -> bool {
-        let rested = idle.since.elapsed();
-        let open =
-            if rested < FRESH { idle.backend.seems_quiet() } else { idle.backend.is_quiet() };
-        open && idle.backend.age() < self.limits.lifetime
+        let now = Instant::now();
+        let fresh = now.duration_since(idle.since) < FRESH;
+        let open = if fresh { idle.backend.seems_quiet() } else { idle.backend.is_quiet() };
+        open && idle.backend.age_at(now) < self.limits.lifetime
     }
 
     fn lend(self: &Arc<Self>, backend: Box<Backend>) -> Lent {
@@ -562,7 +580,8 @@ impl Shared {
 
     /// A connection comes back, or is new: to the first in line, else to the idle ones.
     fn take_back(self: &Arc<Self>, mut backend: Box<Backend>) {
-        if !backend.is_clean() || backend.age() >= self.limits.lifetime {
+        let now = Instant::now();
+        if !backend.is_clean() || backend.age_at(now) >= self.limits.lifetime {
             return self.discard(backend);
         }
         loop {
@@ -578,7 +597,7 @@ impl Shared {
             }
             let Some(first) = own.and_then(|_| state.line.pop_front()) else {
                 backend.rest();
-                state.idle.push(Idle { backend, since: Instant::now() });
+                state.idle.push(Idle { backend, since: now });
                 drop(state);
                 return self.tell_returned(paused);
             };

@@ -101,6 +101,12 @@ impl UserPools {
         Err(pools.shard.unavailable(&why, started.elapsed()))
     }
 
+    /// Lends a connection to the shard's primary that is idle, without waiting.
+    pub fn try_checkout(&self, shard: ShardId) -> Option<Lent> {
+        let pools = self.shards.get(usize::from(shard.0))?;
+        pools.nodes.get(pools.shard.primary()?)?.try_checkout()
+    }
+
     /// The node taken for the shard's primary refused to write: find out who is.
     pub fn suspect(&self, shard: ShardId, lent: &Backend) {
         let Some(pools) = self.shards.get(usize::from(shard.0)) else { return };

@@ -26,11 +26,20 @@ pub struct CancelKeys {
 #[derive(Debug)]
 struct Target {
     secret: Box<[u8]>,
-    /// Held while a request is on its way to a server, so that the connection isn't lent to
-    /// another client before the request has arrived.
-    running: tokio::sync::Mutex<Option<Arc<CancelToken>>>,
+    running: Mutex<Running>,
+    /// Told when a request has arrived.
+    arrived: Notify,
     /// A statement that still waits for a connection hears of it here.
     waiting: Notify,
+}
+
+/// What a client's statement runs on.
+#[derive(Debug, Default)]
+struct Running {
+    token: Option<Arc<CancelToken>>,
+    /// A request is on its way to the server. Until it has arrived the connection isn't lent to
+    /// another client, whose statement it would hit.
+    asked: bool,
 }
 
 /// One client's key, for as long as it is connected.
@@ -86,10 +95,8 @@ impl CancelKeys {
             return;
         };
         target.waiting.notify_waiters();
-        let running = target.running.lock().await;
-        if let Some(token) = &*running
-            && let Err(error) = token.cancel(limit).await
-        {
+        let Some((token, _on_its_way)) = OnItsWay::set_out(target) else { return };
+        if let Err(error) = token.cancel(limit).await {
             tracing::warn!(%error, "a cancel request did not reach its server");
         }
     }
@@ -101,9 +108,32 @@ impl Target {
         rand::rng().fill_bytes(&mut secret);
         Target {
             secret: secret.into(),
-            running: tokio::sync::Mutex::new(running),
+            running: Mutex::new(Running { token: running, asked: false }),
+            arrived: Notify::new(),
             waiting: Notify::new(),
         }
+    }
+}
+
+/// A request on its way to a server, until it is dropped.
+struct OnItsWay(Arc<Target>);
+
+impl OnItsWay {
+    /// Sets out for what runs now, if something does. One that follows another on its way would
+    /// come to nothing else.
+    fn set_out(target: Arc<Target>) -> Option<(Arc<CancelToken>, OnItsWay)> {
+        let mut running = target.running.lock();
+        let token = running.token.clone().filter(|_| !running.asked)?;
+        running.asked = true;
+        drop(running);
+        Some((token, OnItsWay(target)))
+    }
+}
+
+impl Drop for OnItsWay {
+    fn drop(&mut self) {
+        self.0.running.lock().asked = false;
+        self.0.arrived.notify_waiters();
     }
 }
 
@@ -125,13 +155,31 @@ impl CancelKey {
     }
 
     /// From now on requests go to this connection.
-    pub async fn attach(&self, token: Arc<CancelToken>) {
-        *self.target.running.lock().await = Some(token);
+    pub fn attach(&self, token: Arc<CancelToken>) {
+        self.target.running.lock().token = Some(token);
     }
 
     /// From now on requests go nowhere. Waits for one that is on its way.
     pub async fn detach(&self) {
-        *self.target.running.lock().await = None;
+        if self.let_go() {
+            return;
+        }
+        loop {
+            let arrived = self.target.arrived.notified();
+            tokio::pin!(arrived);
+            arrived.as_mut().enable();
+            if self.let_go() {
+                return;
+            }
+            arrived.await;
+        }
+    }
+
+    /// Whether no request is on its way.
+    fn let_go(&self) -> bool {
+        let mut running = self.target.running.lock();
+        running.token = None;
+        !running.asked
     }
 
     /// Waits for a request while nothing runs yet.

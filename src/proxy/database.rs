@@ -29,6 +29,8 @@ pub struct Database {
     pub plans: PlanCache,
     pub registry: Registry,
     pub limits: Limits,
+    /// Seeded anew for each database: nobody can choose two things of one hash.
+    pub hasher: foldhash::quality::RandomState,
     schema: Arc<SchemaWatch>,
     /// Changes of the schema that were seen go by and not read.
     redefined: AtomicU64,
@@ -72,6 +74,7 @@ impl Database {
         Ok(Database {
             plans: PlanCache::new(limits.plan_cache as u64),
             registry: Registry::default(),
+            hasher: foldhash::quality::RandomState::default(),
             limits,
             router: ArcSwap::from_pointee(router),
             cluster,

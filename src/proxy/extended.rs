@@ -198,7 +198,7 @@ impl Session {
     }
 
     /// Bounds what one client keeps prepared.
-    fn bound_statements(&self, more: usize) -> Result<(), Failure> {
+    pub(super) fn bound_statements(&self, more: usize) -> Result<(), Failure> {
         let max = self.db.limits.prepared_statements;
         if self.state.statements.bytes().saturating_add(more) <= max {
             return Ok(());

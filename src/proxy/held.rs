@@ -115,9 +115,15 @@ impl Session {
         let shard = shard.unwrap_or_else(|| self.any_shard());
         let held = match self.kept.iter().position(|held| held.shard == shard) {
             Some(at) => self.kept.swap_remove(at),
-            None => Held::new(self.checkout(shard).await?, shard),
+            None => {
+                let backend = match self.pools.try_checkout(shard) {
+                    Some(backend) => backend,
+                    None => self.checkout(shard).await?,
+                };
+                Held::new(backend, shard)
+            }
         };
-        self.cancel.attach(held.backend.cancel_token()).await;
+        self.cancel.attach(held.backend.cancel_token());
         self.last_shard = shard;
         self.held = Some(held);
         self.apply_settings().await
@@ -125,7 +131,7 @@ impl Session {
 
     /// A shard that this client has a connection to, else the one that served it last, if it is
     /// there, else one that is.
-    fn any_shard(&self) -> ShardId {
+    pub(super) fn any_shard(&self) -> ShardId {
         if let Some(held) = self.kept.last() {
             return held.shard;
         }

@@ -3,18 +3,19 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::control::{PATH_SEPARATOR, effect_of};
+use super::control::effect_of;
 use super::explain::Shown;
 use super::failure::Failure;
+use super::reading::Reading;
 use super::session::{Session, Stop};
 use super::setting_call::effect_of_call;
 use super::state::Effect;
 use super::statements::{Statement, World};
 use crate::routing::{
-    self, Action, Leaves, Parameter, ParameterValue, Plan, PlanContext, Refusal, Route, RouteError,
-    Router, RoutingHint, SettingCall, Values,
+    self, Action, Leaves, Parameter, ParameterValue, Plan, Refusal, Route, RouteError, Router,
+    RoutingHint, SettingCall, Values,
 };
-use crate::sql::{self, ExplainFormat, LexOptions, Scanned, SetItem, SetValue};
+use crate::sql::{self, ExplainFormat, Scanned, SetItem, SetValue};
 use crate::wire::frontend::{Bind, Format};
 
 /// One statement of a text.
@@ -74,6 +75,15 @@ impl Part {
     /// It may change something.
     pub fn may_write(&self) -> bool {
         self.known.as_ref().is_none_or(|known| known.plan.writes)
+    }
+
+    /// It changes nothing in its session, and its replies need nobody's look.
+    pub fn is_plain(&self, text: &[u8]) -> bool {
+        let Some(Known { plan, .. }) = &self.known else { return false };
+        plan.action == Action::Run
+            && plan.sets.is_none()
+            && plan.leaves.is_nothing()
+            && !self.copies_in(text)
     }
 
     /// The client sends data after it.
@@ -165,7 +175,7 @@ pub type Routed = (Route, Option<Arc<Shown>>);
 
 impl Session {
     /// The statements of a text; none where it is empty.
-    pub(super) fn parts(&mut self, text: &[u8]) -> Result<Vec<Part>, Failure> {
+    pub(super) fn parts(&self, text: &[u8]) -> Result<Vec<Part>, Failure> {
         let max = self.db.limits.statement_size;
         if text.len() > max && !self.db.is_one_shard() {
             return Err(Failure::new("54000", "statement text is too long to be analysed")
@@ -174,20 +184,24 @@ impl Session {
                     text.len()
                 )));
         }
-        let router = self.db.router();
-        let scanned = match sql::scan(text, self.lex_options()) {
+        let (router, reading) = (self.db.router(), self.reading());
+        let scanned = match sql::scan(text, reading.options) {
             Ok(scanned) => scanned,
             Err(_) if self.db.is_one_shard() => return Ok(vec![whole(text)]),
             Err(error) => return Err(of_sql(error)),
         };
-        scanned.into_iter().map(|scanned| self.part(text, scanned, &router)).collect()
+        scanned.into_iter().map(|scanned| self.part(text, scanned, &router, &reading)).collect()
     }
 
-    fn part(&self, text: &[u8], scanned: Scanned, router: &Router) -> Result<Part, Failure> {
-        let path = self.search_path();
-        let context = PlanContext { search_path: &path };
+    fn part(
+        &self,
+        text: &[u8],
+        scanned: Scanned,
+        router: &Router,
+        reading: &Reading,
+    ) -> Result<Part, Failure> {
         let range = scanned.range.clone();
-        match self.db.plans.get_or_plan(text, &scanned, router, &context) {
+        match self.db.plans.get_or_plan(text, &scanned, router, &reading.context()) {
             Ok(plan) => {
                 let hint = RoutingHint::of(&scanned.hints)?;
                 let known = Some(Known { scanned, plan, hint });
@@ -203,13 +217,13 @@ impl Session {
 
     /// The one statement of a prepared text; `None` where it is empty.
     pub(super) fn planned(&self, statement: &Statement) -> Result<Option<Arc<Part>>, Failure> {
-        let router = self.db.router();
-        let world = (router.validity(), self.path_version());
+        let (router, reading) = (self.db.router(), self.reading());
+        let world = (router.validity(), reading.version);
         if let Some(part) = statement.part(world) {
             return Ok(part);
         }
         let text = &statement.text;
-        let scanned = match sql::scan(text, self.lex_options()) {
+        let scanned = match sql::scan(text, reading.options) {
             Ok(scanned) => scanned,
             Err(_) if self.db.is_one_shard() => return Ok(Some(Arc::new(whole(text)))),
             Err(error) => return Err(of_sql(error)),
@@ -217,7 +231,7 @@ impl Session {
         let mut scanned = scanned.into_iter();
         let part = match (scanned.next(), scanned.next()) {
             (None, _) => None,
-            (Some(one), None) => Some(Arc::new(self.part(text, one, &router)?)),
+            (Some(one), None) => Some(Arc::new(self.part(text, one, &router, &reading)?)),
             (Some(_), Some(_)) => {
                 let message = "cannot insert multiple commands into a prepared statement";
                 return Err(Failure::new("42601", message));
@@ -225,16 +239,6 @@ impl Session {
         };
         statement.remember(world, part.clone());
         Ok(part)
-    }
-
-    fn lex_options(&self) -> LexOptions {
-        let told = self.state.told.get("standard_conforming_strings");
-        LexOptions { standard_conforming_strings: told.is_none_or(|value| &**value == "on") }
-    }
-
-    fn is_utf8(&self) -> bool {
-        let told = self.state.told.get("client_encoding");
-        told.is_none_or(|value| matches!(&**value, "UTF8" | "SQL_ASCII"))
     }
 
     /// The statement's hint, or else the session's.
@@ -260,8 +264,12 @@ impl Session {
     ) -> Result<Routed, RouteError> {
         let router = self.db.router();
         let Some(known) = &part.known else { return Ok((Route::One(router.home()), None)) };
-        let values =
-            Values { text, literals: &known.scanned.literals, parameters, utf8: self.is_utf8() };
+        let values = Values {
+            text,
+            literals: &known.scanned.literals,
+            parameters,
+            utf8: self.reading().utf8,
+        };
         let hint = self.hint(part);
         let current = self.held.as_ref().map(|held| held.shard);
         let route = known.plan.route(&router, &values, hint.as_ref(), current)?;
@@ -304,33 +312,9 @@ impl Session {
         })
     }
 
-    /// The schemas that unqualified names are looked up in.
-    fn search_path(&self) -> Vec<Box<str>> {
-        let user = self
-            .state
-            .hints
-            .get("role")
-            .filter(|role| *role != "none")
-            .or_else(|| self.state.hints.get("session_authorization"))
-            .unwrap_or(&self.user);
-        let set = self.state.hints.get("search_path");
-        let own = set.map(|path| path.split(PATH_SEPARATOR).map(Box::from).collect());
-        let path: Vec<Box<str>> = own.unwrap_or_else(|| self.base_path.to_vec());
-        path.into_iter().map(|name| if &*name == "$user" { user.into() } else { name }).collect()
-    }
-
     /// What a statement that is prepared now depends on beside its text.
     pub(super) fn world(&self) -> World {
-        (self.db.schema_version(), self.path_version())
-    }
-
-    /// Tells apart what decides how names are looked up.
-    fn path_version(&self) -> u64 {
-        use std::hash::{BuildHasher, Hash, Hasher};
-        let mut hasher = foldhash::quality::FixedState::default().build_hasher();
-        self.search_path().hash(&mut hasher);
-        self.lex_options().hash(&mut hasher);
-        hasher.finish()
+        (self.db.schema_version(), self.reading().version)
     }
 }
 

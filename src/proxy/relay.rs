@@ -13,7 +13,7 @@ use bytes::{Buf, BytesMut};
 use super::client::{Client, Gone};
 use super::failure::REVALIDATE;
 use super::patience::{Patience, Turn};
-use super::replies::{Replies, Request, Seen};
+use super::replies::{Awaited, Replies, Request, Seen};
 use super::state::{ClientState, Note, Purpose};
 use super::vigil::Vigil;
 use crate::cluster::Backend;
@@ -35,6 +35,8 @@ const MAX_LOOK_NAME: &str = "what pgherd looks at in one message of a server";
 const LOOK: TagSet = TagSet::of(b"SNAZE12C3tTnIsGHWcKRv");
 /// Also rows, of which the first must be changed.
 const LOOK_AT_ROWS: TagSet = TagSet::of(b"SNAZE12C3tTnIsGHWcKRvD");
+/// What changes state when all replies are the client's.
+const LOOK_PLAIN: TagSet = TagSet::of(b"SZE1GW");
 
 /// What ended a conversation before its end.
 #[derive(Debug)]
@@ -169,7 +171,9 @@ impl<'a> Conversation<'a> {
     fn poll_progress(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         let mut moved = false;
         if !self.backend.output.is_empty() {
-            moved |= ready_server(self.backend.poll_send(cx))?;
+            let sent = ready_server(self.backend.poll_send(cx))?;
+            // There is nothing to do behind it but to wait for the reply, mostly.
+            moved |= sent && (self.replies.is_empty() || self.copy.on || self.copy.rest > 0);
         }
         if !self.client.output.is_empty() {
             moved |= ready_client(self.client.poll_send(cx))?;
@@ -177,7 +181,8 @@ impl<'a> Conversation<'a> {
         if self.client.output.len() < HIGH_WATER && !self.replies.is_empty() {
             moved |= ready_server(self.backend.poll_fill(cx))?;
         }
-        if self.client.input.len() < READ_AHEAD && self.backend.output.len() < HIGH_WATER {
+        if !moved && self.client.input.len() < READ_AHEAD && self.backend.output.len() < HIGH_WATER
+        {
             moved |= ready_client(self.client.poll_fill(cx))?;
         } else if self.vigil.poll(self.client, cx).is_ready() {
             return Poll::Ready(Err(Broken::Client(Gone::Closed)));
@@ -206,29 +211,74 @@ impl<'a> Conversation<'a> {
 
     /// Passes on what the server has sent, as far as the client has room for it.
     fn digest(&mut self) -> Result<(), Broken> {
+        let mut input = mem::take(&mut self.backend.input);
+        let digested = self.digest_from(&mut input);
+        self.backend.input = input;
+        digested
+    }
+
+    /// What the client gets stays where it is while it is one run, and goes on in one piece.
+    fn digest_from(&mut self, input: &mut BytesMut) -> Result<(), Broken> {
+        let mut run = 0;
         loop {
-            self.take_answers();
-            if self.client.output.len() >= HIGH_WATER || self.backend.input.is_empty() {
-                return Ok(());
+            if self.answer_is_next() {
+                self.pass(input, &mut run);
+                self.replies.take_answers(&mut self.client.output, |_| ());
             }
-            let look = if self.wants_rows() { &LOOK_AT_ROWS } else { &LOOK };
-            let run = self
+            if run == input.len() || self.client.output.len() + run >= HIGH_WATER {
+                break;
+            }
+            let walked = self
                 .walk
-                .run(&self.backend.input, look, MAX_LOOK, MAX_LOOK_NAME)
+                .run(&input[run..], self.looks_at(), MAX_LOOK, MAX_LOOK_NAME)
                 .map_err(from_server)?;
-            self.pass(run.pass);
-            match run.then {
-                Then::Look(header) => {
-                    let frame = self.backend.input.split_to(header.len);
-                    self.look(header.tag, frame)?;
-                }
-                Then::Read { .. } => return Ok(()),
+            // Rows and COPY data: all of them are replies to the message at the front.
+            let shown = self.replies.front().is_some_and(|front| front.shown);
+            self.take(input, &mut run, walked.pass, shown);
+            let Then::Look(header) = walked.then else { break };
+            if header.tag == tag::ERROR_RESPONSE || self.wants_rows() {
+                // The client may get something in its place.
+                self.pass(input, &mut run);
             }
+            let shown = self.look(header.tag, &input[run..run + header.len])?;
+            self.take(input, &mut run, header.len, shown);
+        }
+        self.pass(input, &mut run);
+        Ok(())
+    }
+
+    /// Adds bytes that follow the run to it, or drops them.
+    fn take(&mut self, input: &mut BytesMut, run: &mut usize, len: usize, shown: bool) {
+        if shown {
+            *run += len;
+        } else if len > 0 {
+            self.pass(input, run);
+            input.advance(len);
         }
     }
 
-    fn take_answers(&mut self) {
-        self.replies.take_answers(&mut self.client.output, |_| ());
+    /// Moves the run at the front to the client's bytes; copied is only what isn't all.
+    fn pass(&mut self, input: &mut BytesMut, run: &mut usize) {
+        if *run == input.len() && self.client.output.is_empty() {
+            mem::swap(input, &mut self.client.output);
+        } else {
+            self.client.output.extend_from_slice(&input[..*run]);
+            input.advance(*run);
+        }
+        *run = 0;
+    }
+
+    fn answer_is_next(&self) -> bool {
+        matches!(self.replies.front(), Some(Awaited { request: Request::Answer(_), .. }))
+    }
+
+    /// The frames that must be looked at now.
+    fn looks_at(&self) -> &'static TagSet {
+        match self.replies.front() {
+            Some(Awaited { request: Request::Plain, .. }) => &LOOK_PLAIN,
+            _ if self.wants_rows() => &LOOK_AT_ROWS,
+            _ => &LOOK,
+        }
     }
 
     /// The first row of an EXPLAIN must be seen.
@@ -236,40 +286,20 @@ impl<'a> Conversation<'a> {
         !self.explained && self.replies.front().is_some_and(|front| front.note.explain.is_some())
     }
 
-    /// Rows and the like: all of them are replies to the message at the front.
-    fn pass(&mut self, len: usize) {
-        if len == 0 {
-            return;
-        }
-        if !self.replies.front().is_some_and(|front| front.shown) {
-            self.backend.input.advance(len);
-        } else if len == self.backend.input.len() && self.client.output.is_empty() {
-            // Nothing is copied when it is all that there is.
-            mem::swap(&mut self.backend.input, &mut self.client.output);
-        } else {
-            self.client.output.extend_from_slice(&self.backend.input[..len]);
-            self.backend.input.advance(len);
-        }
-    }
-
-    /// One frame that may change state.
-    fn look(&mut self, frame_tag: u8, frame: BytesMut) -> Result<(), Broken> {
+    /// One frame that may change state; whether the client gets it.
+    fn look(&mut self, frame_tag: u8, frame: &[u8]) -> Result<bool, Broken> {
         let body = &frame[HEADER_LEN..];
-        let show = match frame_tag {
-            tag::PARAMETER_STATUS => self.parameter(body)?,
+        match frame_tag {
+            tag::PARAMETER_STATUS => self.parameter(body),
             tag::DATA_ROW => {
                 self.first_row(body);
-                false
+                Ok(false)
             }
-            tag::ERROR_RESPONSE => return self.error(frame),
+            tag::ERROR_RESPONSE => self.error(frame),
             // Whatever is under way, it is the client who listens.
-            tag::NOTIFICATION_RESPONSE => true,
-            _ => self.reply(frame_tag, body)?,
-        };
-        if show {
-            self.client.output.extend_from_slice(&frame);
+            tag::NOTIFICATION_RESPONSE => Ok(true),
+            _ => self.reply(frame_tag, body),
         }
-        Ok(())
     }
 
     /// Any reply but an error; whether the client gets it.
@@ -277,6 +307,7 @@ impl<'a> Conversation<'a> {
         match frame_tag {
             tag::PARAMETER_DESCRIPTION => self.learn(body)?,
             tag::ROW_DESCRIPTION | tag::NO_DATA => self.learn_shape(frame_tag, body)?,
+            tag::PARSE_COMPLETE => self.parsed(),
             _ => {}
         }
         if frame_tag == tag::COPY_IN_RESPONSE {
@@ -356,6 +387,16 @@ impl<'a> Conversation<'a> {
         Ok(())
     }
 
+    /// Of messages that are answered together: what the Parse among them did has been done.
+    fn parsed(&mut self) {
+        if let Some(front) = self.replies.front_mut()
+            && front.request == Request::Plain
+        {
+            front.note.before = None;
+            front.note.unnamed = false;
+        }
+    }
+
     fn first_row(&mut self, row: &[u8]) {
         self.explained = true;
         if let Some(shown) = self.replies.front().and_then(|f| f.note.explain.as_ref()) {
@@ -363,7 +404,7 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    fn error(&mut self, frame: BytesMut) -> Result<(), Broken> {
+    fn error(&mut self, frame: &[u8]) -> Result<bool, Broken> {
         let fields = ErrorFields::read(&frame[HEADER_LEN..]).map_err(from_server)?;
         if matches!(fields.severity(), b"FATAL" | b"PANIC") {
             return Err(Broken::Server(String::from_utf8_lossy(fields.message()).into_owned()));
@@ -377,22 +418,28 @@ impl<'a> Conversation<'a> {
         self.copy.on = false;
         let purpose = self.replies.front().map_or(Purpose::Client, |f| f.note.purpose);
         let shown = matches!(self.replies.see(tag::ERROR_RESPONSE), Seen::Failed { shown: true });
+        if let Some(Awaited { request: Request::Plain, note, .. }) = self.replies.front_mut() {
+            let parse = mem::take(note);
+            self.take_back(parse);
+        }
         for note in self.replies.take_skipped().into_iter().rev() {
             self.take_back(note);
         }
         // A message that the client's own one needs fails in its place.
         if (shown && purpose != Purpose::Define) || purpose == Purpose::Client {
             self.failed = true;
-            match &self.patience {
+            return Ok(match &self.patience {
                 Some(patience) if cancelled && patience.has_ended() => {
                     patience.tell(&mut self.client.output);
+                    false
                 }
-                _ => self.client.output.extend_from_slice(&frame),
-            }
-        } else if self.hidden.is_none() {
-            self.hidden = Some(HiddenError { purpose, frame });
+                _ => true,
+            });
         }
-        Ok(())
+        if self.hidden.is_none() {
+            self.hidden = Some(HiddenError { purpose, frame: frame.into() });
+        }
+        Ok(false)
     }
 
     /// A message was skipped: what it would have done hasn't been.

@@ -25,6 +25,9 @@ pub enum Request {
     Sync,
     /// Ends with its own ReadyForQuery.
     FunctionCall,
+    /// Messages of the client's up to their Sync, or one Query, all sent as they came: whatever
+    /// is answered is the client's, up to the one ReadyForQuery.
+    Plain,
     /// Nothing was sent: the client gets these bytes when what stands before is answered.
     Answer(Bytes),
 }
@@ -32,7 +35,7 @@ pub enum Request {
 impl Request {
     /// Its ReadyForQuery comes without a Sync, also after an error.
     fn ends_itself(&self) -> bool {
-        matches!(self, Request::Query | Request::FunctionCall)
+        matches!(self, Request::Query | Request::FunctionCall | Request::Plain)
     }
 }
 
@@ -119,6 +122,11 @@ impl<N> Replies<N> {
         self.queue.front()
     }
 
+    /// The message at the front.
+    pub fn front_mut(&mut self) -> Option<&mut Awaited<N>> {
+        self.queue.front_mut()
+    }
+
     /// The notes of messages that are not all answered.
     pub fn iter(&self) -> impl Iterator<Item = &N> {
         self.queue.iter().map(|awaited| &awaited.note)
@@ -168,9 +176,11 @@ impl<N> Replies<N> {
                 Seen::Part { shown }
             }
             (tag::ERROR_RESPONSE, _) => self.fail(shown),
-            (tag::READY_FOR_QUERY, Request::Query | Request::Sync | Request::FunctionCall) => {
-                self.ready()
-            }
+            (
+                tag::READY_FOR_QUERY,
+                Request::Query | Request::Sync | Request::FunctionCall | Request::Plain,
+            ) => self.ready(),
+            (_, Request::Plain) => Seen::Part { shown },
             (tag::COMMAND_COMPLETE | tag::EMPTY_QUERY_RESPONSE, Request::Query) => {
                 self.commands += 1;
                 Seen::Command { shown, number: self.commands - 1 }

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -17,6 +19,7 @@ use super::extended::{Message, Portal};
 use super::failure::Failure;
 use super::held::Held;
 use super::kept::poll_heard;
+use super::reading::LastReading;
 use super::startup::tell;
 use super::state::ClientState;
 use super::unsent::Unsent;
@@ -51,6 +54,7 @@ pub struct Session {
     pub(super) pools: Arc<UserPools>,
     /// The schemas of `search_path` where the client has set none.
     pub(super) base_path: Arc<[Box<str>]>,
+    pub(super) last_reading: LastReading,
     pub(super) client: Client,
     pub(super) state: ClientState,
     /// A transaction that no server knows of yet.
@@ -79,12 +83,50 @@ pub struct Session {
     /// The batch asked for COPY data.
     pub(super) copied: bool,
     pub(super) cancel: CancelKey,
-    pub(super) stopping: watch::Receiver<Stopping>,
+    stopping: StopSignal,
     /// Where statements without a place of their own go.
     pub(super) last_shard: ShardId,
     pub(super) times: Times,
     /// Set only where one of `times` is a bound.
     pub(super) alarm: Alarm,
+}
+
+/// Hears of the proxy's stopping. The task is entered once among those that are woken, and not
+/// at each wait: while nothing changes, a wait costs one look at a number.
+struct StopSignal {
+    receiver: watch::Receiver<Stopping>,
+    now: Stopping,
+    /// Wakes the task at the next change; `None` before the first wait.
+    entered: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+impl StopSignal {
+    fn new(receiver: watch::Receiver<Stopping>) -> StopSignal {
+        StopSignal { receiver, now: Stopping::No, entered: None }
+    }
+
+    /// How far the proxy is; the task is woken when it gets further.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Stopping {
+        match self.receiver.has_changed() {
+            Ok(false) if self.entered.is_some() => {}
+            Ok(_) => self.enter(cx),
+            // The proxy itself is gone.
+            Err(_) => self.now = Stopping::Now,
+        }
+        self.now
+    }
+
+    fn enter(&mut self, cx: &mut Context<'_>) {
+        self.now = *self.receiver.borrow_and_update();
+        let mut receiver = self.receiver.clone();
+        let mut change = Box::pin(async move {
+            let _ = receiver.changed().await;
+        });
+        if change.as_mut().poll(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
+        self.entered = Some(change);
+    }
 }
 
 /// What keeps a session from doing what was asked.
@@ -133,6 +175,7 @@ impl Session {
             db,
             user,
             base_path,
+            last_reading: LastReading::default(),
             pools,
             client,
             state,
@@ -149,7 +192,7 @@ impl Session {
             synced: false,
             copied: false,
             cancel,
-            stopping,
+            stopping: StopSignal::new(stopping),
         }
     }
 
@@ -167,7 +210,17 @@ impl Session {
 
     async fn serve(&mut self) -> Result<(), Gone> {
         loop {
-            let (tag, body) = self.next_message().await?;
+            if self.client.output.len() >= COALESCED {
+                self.send().await?;
+            }
+            if self.express().await? {
+                continue;
+            }
+            let Some((tag, body)) = self.client.take_message()? else {
+                self.send().await?;
+                self.wait().await?;
+                continue;
+            };
             if self.skipping && !matches!(tag, tag::SYNC | tag::TERMINATE) {
                 continue;
             }
@@ -187,22 +240,6 @@ impl Session {
                     return Err(crate::wire::ProtocolError::fatal(what).into());
                 }
             }
-        }
-    }
-
-    /// The next message. What is to be sent is sent before waiting.
-    async fn next_message(&mut self) -> Result<(u8, BytesMut), Gone> {
-        loop {
-            if self.client.output.len() < COALESCED
-                && let Some(message) = self.client.take_message()?
-            {
-                return Ok(message);
-            }
-            self.send().await?;
-            if let Some(message) = self.client.take_message()? {
-                return Ok(message);
-            }
-            self.wait().await?;
         }
     }
 
@@ -240,25 +277,26 @@ impl Session {
             self.client.rest();
         }
         let silence = self.silence();
-        let stop = async {
-            let wanted = |s: &Stopping| *s == Stopping::Now || (idle && *s == Stopping::Drain);
-            if self.stopping.wait_for(wanted).await.is_err() {
-                // The proxy itself is gone.
+        poll_fn(|cx| {
+            let stopping = self.stopping.poll(cx);
+            if stopping == Stopping::Now || (idle && stopping == Stopping::Drain) {
+                return Poll::Ready(Err(Gone::Sent(Box::new(shutting_down()))));
             }
-        };
-        let mut said = BytesMut::new();
-        let (kept, state) = (&mut self.kept, &mut self.state);
-        let heard = poll_fn(|cx| poll_heard(kept, state, &mut said, cx));
-        let waited = tokio::select! {
-            read = self.client.fill() => read.map(|_| ()).map_err(Gone::from),
-            () = stop => Err(Gone::Sent(Box::new(shutting_down()))),
-            () = self.alarm.at(silence.map(|(due, _)| due)), if silence.is_some() => {
-                Err(silence.map_or(Gone::Closed, |(_, over)| over.gone()))
+            if let Poll::Ready(read) = self.client.poll_fill(cx) {
+                return Poll::Ready(read.map(|_| ()).map_err(Gone::from));
             }
-            heard = heard => heard,
-        };
-        self.client.output.extend_from_slice(&said);
-        waited
+            if !self.kept.is_empty() {
+                let (kept, said) = (&mut self.kept, &mut self.client.output);
+                if let Poll::Ready(heard) = poll_heard(kept, &mut self.state, said, cx) {
+                    return Poll::Ready(heard);
+                }
+            }
+            match &silence {
+                Some((due, over)) => self.alarm.poll_at(*due, cx).map(|()| Err(over.gone())),
+                None => Poll::Pending,
+            }
+        })
+        .await
     }
 
     /// In no transaction, and nothing half said.

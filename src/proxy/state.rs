@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::settings::{ClientSettings, Setting};
+use super::settings::{ClientSettings, Setting, SettingSet};
 use super::statements::{Before, ClientStatements, Statement};
 use crate::routing::Leaves;
 use crate::wire::backend::TransactionStatus;
@@ -190,8 +190,16 @@ impl RouteHints {
     /// The value that holds now.
     pub fn get(&self, name: &str) -> Option<&str> {
         let set = self.0.current();
+        if set.is_empty() {
+            return None;
+        }
         let value = set.get(&*format!("{LOCAL}{name}")).or_else(|| set.get(name))?;
         std::str::from_utf8(value).ok().filter(|value| !value.is_empty())
+    }
+
+    /// All of them: another one when one has changed.
+    pub fn settings(&self) -> &Arc<SettingSet> {
+        self.0.current()
     }
 
     /// Whether none is set: the usual case, without a look at names.
@@ -211,6 +219,9 @@ impl RouteHints {
 
     /// SET outside a transaction block.
     pub fn commit(&mut self) {
+        if self.is_empty() {
+            return self.0.commit();
+        }
         let local: Vec<_> =
             self.0.current().keys().filter(|name| name.starts_with(LOCAL)).cloned().collect();
         local.iter().for_each(|name| self.0.reset(name));

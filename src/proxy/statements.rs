@@ -18,6 +18,10 @@ pub struct Statement {
     /// Its number in the [`Registry`].
     pub number: u64,
     pub text: Bytes,
+    /// The world of its Parse.
+    world: World,
+    /// Its name on the servers.
+    name: Bytes,
     /// As given; 0, or a list that is too short, leaves it to the server.
     pub types: Box<[u32]>,
     /// What a server said that the types are.
@@ -55,7 +59,12 @@ pub enum Reliance {
 impl Statement {
     /// Its name on the servers.
     pub fn server_name(&self) -> Bytes {
-        server_name(self.number)
+        self.name.clone()
+    }
+
+    /// Whether a Parse of this text in this world makes the same statement.
+    pub fn is(&self, text: &[u8], types: impl Iterator<Item = u32>, world: World) -> bool {
+        self.world == world && self.text == text && types.eq(self.types.iter().copied())
     }
 
     /// The type of the parameter with this index, from 0: 0 when it isn't known.
@@ -209,6 +218,8 @@ impl Registry {
         let statement = Arc::new(Statement {
             number: known.last,
             text: key.text.clone(),
+            world,
+            name: server_name(known.last),
             types: key.types.clone(),
             learned: OnceLock::new(),
             shape: Mutex::new(None),

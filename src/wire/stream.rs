@@ -47,6 +47,8 @@ impl Stream {
         room: usize,
     ) -> Poll<io::Result<usize>> {
         if buf.capacity() - buf.len() < room / 4 {
+            // Who has nothing to say needs no room for it.
+            ready!(self.poll_read_ready(cx))?;
             buf.reserve(room);
         }
         match ready!(poll_read_buf(self, cx, buf)) {
@@ -85,11 +87,15 @@ impl Stream {
     pub fn seems_quiet(&mut self) -> bool {
         let mut cx = Context::from_waker(std::task::Waker::noop());
         let Some(socket) = self.socket_when_all_is_read() else { return false };
-        let told = match socket {
-            Socket::Tcp(socket) => socket.poll_read_ready(&mut cx),
-            Socket::Unix(socket) => socket.poll_read_ready(&mut cx),
-        };
-        told.is_pending() || self.is_quiet()
+        socket.poll_read_ready(&mut cx).is_pending() || self.is_quiet()
+    }
+
+    /// Ready when a read is likely to find something.
+    fn poll_read_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.socket_when_all_is_read() {
+            Some(socket) => socket.poll_read_ready(cx),
+            None => Poll::Ready(Ok(())),
+        }
     }
 
     /// Whether the runtime has seen the other side end the connection, though there may still be
@@ -132,6 +138,13 @@ impl Socket<'_> {
             Poll::Ready(Ok(state)) => state.is_read_closed(),
             Poll::Ready(Err(_)) => true,
             Poll::Pending => false,
+        }
+    }
+
+    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Socket::Tcp(socket) => socket.poll_read_ready(cx),
+            Socket::Unix(socket) => socket.poll_read_ready(cx),
         }
     }
 }
