@@ -9,6 +9,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rand::{Rng, RngCore};
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 
 use crate::cluster::CancelToken;
 use crate::wire::startup::{CancelRequest, Version};
@@ -94,11 +95,27 @@ impl CancelKeys {
             tracing::warn!("a cancel request with a wrong key");
             return;
         };
-        target.waiting.notify_waiters();
-        let Some((token, _on_its_way)) = OnItsWay::set_out(target) else { return };
-        if let Err(error) = token.cancel(limit).await {
-            tracing::warn!(%error, "a cancel request did not reach its server");
+        cancel(target, limit).await;
+    }
+
+    /// Cancels what runs for any client that shares connections with others, and sends away who
+    /// waits for one. Who has one for itself looks after it.
+    pub async fn cancel_all(&self, limit: Duration) {
+        let targets: Vec<_> = self.clients.lock().values().cloned().collect();
+        let mut asked = JoinSet::new();
+        for target in targets {
+            asked.spawn(cancel(target, limit));
         }
+        while asked.join_next().await.is_some() {}
+    }
+}
+
+/// Cancels what one client runs, or waits to run.
+async fn cancel(target: Arc<Target>, limit: Duration) {
+    target.waiting.notify_waiters();
+    let Some((token, _on_its_way)) = OnItsWay::set_out(target) else { return };
+    if let Err(error) = token.cancel(limit).await {
+        tracing::warn!(%error, "a cancel request did not reach its server");
     }
 }
 

@@ -123,7 +123,16 @@ impl Listener {
             () = tokio::time::sleep_until(deadline) => {}
         }
         stopping.send_replace(Stopping::Now);
-        let _ = timeout_at(Instant::now() + 2 * FAREWELL, gone).await;
+        let ends = async {
+            // What runs would go on on its server after we are gone.
+            loop {
+                shared.cancel.cancel_all(FAREWELL).await;
+                if timeout(FAREWELL / 4, &mut gone).await.is_ok() {
+                    return;
+                }
+            }
+        };
+        let _ = timeout_at(Instant::now() + 2 * FAREWELL, ends).await;
     }
 }
 
