@@ -245,6 +245,7 @@ impl Loader<'_> {
             idle: section.optional_duration("idle_session", TIMES),
         };
         let method = auth::method(section);
+        let clients = optional_size(section, "clients", 1..=1_000_000);
         let client = match (password, verifier) {
             (Some(_), Some(_)) => {
                 section.wrong("verifier", "stands beside a password; write one of the two");
@@ -286,6 +287,7 @@ impl Loader<'_> {
             pool_mode,
             times,
             auth: method,
+            clients,
         }
     }
 
@@ -406,6 +408,10 @@ fn limits(section: &Section) -> Limits {
     const MB: u64 = 1 << 20;
     let limits = Limits {
         clients: section.number("clients", 10_000, 1..=1_000_000) as usize,
+        clients_per_user: optional_size(section, "clients_per_user", 1..=1_000_000),
+        connections_per_second: section
+            .optional_number("connections_per_second", 1..=1_000_000)
+            .and_then(|rate| u32::try_from(rate).ok()),
         message_size: section.size("message_size", 64 * MB, 16 * KB..=1023 * MB) as usize,
         statement_size: section.size("statement_size", MB, KB..=64 * MB) as usize,
         startup_timeout: section.duration("startup_timeout", 30 * SECOND, SECOND..=10 * MINUTE),

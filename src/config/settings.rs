@@ -55,6 +55,10 @@ pub struct Proxy {
 pub struct Limits {
     /// Clients connected at once; the next gets 53300.
     pub clients: usize,
+    /// Clients of one user of one database at once; the next gets 53300.
+    pub clients_per_user: Option<usize>,
+    /// Connections that one source may make within a second; the next gets 53300.
+    pub connections_per_second: Option<u32>,
     /// Bytes of one message from a client; a longer one gets 08P01 or 54000 and is not read.
     pub message_size: usize,
     /// Bytes of statement text that are analysed; a longer one needs a hint.
@@ -258,6 +262,8 @@ pub struct User {
     pub times: OwnTimes,
     /// Instead of [`Database::auth`].
     pub auth: Option<AuthMethod>,
+    /// Instead of [`Limits::clients_per_user`].
+    pub clients: Option<usize>,
 }
 
 impl User {
@@ -273,6 +279,7 @@ impl User {
             pool_mode: None,
             times: OwnTimes::default(),
             auth: None,
+            clients: None,
         }
     }
 }

@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::admission::Admission;
 use super::cancel::CancelKeys;
 use super::client::{Client, Gone};
 use super::door::Door;
@@ -78,6 +79,7 @@ impl Listener {
             limits: limits.clone(),
             tls: settings.tls.clone().map(Tls::new),
             cancel: Arc::new(CancelKeys::default()),
+            admission: Arc::new(Admission::new(limits)),
             mock,
             stopping: stop,
             proxied: settings.proxy_protocol.clone(),
@@ -202,7 +204,7 @@ async fn serve_one(mut client: Client, shared: Arc<Shared>, _permit: OwnedSemaph
             shared.cancel.cancel(&request, limit).await;
             farewell(client).await;
         }
-        Ok(Ok(Began::Session(let_in))) => match welcome(client, &shared, let_in).await {
+        Ok(Ok(Began::Session(let_in, _seat))) => match welcome(client, &shared, let_in).await {
             Ok(Welcomed::Session(session)) => session.run().await,
             Ok(Welcomed::Tunnel(tunnel)) => tunnel.run().await,
             Err((mut client, gone)) => {

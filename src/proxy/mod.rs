@@ -9,7 +9,8 @@
 //! `settings`, `statements` and `unsent`. In session mode where there is one shard, none of it
 //! is needed: `tunnel`.
 
-pub mod alarm;
+pub mod admission;
+mod alarm;
 mod cancel;
 pub mod client;
 mod control;

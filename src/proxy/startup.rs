@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use tokio::sync::watch;
 
+use super::admission::{Admission, Seat};
 use super::cancel::CancelKeys;
 use super::client::{Client, Gone};
 use super::control::{IS_NULL_HINT, is_off};
@@ -33,6 +34,7 @@ pub struct Shared {
     pub limits: Limits,
     pub tls: Option<Tls>,
     pub cancel: Arc<CancelKeys>,
+    pub admission: Arc<Admission>,
     /// A random secret, for what an unknown user is asked.
     pub mock: [u8; 32],
     pub stopping: watch::Receiver<Stopping>,
@@ -107,13 +109,16 @@ pub async fn begin(client: &mut Client, shared: &Shared) -> Result<Began, Gone> 
         return Err(fatal(Failure::new("3D000", message)));
     };
     let db = Arc::clone(&served.db);
-    Ok(Began::Session(LetIn { db, user: user.into(), startup, shown }))
+    let seat = shared.admission.seat(&database, &user, db.cluster.database().user(&user));
+    let seat = seat.map_err(fatal)?;
+    Ok(Began::Session(LetIn { db, user: user.into(), startup, shown }, seat))
 }
 
 /// A connection that has said what it wants.
 pub enum Began {
     Cancel(CancelRequest),
-    Session(LetIn),
+    /// The seat is the client's until its end.
+    Session(LetIn, Option<Seat>),
 }
 
 /// A client that is let in.
@@ -249,6 +254,9 @@ async fn open(client: &mut Client, shared: &Shared) -> Result<Opening, Gone> {
     if from.is_some_and(|from| shared.proxied.iter().any(|network| network.contains(from))) {
         client.take_proxy_header().await?;
     }
+    if let Err(failure) = shared.admission.arrive(client.peer()) {
+        return only_cancel(client, failure).await;
+    }
     let tls = shared.tls.as_ref().filter(|_| client.may_encrypt());
     let mut opener = Opener::default();
     if let Some(tls) = tls
@@ -273,6 +281,20 @@ async fn open(client: &mut Client, shared: &Shared) -> Result<Opening, Gone> {
                 client.send().await?;
             }
             (Some(other), _) => return Ok(other),
+        }
+    }
+}
+
+/// Of one that comes too often, nothing but a cancel request is taken.
+async fn only_cancel(client: &mut Client, failure: Failure) -> Result<Opening, Gone> {
+    let mut opener = Opener::default();
+    loop {
+        match opener.next(&mut client.input)? {
+            None => {
+                client.fill().await?;
+            }
+            Some(cancel @ Opening::Cancel(_)) => return Ok(cancel),
+            Some(_) => return Err(fatal(failure)),
         }
     }
 }

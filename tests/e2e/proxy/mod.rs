@@ -1,5 +1,6 @@
 //! A client's session through `pgherd proxy`, on real herds, with real drivers.
 
+mod admission;
 pub mod common;
 mod crowd;
 mod dead_shard;
