@@ -422,6 +422,8 @@ pub fn effect_of(part: &Part, text: &[u8]) -> Effect {
             _ => Effect::Nothing,
         },
         Action::Set(set) => effect_of_set(set, part, text),
+        // A temporary table is one session's own.
+        Action::Ddl { .. } if !part.leaves(text).has(Leaves::TEMPORARY) => Effect::Define,
         // What can't be followed was refused before it was sent.
         Action::Run => effect_of_call(part, text, &[]).unwrap_or(Effect::Nothing),
         _ => Effect::Nothing,

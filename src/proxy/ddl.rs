@@ -32,7 +32,7 @@ impl Session {
             self.db.reachable(*shard)?;
         }
         // Once, after all of them.
-        self.redefined = false;
+        self.state.redefined = false;
         let done = self.on_each(&shards, text).await;
         self.db.refresh_schema().await;
         done

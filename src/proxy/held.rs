@@ -241,7 +241,6 @@ impl Session {
 
     /// An error of a message of ours is the client's when its statement needed it.
     async fn heard(&mut self, mut ended: Ended) -> Result<Ended, Stop> {
-        self.redefined |= ended.stale;
         let Some(hidden) = ended.hidden.take() else { return Ok(ended) };
         match hidden.purpose {
             Purpose::Undo | Purpose::AfterReset => return Ok(ended),
@@ -269,6 +268,11 @@ impl Session {
                 && held.replies.is_empty()
                 && held.backend.status() == TransactionStatus::Idle
         });
+        if self.state.redefined && (over || self.held.is_none()) {
+            // Before the client hears that it is done.
+            self.state.redefined = false;
+            self.db.refresh_schema().await;
+        }
         if over {
             self.part_with_held().await;
         }

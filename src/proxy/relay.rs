@@ -75,7 +75,6 @@ pub struct Conversation<'a> {
     hidden: Option<HiddenError>,
     failed: bool,
     copied: bool,
-    stale: bool,
     /// Where statements may not take as long as they like.
     patience: Option<Patience<'a>>,
     /// While nothing is read from the client.
@@ -99,8 +98,6 @@ pub struct Ended {
     pub failed: bool,
     /// The client's COPY data were asked for.
     pub copied: bool,
-    /// A server refused a plan of before a change of the schema.
-    pub stale: bool,
 }
 
 impl<'a> Conversation<'a> {
@@ -121,7 +118,6 @@ impl<'a> Conversation<'a> {
             hidden: None,
             failed: false,
             copied: false,
-            stale: false,
             patience: None,
             vigil: Vigil::default(),
         }
@@ -141,8 +137,8 @@ impl<'a> Conversation<'a> {
             Err(Broken::Server(why)) if self.is_torn() => return Err(Broken::Torn(why)),
             Err(broken) => return Err(broken),
         }
-        let Conversation { hidden, failed, copied, stale, .. } = self;
-        Ok(Ended { hidden, failed, copied, stale })
+        let Conversation { hidden, failed, copied, .. } = self;
+        Ok(Ended { hidden, failed, copied })
     }
 
     async fn go_on(&mut self) -> Result<(), Broken> {
@@ -412,7 +408,7 @@ impl<'a> Conversation<'a> {
         if is_stale_plan(&fields) {
             // Prepared before a change of the schema that pgherd doesn't know of yet.
             self.backend.prepared_schema = 0;
-            self.stale = true;
+            self.state.redefined = true;
         }
         let cancelled = fields.sqlstate() == b"57014";
         self.copy.on = false;

@@ -68,9 +68,6 @@ pub struct Session {
     pub(super) mode: PoolMode,
     /// Why the session ends before the client's next message.
     pub(super) doomed: Option<Box<Failure>>,
-    /// The schema is other than pgherd knows it: a statement of this client's defines, or a
-    /// server refused a plan of before. It is read before the client is told that it is done.
-    pub(super) redefined: bool,
     /// What the client has bound, by name, while the connection is held.
     pub(super) portals: HashMap<Bytes, Portal>,
     /// Messages of the extended protocol since the last Sync or Flush.
@@ -184,7 +181,6 @@ impl Session {
             kept: Vec::new(),
             mode,
             doomed: None,
-            redefined: false,
             portals: HashMap::new(),
             batch: Vec::new(),
             batch_bytes: 0,

@@ -233,6 +233,7 @@ impl Beginner<'_> {
             told: Arc::clone(&welcome.told),
             status: TransactionStatus::Idle,
             restyled: false,
+            redefined: false,
             gone: Leaves::NOTHING,
         };
         Ok(Session::new(Beginning {

@@ -29,6 +29,9 @@ pub struct ClientState {
     /// `DateStyle` was set: a style and an order of day and month, of which a SET may give one
     /// and leave the other.
     pub restyled: bool,
+    /// The schema is other than pgherd knows it: a statement of this client's has defined, or a
+    /// server refused a plan of before.
+    pub redefined: bool,
     /// What is found to be left no more on the connection that was asked last.
     pub gone: Leaves,
 }
@@ -45,6 +48,7 @@ impl ClientState {
             Effect::Release(name) => self.release(name),
             Effect::RollbackTo(name) => self.rollback_to(name),
             Effect::Change(change) => self.change(change),
+            Effect::Define => self.redefined = true,
             Effect::Gone(things) if tag == b"SELECT 0" => self.gone = self.gone.and(*things),
             Effect::Gone(_) => {}
         }
@@ -130,6 +134,8 @@ pub enum Effect {
     RollbackTo(Box<str>),
     /// SET or RESET.
     Change(Box<Change>),
+    /// Tables and the like are others than before.
+    Define,
     /// A question of ours: when no row answers it, nothing of these things is left.
     Gone(Leaves),
 }
@@ -309,6 +315,7 @@ mod tests {
             told: Arc::default(),
             status: TransactionStatus::Idle,
             restyled: false,
+            redefined: false,
             gone: Leaves::NOTHING,
         };
         let sql: Setting = b"SET work_mem = 1".as_slice().into();
