@@ -232,6 +232,8 @@ impl Session {
         let part = match (scanned.next(), scanned.next()) {
             (None, _) => None,
             (Some(one), None) => Some(Arc::new(self.part(text, one, &router, &reading)?)),
+            // The server says so.
+            (Some(_), Some(_)) if self.db.is_one_shard() => Some(Arc::new(whole(text))),
             (Some(_), Some(_)) => {
                 let message = "cannot insert multiple commands into a prepared statement";
                 return Err(Failure::new("42601", message));

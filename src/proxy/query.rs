@@ -82,7 +82,9 @@ impl Session {
             self.ready();
             return Ok(());
         }
-        if self.held.is_none() && parts.iter().all(is_control) {
+        // On one shard there is no question where such a text goes.
+        let nowhere_yet = self.held.is_none() && !self.db.is_one_shard();
+        if nowhere_yet && parts.iter().all(is_control) {
             return self.several_controls(parts, text).await;
         }
         let mut target = None;

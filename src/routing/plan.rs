@@ -116,7 +116,9 @@ impl Plan {
         }
         let follow = match &effects.session_state {
             Some(name) => Follow::Needed(Refusal::sequence_value(name)),
-            None if effects.current_of => Follow::Needed(Refusal::current_of()),
+            None if effects.current_of && router.shards.len() > 1 => {
+                Follow::Needed(Refusal::current_of())
+            }
             None => Follow::No,
         };
         if effects.current_of {
