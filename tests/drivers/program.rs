@@ -22,13 +22,20 @@ pub enum On {
     Sharded,
 }
 
-fn sources() -> PathBuf {
+pub fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/drivers/same")
 }
 
 /// A file under `target/`, where `tools/test` installs.
 pub fn target(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("target").join(path)
+}
+
+/// Whether `tools/test` has found that a driver can't be had on this machine, which it says at
+/// its end.
+pub fn can_not_be_had(driver: &str) -> bool {
+    let without = std::env::var("PGHERD_WITHOUT").unwrap_or_default();
+    without.split_whitespace().any(|one| one == driver)
 }
 
 /// Runs a program on a plain Postgres and through pgherd; panics at the first difference.

@@ -183,6 +183,20 @@ async def settings(pool):
     say("closed", c.is_closed())
 
 
+async def notifications(pool):
+    if SHARDED:
+        return
+    async with pool.acquire() as a, pool.acquire() as b:
+        heard = asyncio.Queue()
+        await a.add_listener("asyncpg_news", lambda connection, pid, channel, payload: heard.put_nowait((channel, payload)))
+        for i in range(3):
+            await b.execute(f"NOTIFY asyncpg_news, 'number {i}'")
+        say("heard", [await asyncio.wait_for(heard.get(), 30) for _ in range(3)])
+        say("listens", await a.fetchval("SELECT count(*) FROM pg_listening_channels()"))
+        await a.reset()
+        say("after reset", await a.fetchval("SELECT count(*) FROM pg_listening_channels()"))
+
+
 async def errors(pool):
     for text in ("SELEC 1", "SELECT nothing", "SELECT 'x'::int", "SELECT * FROM nothing_there", "SELECT nothing()"):
         say(text, await tried(pool.fetch(text)), await tried(pool.execute(text)))
@@ -192,7 +206,7 @@ async def errors(pool):
 async def main():
     async with asyncpg.create_pool(DSN, min_size=CLIENTS, max_size=CLIENTS, statement_cache_size=30) as pool:
         await tables(pool)
-        for part in (types, prepared, transactions, cursors, batches, copies, cancels, settings, errors):
+        for part in (types, prepared, transactions, cursors, batches, copies, cancels, settings, notifications, errors):
             print("==", part.__name__)
             await part(pool)
         await pool.execute("DROP TABLE asyncpg_rows, asyncpg_types")

@@ -283,6 +283,11 @@ def one_session(conns):
     a.execute("CREATE TEMP TABLE psycopg_temp (a int)")
     a.execute("INSERT INTO psycopg_temp VALUES (1), (2)")
     say("temporary", a.execute("SELECT sum(a) FROM psycopg_temp").fetchone(), tried(b.execute, "SELECT * FROM psycopg_temp"))
+    a.execute("LISTEN psycopg_news")
+    for i in range(3):
+        b.execute("SELECT pg_notify('psycopg_news', %s)", (f"number {i}",))
+    say("heard", [(n.channel, n.payload) for n in a.notifies(timeout=30, stop_after=3)])
+    a.execute("UNLISTEN *")
     a.execute("SELECT pg_advisory_lock(7001)")
     say("locked", b.execute("SELECT pg_try_advisory_lock(7001)").fetchone(), a.execute("SELECT pg_advisory_unlock(7001)").fetchone())
     a.execute("PREPARE plan (int) AS SELECT $1 + 1")
