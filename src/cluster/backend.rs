@@ -14,6 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 
 use super::error::ConnectError;
+use super::line::Line;
 use super::prepared::PreparedSet;
 use super::reach::{Reached, reach};
 use crate::config::settings::NodeAddress;
@@ -53,6 +54,8 @@ pub struct Target {
 /// One connection to one server.
 pub struct Backend {
     stream: Stream,
+    /// To look after the connection from outside; `None` for one that never leaves this machine.
+    line: Option<Arc<Line>>,
     /// What was read and not yet taken. Frames are cut off its front.
     pub input: BytesMut,
     /// What is to be sent with the next [`Backend::send`]; one write for all of it.
@@ -103,6 +106,7 @@ impl Backend {
         let Reached { stream, binding } =
             reach(&target.address, target.silence_timeout, &target.tls).await?;
         let mut backend = Backend {
+            line: stream.tcp().and_then(Line::of).map(Arc::new),
             stream,
             input: BytesMut::new(),
             output: BytesMut::new(),
@@ -261,6 +265,11 @@ impl Backend {
         &self.began
     }
 
+    /// What the connection is looked after by.
+    pub(super) fn line(&self) -> Option<&Arc<Line>> {
+        self.line.as_ref()
+    }
+
     /// Process id on the server.
     pub fn pid(&self) -> i32 {
         self.cancel.pid
@@ -334,6 +343,7 @@ impl Backend {
             let _ = self.poll_send(&mut cx);
         }
         self.broken = true;
+        self.line = None;
         self.stream = Stream::Gone;
     }
 }

@@ -9,6 +9,7 @@ pub mod check;
 mod control;
 pub mod error;
 pub mod install;
+mod line;
 mod pause;
 pub mod pool;
 pub mod prepared;
@@ -116,6 +117,7 @@ impl Cluster {
 
     fn reap_interval(&self) -> Duration {
         let shortest = self.pool.idle_timeout.min(self.pool.lifetime);
+        let shortest = shortest.min(self.pool.silence_timeout);
         (shortest / 4).clamp(Duration::from_millis(100), Duration::from_secs(10))
     }
 

@@ -11,7 +11,7 @@ mod pause;
 
 use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
@@ -21,6 +21,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::backend::{Backend, StartupParameters, Target};
 use super::error::ConnectError;
+use super::line::Line;
 pub use budget::{Budget, ServerBudgets};
 pub use pause::PoolPause;
 
@@ -101,6 +102,8 @@ struct Shared {
     state: Mutex<State>,
     /// A connection has come back while the pool was paused.
     returned: Notify,
+    /// One a connection, idle or lent.
+    lines: Mutex<Vec<Weak<Line>>>,
 }
 
 #[derive(Default)]
@@ -208,8 +211,16 @@ impl Pool {
     ) -> Pool {
         let state = Mutex::new(State { pause: limits.retry_min, ..State::default() });
         let returned = Notify::new();
-        let shared =
-            Arc::new(Shared { target, limits, budgets, runtime, on_failure, state, returned });
+        let shared = Arc::new(Shared {
+            target,
+            limits,
+            budgets,
+            runtime,
+            on_failure,
+            state,
+            returned,
+            lines: Mutex::default(),
+        });
         shared.budgets.iter().for_each(|budget| budget.join(&shared));
         Pool { shared }
     }
@@ -275,9 +286,11 @@ impl Pool {
         taken.map(|backend| self.shared.lend(backend))
     }
 
-    /// Closes what has been idle too long, is too old, or was closed by its server. `wanted`:
+    /// Closes what has been idle too long, is too old, or was closed by its server; ends what
+    /// goes to a machine that is gone. `wanted`:
     /// so many as are always to be there stay, or are made.
     pub fn reap(&self, wanted: bool) {
+        self.shared.look_after_lines();
         let min = if wanted { self.shared.min_size() } else { 0 };
         let mut gone = Vec::new();
         let mut state = self.shared.state.lock();
@@ -536,7 +549,22 @@ impl Shared {
             backend.farewell();
             return Err(ConnectError::Standby);
         }
+        if let Some(line) = backend.line() {
+            let mut lines = self.lines.lock();
+            lines.retain(|line| line.strong_count() > 0);
+            lines.push(Arc::downgrade(line));
+        }
         Ok(backend)
+    }
+
+    /// Ends connections to a machine that is gone, in use or not.
+    fn look_after_lines(&self) {
+        let lines: Vec<_> = self.lines.lock().iter().filter_map(Weak::upgrade).collect();
+        for line in lines {
+            if line.end_if_silent(self.target.silence_timeout) {
+                tracing::warn!(node = %self.target.address, "its machine confirms nothing");
+            }
+        }
     }
 
     fn welcome(self: Arc<Self>, backend: Box<Backend>) {

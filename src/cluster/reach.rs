@@ -69,10 +69,12 @@ async fn connect(address: &NodeAddress, silence: Duration) -> Result<TcpStream, 
     let socket = TcpStream::connect((&*address.host, address.port)).await?;
     socket.set_nodelay(true)?;
     let options = socket2::SockRef::from(&socket);
-    let keepalive = socket2::TcpKeepalive::new().with_time(silence / 2).with_interval(silence / 4);
+    // While bytes are under way, see `Line`.
+    let keepalive = socket2::TcpKeepalive::new()
+        .with_time(silence / 2)
+        .with_interval(silence / 4)
+        .with_retries(2);
     options.set_tcp_keepalive(&keepalive)?;
-    #[cfg(target_os = "linux")]
-    options.set_tcp_user_timeout(Some(silence))?;
     Ok(socket)
 }
 

@@ -98,6 +98,15 @@ impl Stream {
         }
     }
 
+    /// The socket, where it is one of a network.
+    pub fn tcp(&self) -> Option<&TcpStream> {
+        match self {
+            Stream::Tcp(s) => Some(s),
+            Stream::Tls(tls) => Some(tls.inner.get_ref().0),
+            Stream::Unix(_) | Stream::Gone => None,
+        }
+    }
+
     /// Whether the runtime has seen the other side end the connection, though there may still be
     /// something to read. Costs no system call.
     pub fn has_ended(&self) -> bool {

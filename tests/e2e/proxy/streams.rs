@@ -4,11 +4,12 @@ use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
+use futures_util::SinkExt;
 use pgherd::wire::frontend::{self, Format, Target};
 
-use super::common::{herd, psql};
+use super::common::{connect, herd, psql};
 use super::hostile::logged_in_to;
-use crate::support::Proxy;
+use crate::support::{Proxy, TestHerd, Want};
 
 /// Bytes of memory that the proxy has in use.
 fn memory(proxy: &Proxy) -> usize {
@@ -87,4 +88,30 @@ fn a_long_pipeline_without_sync_runs_as_one_transaction() {
     assert!(started.elapsed() < Duration::from_secs(60));
     let grown = memory(&proxy).saturating_sub(before);
     assert!(grown < 64 << 20, "{grown} bytes more");
+}
+
+/// A server that is busy for long reads nothing meanwhile. That is no sign of its being gone,
+/// whatever `pool.silence_timeout` is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_may_take_its_time_over_what_it_is_sent() {
+    let herd = TestHerd::shared(&Want::unsharded(0));
+    let proxy = herd.proxy_with(|settings| settings + "\n[pool]\nsilence_timeout = \"4s\"\n");
+    let client = connect(&proxy.dsn("app")).await;
+    client
+        .batch_execute(
+            "CREATE TABLE slow_copy (id bigint, filler text);
+             CREATE FUNCTION slow_copy_sleeps() RETURNS trigger LANGUAGE plpgsql AS \
+             $$ BEGIN PERFORM pg_sleep(12); RETURN NEW; END $$;
+             CREATE TRIGGER slow_copy_sleeps BEFORE INSERT ON slow_copy FOR EACH ROW \
+             WHEN (NEW.id = 100) EXECUTE FUNCTION slow_copy_sleeps()",
+        )
+        .await
+        .expect("made");
+    let sink = client.copy_in("COPY slow_copy FROM STDIN").await.expect("asked for");
+    futures_util::pin_mut!(sink);
+    for id in 0..20_000 {
+        let row = format!("{id}\t{}\n", "x".repeat(1000));
+        sink.send(bytes::Bytes::from(row)).await.expect("taken");
+    }
+    assert_eq!(sink.finish().await.expect("copied"), 20_000);
 }
