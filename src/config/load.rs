@@ -420,6 +420,7 @@ fn limits(section: &Section) -> Limits {
         plan_cache: section.size("plan_cache", 64 * MB, MB..=16_384 * MB) as usize,
         prepared_statements: section.size("prepared_statements", 16 * MB, 64 * KB..=1024 * MB)
             as usize,
+        session_state: section.size("session_state", 4 * MB, 64 * KB..=1024 * MB) as usize,
         times: Times {
             statement: section.duration("statement_timeout", Duration::ZERO, TIMES),
             in_transaction: section.duration("idle_in_transaction", Duration::ZERO, TIMES),

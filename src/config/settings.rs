@@ -73,6 +73,8 @@ pub struct Limits {
     pub plan_cache: usize,
     /// Bytes of the statements that one client keeps prepared.
     pub prepared_statements: usize,
+    /// Bytes of a client's settings, savepoints and portals.
+    pub session_state: usize,
     /// What one client's session may take in time, where its user has nothing of its own.
     pub times: Times,
 }

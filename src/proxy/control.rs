@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use super::extended::Portal;
 use super::failure::Failure;
 use super::held::purpose;
 use super::planner::Part;
+use super::portals::Portal;
 use super::session::{Session, Stop};
 use super::setting_call::effect_of_call;
 use super::settings::{Setting, is_safe_encoding};
@@ -66,11 +66,17 @@ impl Session {
                 ));
             }
             Action::Transaction(t) => {
+                if let Transaction::Savepoint(name) = t {
+                    self.bound_state(name.len())?;
+                }
                 let place = place_transaction(t, on_server, unsent, failed)?;
                 return Ok(self.refined(t, place));
             }
             Action::Set(set) => {
                 check_set(set, part, text)?;
+                if set.value != SetValue::Default {
+                    self.bound_state(part.text(text).len())?;
+                }
                 if unsent { Where::Trial } else { Where::Anywhere }
             }
             Action::Show(_) if unsent => Where::Trial,
@@ -80,8 +86,9 @@ impl Session {
             }
             Action::Ddl { .. } => Where::Everywhere,
             Action::Run | Action::Explain { .. } => {
-                if !self.db.is_one_shard() {
-                    effect_of_call(part, text, &[])?;
+                let follows = !self.db.is_one_shard();
+                if follows && effect_of_call(part, text, &[])? != Effect::Nothing {
+                    self.bound_state(part.text(text).len())?;
                 }
                 Where::Routed
             }
@@ -212,6 +219,20 @@ impl Session {
         }
         Err(Failure::new("54000", "too much was said in a transaction before its first statement")
             .with_hint(format!("At most limits.message_size = {max} bytes are remembered.")))
+    }
+
+    /// What a session keeps of its client has a bound; `more` bytes are to come. What is
+    /// prepared has its own.
+    pub(super) fn bound_state(&self, more: usize) -> Result<(), Failure> {
+        let max = self.db.limits.session_state;
+        let kept = self.state.settings.bytes() + self.portals.bytes();
+        if kept.saturating_add(more) <= max {
+            return Ok(());
+        }
+        Err(Failure::new("54000", "too much is kept for this session").with_hint(format!(
+            "Its settings, savepoints and portals take {kept} bytes, limits.session_state is \
+             {max}. Portals and savepoints go with their transaction, settings with DISCARD ALL."
+        )))
     }
 
     /// A server has found a statement right that was only tried.

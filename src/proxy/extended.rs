@@ -11,6 +11,7 @@ use super::control::Where;
 use super::failure::Failure;
 use super::leg::{ExecuteOp, Leg, Op, Target};
 use super::planner::{Part, parameters};
+use super::portals::Portal;
 use super::session::{Session, Stop};
 use super::setting_call::effect_of_call;
 use super::state::{Effect, Purpose};
@@ -26,21 +27,6 @@ use std::sync::Arc;
 pub struct Message {
     pub tag: u8,
     pub body: Bytes,
-}
-
-/// What a client has bound.
-#[derive(Debug, Clone)]
-pub struct Portal {
-    pub statement: Arc<Statement>,
-    pub part: Option<Arc<Part>>,
-    /// The session answers it by itself.
-    pub local: bool,
-    /// EXPLAIN: what stands before the server's plan.
-    pub explain: Option<Arc<super::explain::Shown>>,
-    /// What running it does to the session, where that hangs on the parameters.
-    pub effect: Effect,
-    /// What running it leaves in the server's session.
-    pub leaves: Leaves,
 }
 
 /// How a batch ends.
@@ -92,6 +78,7 @@ impl Session {
             None => {
                 if self.state.status == TransactionStatus::Idle {
                     self.state.settle(false);
+                    self.portals.clear();
                 }
                 self.ready();
                 return Ok(());
@@ -276,6 +263,7 @@ impl Session {
         if let Some(part) = &part {
             leaves = part.leaves(&statement.text);
             if part.sets().is_some() {
+                self.bound_state(body.len())?;
                 match effect_of_call(part, &statement.text, &parameters(&statement, &bind)) {
                     Ok(followed) => effect = followed,
                     Err(_) if self.db.is_one_shard() => leaves = leaves.and(Leaves::SETTING),
@@ -283,9 +271,12 @@ impl Session {
                 }
             }
         }
+        if !bind.portal.is_empty() {
+            self.bound_state(statement.size() + body.len())?;
+        }
         let statement_of = Arc::clone(&statement);
         let portal = Portal { statement: statement_of, part, local, explain, effect, leaves };
-        self.portals.insert(Bytes::copy_from_slice(bind.portal), portal);
+        self.portals.put(bind.portal, portal);
         if local {
             leg.answer(answer::BIND_COMPLETE, None);
         } else {
@@ -332,7 +323,7 @@ impl Session {
 
     /// A portal that isn't known here may still be a cursor of the server's transaction.
     fn require_portal(&self, name: &[u8]) -> Result<(), Failure> {
-        if self.portals.contains_key(name) || self.has_server() {
+        if self.portals.get(name).is_some() || self.has_server() {
             return Ok(());
         }
         let name = String::from_utf8_lossy(name);

@@ -29,6 +29,7 @@ pub mod listener;
 pub mod patience;
 mod peer;
 mod planner;
+mod portals;
 mod query;
 mod reading;
 mod relay;

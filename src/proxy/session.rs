@@ -1,13 +1,11 @@
 //! One client, from its first ReadyForQuery to its end.
 
-use std::collections::HashMap;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -15,10 +13,11 @@ use super::alarm::Alarm;
 use super::cancel::CancelKey;
 use super::client::{Client, Gone};
 use super::database::Database;
-use super::extended::{Message, Portal};
+use super::extended::Message;
 use super::failure::Failure;
 use super::held::Held;
 use super::kept::poll_heard;
+use super::portals::Portals;
 use super::reading::LastReading;
 use super::startup::tell;
 use super::state::ClientState;
@@ -68,8 +67,8 @@ pub struct Session {
     pub(super) mode: PoolMode,
     /// Why the session ends before the client's next message.
     pub(super) doomed: Option<Box<Failure>>,
-    /// What the client has bound, by name, while the connection is held.
-    pub(super) portals: HashMap<Bytes, Portal>,
+    /// What the client has bound in its transaction.
+    pub(super) portals: Portals,
     /// Messages of the extended protocol since the last Sync or Flush.
     pub(super) batch: Vec<Message>,
     pub(super) batch_bytes: usize,
@@ -181,7 +180,7 @@ impl Session {
             kept: Vec::new(),
             mode,
             doomed: None,
-            portals: HashMap::new(),
+            portals: Portals::default(),
             batch: Vec::new(),
             batch_bytes: 0,
             skipping: false,

@@ -58,8 +58,17 @@ pub struct ClientSettings {
     /// What ROLLBACK goes back to.
     committed: Arc<SettingSet>,
     current: Arc<SettingSet>,
-    /// Savepoints of the running transaction, and what the settings were at each.
-    savepoints: Vec<(Box<str>, Arc<SettingSet>)>,
+    /// Savepoints of the running transaction.
+    savepoints: Vec<Savepoint>,
+}
+
+/// What ROLLBACK TO goes back to.
+#[derive(Debug, Clone)]
+struct Savepoint {
+    name: Box<str>,
+    settings: Arc<SettingSet>,
+    /// Bytes that it takes, and all before it.
+    bytes: usize,
 }
 
 impl ClientSettings {
@@ -140,7 +149,17 @@ impl ClientSettings {
 
     /// SAVEPOINT.
     pub fn savepoint(&mut self, name: &str) {
-        self.savepoints.push((name.into(), Arc::clone(&self.current)));
+        let last = self.savepoints.last();
+        let shared = last.is_some_and(|last| Arc::ptr_eq(&last.settings, &self.current));
+        let own = if shared { 0 } else { size_of_set(&self.current) };
+        let bytes = last.map_or(0, |last| last.bytes) + name.len() + size_of::<Savepoint>() + own;
+        let settings = Arc::clone(&self.current);
+        self.savepoints.push(Savepoint { name: name.into(), settings, bytes });
+    }
+
+    /// Bytes that it all takes, roughly; the session bounds them.
+    pub fn bytes(&self) -> usize {
+        self.savepoints.last().map_or(0, |last| last.bytes) + size_of_set(&self.current)
     }
 
     /// RELEASE SAVEPOINT: what was set since then is kept.
@@ -153,7 +172,7 @@ impl ClientSettings {
     /// ROLLBACK TO SAVEPOINT: the savepoint itself stays.
     pub fn rollback_to(&mut self, name: &str) {
         if let Some(at) = self.last_savepoint(name) {
-            self.current = Arc::clone(&self.savepoints[at].1);
+            self.current = Arc::clone(&self.savepoints[at].settings);
             self.savepoints.truncate(at + 1);
         }
     }
@@ -171,8 +190,14 @@ impl ClientSettings {
     }
 
     fn last_savepoint(&self, name: &str) -> Option<usize> {
-        self.savepoints.iter().rposition(|(n, _)| &**n == name)
+        self.savepoints.iter().rposition(|savepoint| &*savepoint.name == name)
     }
+}
+
+fn size_of_set(set: &SettingSet) -> usize {
+    /// A node of the tree, its share of one.
+    const ENTRY: usize = 64;
+    set.iter().map(|(name, sql)| name.len() + sql.len() + ENTRY).sum()
 }
 
 /// The SQL that turns a connection with `applied` into one with `wanted`; `None` when there is

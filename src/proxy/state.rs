@@ -140,6 +140,15 @@ pub enum Effect {
     Gone(Leaves),
 }
 
+impl Effect {
+    /// Bytes that keeping it takes.
+    pub fn bytes(&self) -> usize {
+        let Effect::Change(change) = self else { return 0 };
+        change.set.iter().map(|(name, sql)| name.len() + sql.len()).sum::<usize>()
+            + size_of::<Change>()
+    }
+}
+
 /// What SET or RESET changes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Change {

@@ -114,7 +114,7 @@ impl Statement {
     }
 
     /// Bytes that keeping it takes.
-    fn size(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.text.len() + self.types.len() * 4 + size_of::<Statement>()
     }
 }

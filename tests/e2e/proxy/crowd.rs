@@ -18,7 +18,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
 
 use super::common::herd;
-use super::peer::{Peer, herd_login};
+use super::peer::{Peer, herd_login, memory};
 use crate::support::Proxy;
 
 /// A number from the environment.
@@ -41,14 +41,6 @@ fn raise_open_files(wanted: usize) {
         limit.rlim_max
     };
     assert!(allowed >= wanted as u64, "{wanted} open files are needed, {allowed} allowed");
-}
-
-/// Bytes of memory that the proxy has in use, files that it is made of left out.
-fn memory(proxy: &Proxy) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", proxy.pid())).expect("it runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("its memory");
-    let kilobytes = line.split_whitespace().next().expect("a number");
-    kilobytes.parse::<usize>().expect("a number") * 1024
 }
 
 /// Seconds of CPU that the proxy has taken.
