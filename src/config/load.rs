@@ -179,6 +179,7 @@ impl Loader<'_> {
             workers: section.number("workers", 0, 0..=1024) as usize,
             backlog: section.number("backlog", 1024, 1..=65_535) as u32,
             drain_timeout: section.duration("drain_timeout", 30 * SECOND, Duration::ZERO..=HOUR),
+            silence_timeout: section.duration("silence_timeout", MINUTE, 4 * SECOND..=DAY),
             tls: tls::client_tls(section, self.directory),
         };
         section.finish();

@@ -46,6 +46,8 @@ pub struct Proxy {
     pub backlog: u32,
     /// After SIGTERM, how long clients may finish what they are in the middle of.
     pub drain_timeout: Duration,
+    /// A client's machine that confirms nothing for this long is taken for gone.
+    pub silence_timeout: Duration,
     /// `None`: clients speak in plain text.
     pub tls: Option<ClientTls>,
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixSocket};
 
 use super::peer::Peer;
@@ -13,7 +14,10 @@ use crate::wire::stream::Stream;
 /// A socket that is listened on.
 #[derive(Debug)]
 pub enum Door {
-    Network(TcpListener),
+    Network {
+        listener: TcpListener,
+        keepalive: TcpKeepalive,
+    },
     File {
         listener: UnixListener,
         /// Takes the file away in the end.
@@ -29,7 +33,13 @@ impl Door {
     pub fn open(address: &ListenAddress, settings: &Proxy) -> io::Result<Door> {
         match address {
             ListenAddress::Network(address) => {
-                listen(*address, settings.backlog).map(Door::Network)
+                let listener = listen(*address, settings.backlog)?;
+                let silence = settings.silence_timeout;
+                let keepalive = TcpKeepalive::new()
+                    .with_time(silence / 2)
+                    .with_interval(silence / 4)
+                    .with_retries(2);
+                Ok(Door::Network { listener, keepalive })
             }
             ListenAddress::Socket(file) => {
                 let mut claim = Claim::stake(file)?;
@@ -44,10 +54,11 @@ impl Door {
     /// The next client.
     pub async fn accept(&self) -> io::Result<(Stream, Peer)> {
         match self {
-            Door::Network(listener) => {
+            Door::Network { listener, keepalive } => {
                 let (stream, peer) = listener.accept().await?;
                 // Where it fails, the connection is lost, and reading from it will say so.
                 let _ = stream.set_nodelay(true);
+                let _ = SockRef::from(&stream).set_tcp_keepalive(keepalive);
                 Ok((Stream::Tcp(stream), Peer::Network(peer)))
             }
             Door::File { listener, .. } => {
@@ -60,7 +71,7 @@ impl Door {
     /// Where it is; port 0 has been replaced by the one that was found.
     pub fn address(&self) -> io::Result<ListenAddress> {
         match self {
-            Door::Network(listener) => listener.local_addr().map(ListenAddress::Network),
+            Door::Network { listener, .. } => listener.local_addr().map(ListenAddress::Network),
             Door::File { claim, .. } => Ok(ListenAddress::Socket(claim.file().clone())),
         }
     }

@@ -244,3 +244,28 @@ fn by_kill() {
         leaves_nothing(&proxy, word);
     }
 }
+
+/// Its machine, or the network between: nobody says goodbye.
+#[cfg(target_os = "linux")]
+#[test]
+fn without_a_sign() {
+    let proxy = herd().proxy_with(|settings| {
+        let proxy = "[proxy]\n";
+        assert!(settings.contains(proxy), "{settings}");
+        settings.replacen(proxy, &format!("{proxy}silence_timeout = \"4s\"\n"), 1)
+    });
+    let mut idle = logged_in_to(proxy.port());
+    query(&mut idle, "BEGIN");
+    query(&mut idle, &format!("{HERE} SELECT 'signless_idle'"));
+    let mut busy = logged_in_to(proxy.port());
+    query(&mut busy, &format!("{HERE} SELECT pg_sleep(600), 'signless_busy'"));
+    for word in ["signless_idle", "signless_busy"] {
+        until_seen(word);
+    }
+    for client in [&idle, &busy] {
+        // From now on its kernel hears nothing.
+        let drop_all = [socket2::SockFilter::new(libc::BPF_RET as u16, 0, 0, 0)];
+        socket2::SockRef::from(client).attach_filter(&drop_all).expect("attached");
+    }
+    until_nothing_is_left("signless_");
+}
