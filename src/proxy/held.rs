@@ -241,6 +241,11 @@ impl Session {
 
     /// An error of a message of ours is the client's when its statement needed it.
     async fn heard(&mut self, mut ended: Ended) -> Result<Ended, Stop> {
+        if ended.synced
+            && let Some(held) = &mut self.held
+        {
+            held.unsynced = false;
+        }
         let Some(hidden) = ended.hidden.take() else { return Ok(ended) };
         match hidden.purpose {
             Purpose::Undo | Purpose::AfterReset => return Ok(ended),

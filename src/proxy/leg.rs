@@ -166,7 +166,7 @@ impl Session {
 
     async fn converse_leg(&mut self, end: LegEnd) -> Result<(), Stop> {
         let ended = self.converse().await?;
-        self.skipping = ended.failed;
+        self.skipping = ended.failed && !ended.synced;
         self.copied |= ended.copied;
         self.synced = end == LegEnd::Sync;
         if ended.failed && self.unsent.is_open() {

@@ -75,6 +75,7 @@ pub struct Conversation<'a> {
     hidden: Option<HiddenError>,
     failed: bool,
     copied: bool,
+    synced: bool,
     /// Where statements may not take as long as they like.
     patience: Option<Patience<'a>>,
     /// While nothing is read from the client.
@@ -87,6 +88,16 @@ struct CopyIn {
     on: bool,
     /// Bytes still to come of a message that is being passed on.
     rest: usize,
+    /// The server has been told that there are no more data, and not yet to answer.
+    ended: bool,
+}
+
+impl CopyIn {
+    /// The server wants no more of it.
+    fn stop(&mut self) {
+        self.on = false;
+        self.ended = false;
+    }
 }
 
 /// How a conversation ended.
@@ -98,6 +109,8 @@ pub struct Ended {
     pub failed: bool,
     /// The client's COPY data were asked for.
     pub copied: bool,
+    /// The client's Sync behind its COPY data has been answered.
+    pub synced: bool,
 }
 
 impl<'a> Conversation<'a> {
@@ -118,6 +131,7 @@ impl<'a> Conversation<'a> {
             hidden: None,
             failed: false,
             copied: false,
+            synced: false,
             patience: None,
             vigil: Vigil::default(),
         }
@@ -137,8 +151,8 @@ impl<'a> Conversation<'a> {
             Err(Broken::Server(why)) if self.is_torn() => return Err(Broken::Torn(why)),
             Err(broken) => return Err(broken),
         }
-        let Conversation { hidden, failed, copied, .. } = self;
-        Ok(Ended { hidden, failed, copied })
+        let Conversation { hidden, failed, copied, synced, .. } = self;
+        Ok(Ended { hidden, failed, copied, synced })
     }
 
     async fn go_on(&mut self) -> Result<(), Broken> {
@@ -314,7 +328,7 @@ impl<'a> Conversation<'a> {
             Seen::Part { shown } => Ok(shown),
             Seen::Command { shown, number } => {
                 self.explained = false;
-                self.copy.on = false;
+                self.copy.stop();
                 let front = self.replies.front();
                 if let Some(effect) = front.and_then(|front| front.note.effects.get(number)) {
                     self.state.apply(effect, command_tag(frame_tag, body));
@@ -323,7 +337,7 @@ impl<'a> Conversation<'a> {
             }
             Seen::Done { shown, awaited } => {
                 self.explained = false;
-                self.copy.on = false;
+                self.copy.stop();
                 if awaited.request == Request::Execute
                     && frame_tag == tag::COMMAND_COMPLETE
                     && let Some(effect) = awaited.note.effects.first()
@@ -341,7 +355,7 @@ impl<'a> Conversation<'a> {
                 if client_sees {
                     self.state.status = self.backend.status();
                 }
-                self.copy.on = false;
+                self.copy.stop();
                 Ok(awaited.ready)
             }
             Seen::Failed { .. } | Seen::Unexpected => {
@@ -411,7 +425,7 @@ impl<'a> Conversation<'a> {
             self.state.redefined = true;
         }
         let cancelled = fields.sqlstate() == b"57014";
-        self.copy.on = false;
+        self.copy.stop();
         let purpose = self.replies.front().map_or(Purpose::Client, |f| f.note.purpose);
         let shown = matches!(self.replies.see(tag::ERROR_RESPONSE), Seen::Failed { shown: true });
         if let Some(Awaited { request: Request::Plain, note, .. }) = self.replies.front_mut() {
@@ -462,6 +476,9 @@ impl<'a> Conversation<'a> {
                     return Ok(());
                 }
             }
+            if self.copy.ended {
+                return self.behind_copy();
+            }
             let full = self.backend.output.len() >= HIGH_WATER;
             if !self.copy.on || full || !self.copy_message()? {
                 return Ok(());
@@ -497,10 +514,28 @@ impl<'a> Conversation<'a> {
     /// The server has been told that there are no more data.
     fn end_copy(&mut self) {
         self.copy.on = false;
-        if self.replies.front().is_some_and(|f| f.request == Request::Execute) {
-            // The server took the one behind Execute for part of the COPY.
-            frontend::flush(&mut self.backend.output);
+        self.copy.ended = self.replies.front().is_some_and(|f| f.request == Request::Execute);
+    }
+
+    /// What the client says behind its data has the server answer: it took a Sync behind Execute
+    /// for part of the COPY. Told to flush before the client's Sync, it would say that the COPY
+    /// is done before it is committed.
+    fn behind_copy(&mut self) -> Result<(), Broken> {
+        match self.client.peek() {
+            None => return Ok(()),
+            Some(from_client::SYNC) => {
+                if self.client.take_message().map_err(Gone::from)?.is_none() {
+                    return Ok(());
+                }
+                frontend::sync(&mut self.backend.output);
+                self.backend.expect_ready(1);
+                self.replies.push(Request::Sync, true, Note::default());
+                self.synced = true;
+            }
+            Some(_) => frontend::flush(&mut self.backend.output),
         }
+        self.copy.ended = false;
+        Ok(())
     }
 
     fn forward(&mut self, len: usize) {

@@ -279,6 +279,16 @@ async fn copies(all: &[Client]) -> Result {
         rows.len(),
         rows.last().map(|row| (row.get::<i64>(0), row.get::<String>(1), row.get::<i32>(2)))
     );
+    // When it is done it is committed: another client sees it.
+    for i in 5000..5025i64 {
+        let sink = all[0].copy_in("COPY tokio_rows FROM STDIN").await?;
+        pin_mut!(sink);
+        sink.send(std::io::Cursor::new(format!("{i}\tx\t1\n"))).await?;
+        sink.finish().await?;
+        let seen = "SELECT count(*) FROM tokio_rows WHERE id = $1";
+        assert_eq!(all[1].query_one(seen, &[&i]).await?.get::<_, i64>(0), 1);
+        all[1].execute("DELETE FROM tokio_rows WHERE id = $1", &[&i]).await?;
+    }
     let sink = all[0].copy_in("COPY tokio_rows FROM STDIN").await?;
     pin_mut!(sink);
     sink.send(bytes(b"5000\tx\tno number\n")).await?;
