@@ -49,22 +49,16 @@ impl Proxy {
             settings.proxy.listen = self.listen;
         }
         logging::start(&settings.log)?;
-        let runtime = runtime(&settings)?;
+        let runtime = runtime()?;
         let served = runtime.block_on(serve(settings, runtime.handle().clone()));
         runtime.shutdown_timeout(SHUTDOWN);
         served
     }
 }
 
-fn runtime(settings: &Settings) -> Result<Runtime, Failure> {
-    if settings.proxy.workers == 1 {
-        return Builder::new_current_thread().enable_all().build().map_err(Failure::failed);
-    }
-    let mut builder = Builder::new_multi_thread();
-    if settings.proxy.workers > 0 {
-        builder.worker_threads(settings.proxy.workers);
-    }
-    builder.enable_all().build().map_err(Failure::failed)
+/// The thread that does all, but for the clients of the other workers.
+fn runtime() -> Result<Runtime, Failure> {
+    Builder::new_current_thread().enable_all().build().map_err(Failure::failed)
 }
 
 async fn serve(settings: Settings, runtime: Handle) -> Result<(), Failure> {

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::runtime::{self, Handle};
 use tokio::time::{Instant, timeout};
 
 use super::error::ConnectError;
@@ -54,6 +55,8 @@ pub struct Target {
 /// One connection to one server.
 pub struct Backend {
     stream: Stream,
+    /// The runtime that watches it.
+    runtime: runtime::Id,
     /// To look after the connection from outside; `None` for one that never leaves this machine.
     line: Option<Arc<Line>>,
     /// What was read and not yet taken. Frames are cut off its front.
@@ -108,6 +111,7 @@ impl Backend {
         let mut backend = Backend {
             line: stream.tcp().and_then(Line::of).map(Arc::new),
             stream,
+            runtime: Handle::current().id(),
             input: BytesMut::new(),
             output: BytesMut::new(),
             cancel: Arc::new(CancelToken::unknown(target)),
@@ -307,6 +311,20 @@ impl Backend {
             && self.awaited == 0
             && self.input.is_empty()
             && self.output.is_empty()
+    }
+
+    /// The runtime that watches it.
+    pub(super) fn runtime(&self) -> runtime::Id {
+        self.runtime
+    }
+
+    /// From now on this runtime watches it.
+    pub(super) fn settle_here(&mut self) {
+        let here = Handle::current().id();
+        if self.runtime != here {
+            self.broken |= self.stream.settle_here().is_err();
+            self.runtime = here;
+        }
     }
 
     /// Whether an idle connection is open and silent, by one system call that doesn't wait.

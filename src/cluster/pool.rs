@@ -15,7 +15,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
-use tokio::runtime::Handle;
+use tokio::runtime::{self, Handle};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -131,6 +131,18 @@ struct State {
     closed: bool,
 }
 
+impl State {
+    /// The idle connection that was used last, of those that this runtime watches if there is
+    /// one.
+    fn take_last(&mut self, runtime: runtime::Id) -> Option<Idle> {
+        let here = self.idle.iter().rposition(|idle| idle.backend.runtime() == runtime);
+        match here {
+            Some(at) => Some(self.idle.remove(at)),
+            None => self.idle.pop(),
+        }
+    }
+}
+
 struct Idle {
     /// Boxed, since it moves from hand to hand.
     backend: Box<Backend>,
@@ -227,6 +239,12 @@ impl Pool {
 
     /// Lends a connection, waiting until `deadline` at most. May be dropped while waiting.
     pub async fn checkout(&self, deadline: Instant) -> Result<Lent, PoolError> {
+        let mut lent = self.wait(deadline).await?;
+        lent.settle_here();
+        Ok(lent)
+    }
+
+    async fn wait(&self, deadline: Instant) -> Result<Lent, PoolError> {
         let mut place = match self.shared.take_or_line_up()? {
             Taken::Lent(lent) => return Ok(lent),
             Taken::Place(place) => place,
@@ -283,7 +301,9 @@ impl Pool {
         let (taken, dead) = self.shared.take_idle(&mut state);
         drop(state);
         self.shared.end(dead.into_iter());
-        taken.map(|backend| self.shared.lend(backend))
+        let mut lent = self.shared.lend(taken?);
+        lent.settle_here();
+        Some(lent)
     }
 
     /// Closes what has been idle too long, is too old, or was closed by its server; ends what
@@ -417,10 +437,11 @@ impl Shared {
     /// An idle connection that may be lent, if there is one, and those that were found dead.
     fn take_idle(&self, state: &mut State) -> (Option<Box<Backend>>, Vec<Box<Backend>>) {
         let mut dead = Vec::new();
+        let here = Handle::current().id();
         // Nobody passes those who wait; while somebody does, nothing is idle anyway.
         while state.line.is_empty()
             && state.pauses == 0
-            && let Some(mut idle) = state.idle.pop()
+            && let Some(mut idle) = state.take_last(here)
         {
             if self.may_lend(&mut idle) {
                 return (Some(idle.backend), dead);

@@ -40,7 +40,7 @@ pub struct Proxy {
     pub socket_mode: u32,
     /// Who has to say for whom it speaks, by the PROXY protocol.
     pub proxy_protocol: Vec<Network>,
-    /// Threads that serve clients; 0 is one a core.
+    /// Threads that serve clients; 0 is one for each two cores.
     pub workers: usize,
     /// Connections that the kernel keeps until they are accepted.
     pub backlog: u32,

@@ -148,6 +148,11 @@ impl Client {
         self.stream.poll_send(cx, &mut self.output)
     }
 
+    /// From now on the runtime that this is called on watches the connection.
+    pub fn settle_here(&mut self) -> io::Result<()> {
+        self.stream.settle_here()
+    }
+
     /// Gives the buffers back while the client has nothing to say.
     pub fn rest(&mut self) {
         for buffer in [&mut self.input, &mut self.output] {

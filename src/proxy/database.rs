@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -87,16 +87,15 @@ impl Database {
     }
 
     /// What statements are routed by, of the newest schema.
-    pub fn router(&self) -> Arc<Router> {
-        let router = self.router.load_full();
+    pub fn router(&self) -> Guard<Arc<Router>> {
+        let router = self.router.load();
         if router.schema().version == self.schema.version() {
             return router;
         }
         match make_router(&self.cluster, &self.catalog, &self.schema) {
-            Ok(router) => {
-                let router = Arc::new(router);
-                self.router.store(Arc::clone(&router));
-                router
+            Ok(newer) => {
+                self.router.store(Arc::new(newer));
+                self.router.load()
             }
             Err(error) => {
                 tracing::error!(%error, "the new schema is not used");
@@ -105,7 +104,6 @@ impl Database {
         }
     }
 
-    /// Grows with each change of the schema. What was prepared under another is prepared anew.
     pub fn schema_version(&self) -> u64 {
         self.schema.version() + self.redefined.load(Ordering::Acquire)
     }

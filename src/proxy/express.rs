@@ -85,12 +85,11 @@ impl Session {
     fn plain_query(&self) -> Option<Plain> {
         let (header, body) = self.whole(0)?;
         let text = frontend::query(body).ok()?;
-        let parts = self.parts(text).ok()?;
-        let [part] = parts.as_slice() else { return None };
+        let part = self.single_part(text)?;
         if !part.is_plain(text) {
             return None;
         }
-        let shard = self.one_shard(self.route(part, text, &[]).ok()?.0)?;
+        let shard = self.one_shard(self.route(&part, text, &[]).ok()?.0)?;
         Some(Plain { len: header.len, shard, commits: part.may_write(), what: What::Query })
     }
 

@@ -19,6 +19,7 @@ use super::peer::Peer;
 use super::session::{Stopping, shutting_down};
 use super::startup::{Began, Shared, Tls, Welcomed, begin, tell, welcome};
 use super::users::Served;
+use super::workers::{self, Workers};
 use crate::config::settings::{Limits, ListenAddress, Proxy as ProxySettings};
 use crate::wire::stream::Stream;
 
@@ -35,6 +36,7 @@ pub struct Listener {
     shared: Arc<Shared>,
     stopping: watch::Sender<Stopping>,
     settings: ProxySettings,
+    workers: Arc<Workers>,
 }
 
 /// Tells a running proxy to stop.
@@ -60,7 +62,8 @@ impl Stop {
 }
 
 impl Listener {
-    /// Binds the addresses of the settings.
+    /// Binds the addresses of the settings, and starts the threads. To be called on the runtime
+    /// that serves.
     pub fn bind(
         settings: &ProxySettings,
         limits: &Limits,
@@ -84,7 +87,10 @@ impl Listener {
             stopping: stop,
             proxied: settings.proxy_protocol.clone(),
         };
-        Ok(Listener { doors, shared: Arc::new(shared), stopping, settings: settings.clone() })
+        let workers = Arc::new(Workers::start(settings.workers)?);
+        tracing::debug!(workers = workers.count(), "threads serve clients");
+        let (shared, settings) = (Arc::new(shared), settings.clone());
+        Ok(Listener { doors, shared, stopping, settings, workers })
     }
 
     /// Where it listens; port 0 has been replaced by the one that was found.
@@ -99,7 +105,7 @@ impl Listener {
 
     /// Serves until it is stopped, and everybody is gone.
     pub async fn serve(self) {
-        let Listener { doors, shared, stopping, settings } = self;
+        let Listener { doors, shared, stopping, settings, workers } = self;
         let mut accepting = JoinSet::new();
         let clients = Arc::new(Semaphore::new(shared.limits.clients.min(Semaphore::MAX_PERMITS)));
         let refused = Arc::new(Semaphore::new(REFUSED_AT_ONCE));
@@ -108,6 +114,7 @@ impl Listener {
                 shared: Arc::clone(&shared),
                 clients: Arc::clone(&clients),
                 refused: Arc::clone(&refused),
+                workers: Arc::clone(&workers),
             };
             accepting.spawn(gate.accept(door));
         }
@@ -143,6 +150,7 @@ struct Gate {
     shared: Arc<Shared>,
     clients: Arc<Semaphore>,
     refused: Arc<Semaphore>,
+    workers: Arc<Workers>,
 }
 
 impl Gate {
@@ -163,7 +171,9 @@ impl Gate {
         let shared = Arc::clone(&self.shared);
         match Arc::clone(&self.clients).try_acquire_owned() {
             Ok(permit) => {
-                tokio::spawn(serve_one(client, shared, permit));
+                let here = self.workers.next();
+                let runtime = here.runtime().clone();
+                runtime.spawn(serve_here(client, shared, permit, here));
             }
             Err(_) => {
                 if let Ok(permit) = Arc::clone(&self.refused).try_acquire_owned() {
@@ -174,8 +184,21 @@ impl Gate {
     }
 }
 
+/// One connection, on the thread that it was given to.
+async fn serve_here(
+    mut client: Client,
+    shared: Arc<Shared>,
+    _permit: OwnedSemaphorePermit,
+    _here: workers::Served,
+) {
+    match client.settle_here() {
+        Ok(()) => serve_one(client, shared).await,
+        Err(error) => tracing::warn!(%error, peer = %client.peer(), "a client was lost at once"),
+    }
+}
+
 /// One connection, from its first byte to its end.
-async fn serve_one(mut client: Client, shared: Arc<Shared>, _permit: OwnedSemaphorePermit) {
+async fn serve_one(mut client: Client, shared: Arc<Shared>) {
     let limit = shared.limits.startup_timeout;
     let mut stopping = shared.stopping.clone();
     let stopped = async { stopping.wait_for(|s| *s != Stopping::No).await.is_ok() };

@@ -45,6 +45,7 @@ mod tunnel;
 pub mod unsent;
 mod users;
 mod vigil;
+mod workers;
 
 pub use database::Database;
 pub use listener::{Listener, Stop};

@@ -193,6 +193,16 @@ impl Session {
         scanned.into_iter().map(|scanned| self.part(text, scanned, &router, &reading)).collect()
     }
 
+    /// The statement of a text that is understood and has exactly one.
+    pub(super) fn single_part(&self, text: &[u8]) -> Option<Part> {
+        if text.len() > self.db.limits.statement_size {
+            return None;
+        }
+        let reading = self.reading();
+        let scanned = sql::scan_single(text, reading.options).ok()??;
+        self.part(text, scanned, &self.db.router(), &reading).ok()
+    }
+
     fn part(
         &self,
         text: &[u8],

@@ -191,16 +191,26 @@ impl<'a> Conversation<'a> {
         if self.client.output.len() < HIGH_WATER && !self.replies.is_empty() {
             moved |= ready_server(self.backend.poll_fill(cx))?;
         }
-        if !moved && self.client.input.len() < READ_AHEAD && self.backend.output.len() < HIGH_WATER
-        {
-            moved |= ready_client(self.client.poll_fill(cx))?;
-        } else if self.vigil.poll(self.client, cx).is_ready() {
-            return Poll::Ready(Err(Broken::Client(Gone::Closed)));
+        if !moved {
+            moved = self.poll_client(cx)?;
         }
         if self.patience.is_some() {
             moved |= self.poll_patience(cx)?;
         }
         if moved { Poll::Ready(Ok(())) } else { Poll::Pending }
+    }
+
+    /// Reads what the client sends ahead, as far as there is room for it, and notices its end.
+    fn poll_client(&mut self, cx: &mut Context<'_>) -> Result<bool, Broken> {
+        if self.client.input.len() < READ_AHEAD && self.backend.output.len() < HIGH_WATER {
+            // One that says goodbye right behind its statement has it run, as in Postgres.
+            let leaves = self.client.peek() == Some(from_client::TERMINATE);
+            return if leaves { Ok(false) } else { ready_client(self.client.poll_fill(cx)) };
+        }
+        match self.vigil.poll(self.client, cx) {
+            Poll::Ready(()) => Err(Broken::Client(Gone::Closed)),
+            Poll::Pending => Ok(false),
+        }
     }
 
     /// Whether it has come to something with a statement that takes long.

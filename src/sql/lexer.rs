@@ -85,38 +85,47 @@ pub struct Lexer<'a> {
     comments: Vec<Range<usize>>,
 }
 
+/// What a byte can be a part of; one look for each byte of a text.
+const PARTS: [u8; 256] = parts();
+const SPACE: u8 = 1;
+const IDENT_START: u8 = 2;
+const IDENT_PART: u8 = 4;
+const OPERATOR: u8 = 8;
+
+const fn parts() -> [u8; 256] {
+    let mut parts = [0; 256];
+    let mut b = 0;
+    while b < 256 {
+        let byte = b as u8;
+        parts[b] = match byte {
+            b' ' | b'\t' | b'\n' | b'\r' | 0x0B | 0x0C => SPACE,
+            b'_' | 0x80.. => IDENT_START | IDENT_PART,
+            b'$' => IDENT_PART,
+            b'~' | b'!' | b'@' | b'#' | b'^' | b'&' | b'|' | b'`' | b'?' | b'+' | b'-' | b'*'
+            | b'/' | b'%' | b'<' | b'>' | b'=' => OPERATOR,
+            _ if byte.is_ascii_alphabetic() => IDENT_START | IDENT_PART,
+            _ if byte.is_ascii_digit() => IDENT_PART,
+            _ => 0,
+        };
+        b += 1;
+    }
+    parts
+}
+
 fn is_space(b: u8) -> bool {
-    matches!(b, b' ' | b'\t' | b'\n' | b'\r' | 0x0B | 0x0C)
+    PARTS[b as usize] & SPACE != 0
 }
 
 fn is_ident_start(b: u8) -> bool {
-    b.is_ascii_alphabetic() || b == b'_' || b >= 0x80
+    PARTS[b as usize] & IDENT_START != 0
 }
 
 fn is_ident_part(b: u8) -> bool {
-    is_ident_start(b) || b.is_ascii_digit() || b == b'$'
+    PARTS[b as usize] & IDENT_PART != 0
 }
 
 fn is_operator(b: u8) -> bool {
-    matches!(
-        b,
-        b'~' | b'!'
-            | b'@'
-            | b'#'
-            | b'^'
-            | b'&'
-            | b'|'
-            | b'`'
-            | b'?'
-            | b'+'
-            | b'-'
-            | b'*'
-            | b'/'
-            | b'%'
-            | b'<'
-            | b'>'
-            | b'='
-    )
+    PARTS[b as usize] & OPERATOR != 0
 }
 
 /// Operators are identifiers to Postgres: they end at 63 bytes.
@@ -255,9 +264,8 @@ impl<'a> Lexer<'a> {
             }
             _ => {}
         }
-        while self.at < self.text.len() && is_ident_part(self.text[self.at]) {
-            self.at += 1;
-        }
+        let rest = &self.text[self.at..];
+        self.at += rest.iter().position(|b| !is_ident_part(*b)).unwrap_or(rest.len());
         Ok(LexKind::Word)
     }
 

@@ -18,6 +18,6 @@ pub use error::SqlError;
 pub use lexer::LexOptions;
 pub use literal::{Literal, LiteralKind, Literals};
 pub use parser::parse;
-pub use scan::{Fingerprint, Hint, Scanned, scan};
+pub use scan::{Fingerprint, Hint, Scanned, scan, scan_single};
 pub use statement::*;
 pub use visit::{Node, visit, visit_expr, visit_query};

@@ -75,6 +75,23 @@ pub fn scan(text: &[u8], options: LexOptions) -> Result<Vec<Scanned>, SqlError> 
     Ok(statements)
 }
 
+/// The statement of a text that has exactly one; `None` where it has none or several.
+pub fn scan_single(text: &[u8], options: LexOptions) -> Result<Option<Scanned>, SqlError> {
+    if text.len() > MAX_TEXT_BYTES {
+        return Ok(None);
+    }
+    let (mut single, mut from) = Scanner::new(text, 0, options).statement()?;
+    while from < text.len() {
+        let (more, next) = Scanner::new(text, from, options).statement()?;
+        if more.is_some() && single.is_some() {
+            return Ok(None);
+        }
+        single = single.or(more);
+        from = next;
+    }
+    Ok(single)
+}
+
 /// Token positions are 32-bit. (A message of the protocol is at most 1 GB.)
 const MAX_TEXT_BYTES: usize = 1 << 30;
 

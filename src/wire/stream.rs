@@ -70,6 +70,32 @@ impl Stream {
         Poll::Ready(Ok(()))
     }
 
+    /// From now on the runtime that this is called on watches the socket, whichever did before.
+    ///
+    /// A socket's wake-ups come from the runtime that it was made on; on another thread than
+    /// its task's each would cost a wake-up between threads.
+    pub fn settle_here(&mut self) -> io::Result<()> {
+        match self {
+            Stream::Tcp(_) => {
+                if let Stream::Tcp(socket) = mem::replace(self, Stream::Gone) {
+                    *self = Stream::Tcp(TcpStream::from_std(socket.into_std()?)?);
+                }
+            }
+            Stream::Unix(_) => {
+                if let Stream::Unix(socket) = mem::replace(self, Stream::Gone) {
+                    *self = Stream::Unix(UnixStream::from_std(socket.into_std()?)?);
+                }
+            }
+            Stream::Tls(tls) => {
+                // It can't be taken out of what is around it.
+                let socket = socket2::SockRef::from(tls.inner.get_ref().0).try_clone()?;
+                *tls.inner.get_mut().0 = TcpStream::from_std(socket.into())?;
+            }
+            Stream::Gone => {}
+        }
+        Ok(())
+    }
+
     /// Whether an idle stream is still open and has nothing to read: one system call that
     /// doesn't wait. Bytes on an idle connection are as good a reason not to use it as an end.
     pub fn is_quiet(&mut self) -> bool {

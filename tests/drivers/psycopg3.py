@@ -269,7 +269,6 @@ def refusals(c):
         "SELECT * FROM users WHERE id = 1 OR name = 'x'",
         "LISTEN x",
         "CREATE TEMP TABLE t (a int)",
-        "SELECT pg_advisory_lock(1)",
         "DECLARE c CURSOR WITH HOLD FOR SELECT 1",
     ):
         error = raises("0A000", c.execute, text)
