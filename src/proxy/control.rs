@@ -169,7 +169,7 @@ impl Session {
             }
             Transaction::Savepoint(name) => {
                 self.unsent.savepoint(name, text);
-                self.bound_unsent()?;
+                self.bound_state(0)?;
                 self.state.savepoint(name);
                 "SAVEPOINT"
             }
@@ -211,27 +211,19 @@ impl Session {
         }
     }
 
-    /// What is remembered of a transaction without a shard has a bound.
-    fn bound_unsent(&self) -> Result<(), Failure> {
-        let max = self.db.limits.message_size;
-        if self.unsent.bytes() <= max {
-            return Ok(());
-        }
-        Err(Failure::new("54000", "too much was said in a transaction before its first statement")
-            .with_hint(format!("At most limits.message_size = {max} bytes are remembered.")))
-    }
-
     /// What a session keeps of its client has a bound; `more` bytes are to come. What is
     /// prepared has its own.
     pub(super) fn bound_state(&self, more: usize) -> Result<(), Failure> {
         let max = self.db.limits.session_state;
-        let kept = self.state.settings.bytes() + self.portals.bytes();
+        let settings = self.state.settings.bytes() + self.state.hints.bytes();
+        let kept = settings + self.portals.bytes() + self.unsent.memory();
         if kept.saturating_add(more) <= max {
             return Ok(());
         }
         Err(Failure::new("54000", "too much is kept for this session").with_hint(format!(
-            "Its settings, savepoints and portals take {kept} bytes, limits.session_state is \
-             {max}. Portals and savepoints go with their transaction, settings with DISCARD ALL."
+            "Its settings, savepoints, portals, and what it has said in a transaction before the \
+             first statement take {kept} bytes, limits.session_state is {max}. All but settings \
+             goes with its transaction; settings go with DISCARD ALL."
         )))
     }
 
@@ -252,7 +244,7 @@ impl Session {
             }
             _ => {}
         }
-        Ok(self.bound_unsent()?)
+        Ok(self.bound_state(0)?)
     }
 
     /// `SET pgherd.shard`, `SET pgherd.key`.
@@ -283,6 +275,7 @@ impl Session {
         {
             return Err(self.db.no_such_shard(value));
         }
+        self.bound_state(value.as_ref().map_or(0, |value| value.len()))?;
         let local = set.scope == SetScope::Transaction;
         self.state.hints.set(&set.name, value.as_deref(), local);
         if self.state.status == TransactionStatus::Idle && self.batch.is_empty() && !local {

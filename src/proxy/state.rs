@@ -217,6 +217,11 @@ impl RouteHints {
         self.0.current()
     }
 
+    /// Bytes that they take, roughly.
+    pub fn bytes(&self) -> usize {
+        self.0.bytes()
+    }
+
     /// Whether none is set: the usual case, without a look at names.
     pub fn is_empty(&self) -> bool {
         self.0.current().is_empty()

@@ -34,9 +34,9 @@ impl Unsent {
         !self.steps.is_empty()
     }
 
-    /// Bytes that are remembered; the session bounds them.
-    pub fn bytes(&self) -> usize {
-        self.bytes
+    /// Bytes of memory that it takes; the session bounds them.
+    pub fn memory(&self) -> usize {
+        self.bytes + self.steps.len() * size_of::<Step>()
     }
 
     /// BEGIN or SET TRANSACTION.
@@ -199,7 +199,7 @@ mod tests {
             text(&t),
             "BEGIN\n;SAVEPOINT a\n;SET LOCAL x = 1 -- one\n;SAVEPOINT b\n;SET LOCAL y = 1\n;RELEASE b"
         );
-        assert_eq!(t.bytes(), text(&t).len() - 5 * 2);
+        assert_eq!(t.memory(), text(&t).len() - 5 * 2 + 6 * size_of::<Step>());
         assert!(!t.rollback_to("b"));
         assert!(t.rollback_to("a"));
         assert_eq!(text(&t), "BEGIN\n;SAVEPOINT a");
@@ -258,6 +258,6 @@ mod tests {
         assert_eq!(text(&t), "BEGIN work");
         t.clear();
         assert!(!t.is_open());
-        assert_eq!(t.bytes(), 0);
+        assert_eq!(t.memory(), 0);
     }
 }

@@ -518,7 +518,7 @@ async fn hoards_are_bounded() {
     let siege = Siege::begin_with("hoards", LIMITS).await;
     type Say = fn(usize, &mut BytesMut);
     // What, what is said before, how often, how, and whether there is too much of it.
-    let hoards: [(&str, &[u8], usize, Say, bool); 8] = [
+    let hoards: [(&str, &[u8], usize, Say, bool); 10] = [
         ("portals of nothing", b"", 20_000, |i, out| portal(i, b"empty", out), true),
         ("portals of BEGIN", b"", 20_000, |i, out| portal(i, b"begin", out), true),
         ("portals of a server", b"BEGIN", 2_000, |i, out| portal(i, b"select", out), true),
@@ -552,6 +552,23 @@ async fn hoards_are_bounded() {
             b"",
             500,
             |i, out| query(out, &format!("SET hoard.x{i} = '{}'", "x".repeat(1000))),
+            true,
+        ),
+        (
+            "hints",
+            b"BEGIN",
+            500,
+            |i, out| {
+                query(out, &format!("SAVEPOINT hint_{i}"));
+                query(out, &format!("SET pgherd.key = '{}'", "x".repeat(1000)));
+            },
+            true,
+        ),
+        (
+            "settings of a transaction without a statement",
+            b"BEGIN",
+            400,
+            |i, out| query(out, &format!("SET LOCAL hoard.y{i} = '{}'", "x".repeat(1000))),
             true,
         ),
     ];
