@@ -328,6 +328,10 @@ fn targets(
     shown: &ShownSlot,
 ) -> Vec<Target> {
     let Some(shard) = database.shards.get(shard) else { return Vec::new() };
+    let name = ("application_name".into(), "pgherd".into());
+    // Where there is one shard, clients speak what they would speak to it.
+    let encoding = (database.shards.len() > 1).then(|| ("client_encoding".into(), "UTF8".into()));
+    let parameters: StartupParameters = std::iter::once(name).chain(encoding).collect();
     let login = match &user.server_password {
         Some(password) => Login::new(user.name.clone(), Some(password.reveal())),
         None => Login::by_what_is_shown(user.name.clone(), shown.clone()),
@@ -337,11 +341,7 @@ fn targets(
         tls: shard.tls.clone(),
         database: database.server_name.clone(),
         login: login.clone(),
-        parameters: [
-            ("application_name".into(), "pgherd".into()),
-            ("client_encoding".into(), "UTF8".into()),
-        ]
-        .into(),
+        parameters: parameters.clone(),
         prepared_statements: pool.prepared_statements,
         silence_timeout: pool.silence_timeout,
     };

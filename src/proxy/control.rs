@@ -9,13 +9,14 @@ use super::planner::Part;
 use super::portals::Portal;
 use super::session::{Session, Stop};
 use super::setting_call::effect_of_call;
-use super::settings::{Setting, is_safe_encoding};
+use super::settings::Setting;
 use super::state::{Change, Effect, Purpose, SEEN, Seen};
 use super::statements::Statement;
 use crate::config::settings::PoolMode;
 use crate::routing::{Action, Leaves, ShardId};
 use crate::sql::{self, Discard, SetScope, SetValue, Transaction};
 use crate::wire::backend::{self, Field, TransactionStatus};
+use crate::wire::encoding::Hiding;
 
 /// How a statement is answered, where the session stands now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +78,7 @@ impl Session {
                 if set.value != SetValue::Default {
                     self.bound_state(part.text(text).len())?;
                 }
+                self.check_encoding(set, part, text)?;
                 if unsent { Where::Trial } else { Where::Anywhere }
             }
             Action::Show(_) if unsent => Where::Trial,
@@ -97,6 +99,27 @@ impl Session {
             return Err(Failure::in_failed_transaction());
         }
         Ok(place)
+    }
+
+    /// Another encoding, where texts in it can be read, and no text is kept in the one before.
+    fn check_encoding(&self, set: &sql::Set, part: &Part, text: &[u8]) -> Result<(), Failure> {
+        if &*set.name != "client_encoding" {
+            return Ok(());
+        }
+        let hides = |values: Vec<String>| values.iter().any(|name| Hiding::of(name).is_some());
+        if set.value != SetValue::Default
+            && !self.db.is_one_shard()
+            && part.set_values(set, text).is_none_or(hides)
+        {
+            return Err(hiding_encoding());
+        }
+        if self.state.settings.current().values().any(|setting| !setting.is_ascii()) {
+            return Err(Failure::unsupported(
+                "client_encoding can't be changed after a setting whose text is not ASCII",
+                "Set client_encoding first, or when connecting.",
+            ));
+        }
+        Ok(())
     }
 
     /// What only settings make more than a matter of the session: a server says what they are
@@ -510,9 +533,6 @@ fn check_set(set: &sql::Set, part: &Part, text: &[u8]) -> Result<(), Failure> {
         Err(Failure::unsupported(format!("SET {name} to this value is not supported"), hint))
     };
     match name {
-        "client_encoding" if !part.set_values(set, text).is_some_and(|v| is_safe(&v)) => {
-            refused("Speak UTF-8 to pgherd, or an encoding of single bytes.")
-        }
         "transform_null_equals" if !part.set_values(set, text).is_some_and(|v| are_off(&v)) => {
             refused(IS_NULL_HINT)
         }
@@ -527,6 +547,14 @@ fn check_set(set: &sql::Set, part: &Part, text: &[u8]) -> Result<(), Failure> {
     }
 }
 
+/// Texts in the encoding can't be read without conversion, and on several shards they must be.
+pub fn hiding_encoding() -> Failure {
+    Failure::unsupported(
+        "this client_encoding is not supported on several shards",
+        "Speak UTF-8 to pgherd, or an encoding in which ASCII is always ASCII.",
+    )
+}
+
 /// Under `transform_null_equals`, `= NULL` means IS NULL, and no row of it is ruled out.
 pub const IS_NULL_HINT: &str = "Write IS NULL where you mean it.";
 
@@ -537,10 +565,6 @@ fn are_off(values: &[String]) -> bool {
 /// A boolean setting's value that surely means off.
 pub fn is_off(value: &str) -> bool {
     ["off", "false", "no", "0"].iter().any(|off| value.eq_ignore_ascii_case(off))
-}
-
-fn is_safe(values: &[String]) -> bool {
-    matches!(values, [value] if is_safe_encoding(value))
 }
 
 /// Between the schemas of a search path that is kept as one text.

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::failure::Failure;
-use super::settings::{SettingSet, difference};
+use super::settings::{SettingSet, difference, encoding_difference};
 use super::state::Told;
 use super::statements::Registry;
 use crate::catalog::Catalog;
@@ -218,7 +218,9 @@ impl Database {
         let home = self.home();
         let shard = std::iter::once(home).chain(self.shard_ids()).find(there).unwrap_or(home);
         let mut backend = pools.checkout(shard).await?;
-        let mut sql = difference(&backend.settings, startup).unwrap_or_default();
+        // In one message: what a startup packet gives is written in ASCII.
+        let mut sql = encoding_difference(&backend.settings, startup).unwrap_or_default();
+        sql.extend(difference(&backend.settings, startup).unwrap_or_default());
         sql.extend_from_slice(b"SHOW search_path");
         let question = String::from_utf8_lossy(&sql).into_owned();
         match ask(&mut backend, &question, self.query_timeout).await {

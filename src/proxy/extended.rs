@@ -349,14 +349,17 @@ impl Session {
         let copies_in =
             portal.part.as_ref().is_some_and(|part| part.copies_in(&portal.statement.text));
         let ends = portal.part.as_ref().is_some_and(|part| part.ends_transaction());
+        let encodes = portal.part.as_ref().is_some_and(|part| part.sets_encoding())
+            || (ends && self.state.settings.encoding_is_open());
         let note = self.execute_note(&portal);
         let statement = Some(portal.statement);
         let after = self.after_reset(&note);
         let op = ExecuteOp { body: body.clone(), note, statement, after };
         leg.ops.push(Op::Execute(Box::new(op)));
         leg.ended = ends;
-        if copies_in {
-            // Its data come next; a Sync sent with it would be taken for part of them.
+        if copies_in || encodes {
+            // Its data come next; a Sync sent with it would be taken for part of them. Or what
+            // follows is read in another encoding.
             return self.run_leg(leg, End::Flush).await;
         }
         Ok(())

@@ -76,6 +76,19 @@ impl Failure {
         backend::report(out, &report);
     }
 
+    /// The same for a client whose encoding isn't UTF-8, which every encoding can say.
+    pub fn in_ascii(&self) -> Failure {
+        let plain = |text: &str| -> String {
+            text.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect()
+        };
+        Failure {
+            message: plain(&self.message),
+            detail: self.detail.as_deref().map(plain),
+            hint: self.hint.as_deref().map(plain),
+            ..self.clone()
+        }
+    }
+
     /// What a server said, to be said in its place.
     pub fn from_server(fields: &ErrorFields<'_>) -> Failure {
         let text = |code| fields.get(code).map(|t| String::from_utf8_lossy(t).into_owned());

@@ -174,8 +174,14 @@ impl Session {
         }
         let wanted = self.state.settings.committed();
         let applied = Arc::clone(&held.backend.settings);
-        let Some(sql) = settings::difference(&applied, wanted) else { return Ok(()) };
-        held.query(&sql, false, purpose(Purpose::Settings));
+        let encoding = settings::encoding_difference(&applied, wanted);
+        let rest = settings::difference(&applied, wanted);
+        if encoding.is_none() && rest.is_none() {
+            return Ok(());
+        }
+        for sql in encoding.iter().chain(&rest) {
+            held.query(sql, false, purpose(Purpose::Settings));
+        }
         held.backend.settings = Arc::clone(wanted);
         if settings::is_safe(&applied, wanted) {
             return Ok(());

@@ -94,6 +94,12 @@ impl Part {
             && text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
     }
 
+    /// The client's next texts may be in another encoding.
+    pub fn sets_encoding(&self) -> bool {
+        let of_encoding = |set: &sql::Set| matches!(&*set.name, "client_encoding" | "all");
+        matches!(self.action(), Action::Set(set) if of_encoding(set))
+    }
+
     /// COMMIT or ROLLBACK.
     pub fn ends_transaction(&self) -> bool {
         use sql::Transaction as T;
@@ -185,6 +191,7 @@ impl Session {
                 )));
         }
         let (router, reading) = (self.db.router(), self.reading());
+        let text = &*reading.readable(text);
         let scanned = match sql::scan(text, reading.options) {
             Ok(scanned) => scanned,
             Err(_) if self.db.is_one_shard() => return Ok(vec![whole(text)]),
@@ -218,11 +225,27 @@ impl Session {
                 Ok(Part { range, known, unknown: Leaves::NOTHING })
             }
             Err(_) if self.db.is_one_shard() => {
-                let unknown = Leaves::of_words(text.get(range.clone()).unwrap_or_default());
+                let own = text.get(range.clone()).unwrap_or_default();
+                if !reading.utf8 && names_a_savepoint(own) && !own.is_ascii() {
+                    return Err(self.not_in_this_encoding());
+                }
+                let unknown = Leaves::of_words(own);
                 Ok(Part { range, known: None, unknown })
+            }
+            Err(refusal) if refusal.sqlstate == "22021" && !reading.utf8 => {
+                Err(self.not_in_this_encoding())
             }
             Err(refusal) => Err(refusal.into()),
         }
+    }
+
+    /// A name outside ASCII, where it isn't UTF-8, is one that pgherd can't compare.
+    fn not_in_this_encoding(&self) -> Failure {
+        let encoding = self.state.told.get("client_encoding").map_or("", |name| name);
+        Failure::unsupported(
+            format!("a name outside ASCII can't be read in client_encoding {encoding}"),
+            "Speak UTF-8 (SET client_encoding = 'UTF8'), or use a name in ASCII.",
+        )
     }
 
     /// The one statement of a prepared text; `None` where it is empty.
@@ -232,7 +255,7 @@ impl Session {
         if let Some(part) = statement.part(world) {
             return Ok(part);
         }
-        let text = &statement.text;
+        let text = &*reading.readable(&statement.text);
         let scanned = match sql::scan(text, reading.options) {
             Ok(scanned) => scanned,
             Err(_) if self.db.is_one_shard() => return Ok(Some(Arc::new(whole(text)))),
@@ -348,6 +371,13 @@ impl super::database::Database {
 fn names_pg_temp(text: &[u8]) -> bool {
     let name = b"pg_temp";
     text.windows(name.len()).any(|word| word.eq_ignore_ascii_case(name))
+}
+
+/// SAVEPOINT, RELEASE, ROLLBACK TO: what settings go by in a transaction.
+fn names_a_savepoint(text: &[u8]) -> bool {
+    let begins =
+        |word: &[u8]| text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    [&b"SAVEPOINT"[..], b"RELEASE", b"ROLLBACK"].into_iter().any(begins)
 }
 
 /// A text that goes to the one shard as it is.

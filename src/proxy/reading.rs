@@ -1,5 +1,6 @@
 //! How a session's texts are read: what of its settings decides what a text means.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use super::settings::SettingSet;
 use super::state::Told;
 use crate::routing::PlanContext;
 use crate::sql::LexOptions;
+use crate::wire::encoding::{self, Hiding};
 
 /// How texts are read now.
 #[derive(Debug)]
@@ -17,6 +19,7 @@ pub struct Reading {
     pub options: LexOptions,
     /// Texts and values are UTF-8, or bytes that nobody reads as anything.
     pub utf8: bool,
+    mask: Mask,
     /// The schemas that unqualified names are looked up in.
     path: Vec<Box<str>>,
     /// Tells readings apart.
@@ -28,6 +31,26 @@ impl Reading {
     pub fn context(&self) -> PlanContext<'_> {
         PlanContext { search_path: &self.path }
     }
+
+    /// A text as it can be read without conversion: what it says of effects and, in UTF-8, of
+    /// names; of the same length.
+    pub fn readable<'t>(&self, text: &'t [u8]) -> Cow<'t, [u8]> {
+        match self.mask {
+            Mask::Nothing => Cow::Borrowed(text),
+            Mask::Hiding(hiding) => hiding.mask(text),
+            Mask::All => encoding::mask_all(text),
+        }
+    }
+}
+
+/// What of a text is not to be looked at.
+#[derive(Debug, Clone, Copy)]
+enum Mask {
+    Nothing,
+    /// Characters in which a byte may look like ASCII.
+    Hiding(Hiding),
+    /// Everything outside ASCII: on several shards a name must not be taken for another.
+    All,
 }
 
 /// The last reading, and what it was made of: settings change seldom, texts come often.
@@ -65,15 +88,18 @@ impl Session {
             standard_conforming_strings: told("standard_conforming_strings")
                 .is_none_or(|value| value == "on"),
         };
+        let encoding = told("client_encoding");
+        let utf8 = encoding.is_none_or(|value| matches!(value, "UTF8" | "SQL_ASCII"));
+        let mask = match encoding.and_then(Hiding::of) {
+            _ if !utf8 && !self.db.is_one_shard() => Mask::All,
+            Some(hiding) => Mask::Hiding(hiding),
+            None => Mask::Nothing,
+        };
         let path = self.search_path();
         let mut hasher = self.db.hasher.build_hasher();
-        (&path, options).hash(&mut hasher);
-        Reading {
-            options,
-            utf8: told("client_encoding").is_none_or(|value| matches!(value, "UTF8" | "SQL_ASCII")),
-            path,
-            version: hasher.finish(),
-        }
+        // The same bytes say one thing in each encoding.
+        (&path, options, encoding).hash(&mut hasher);
+        Reading { options, utf8, mask, path, version: hasher.finish() }
     }
 
     fn search_path(&self) -> Vec<Box<str>> {

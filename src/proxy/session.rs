@@ -332,7 +332,11 @@ impl Session {
     /// Tells the client of an error of ours, and makes its transaction fail as it would with a
     /// server's. `simple`: no Sync is to come that ends the error.
     pub(super) async fn fail(&mut self, failure: &Failure, simple: bool) -> Result<(), Gone> {
-        failure.write(&mut self.client.output);
+        if self.reading().utf8 {
+            failure.write(&mut self.client.output);
+        } else {
+            failure.in_ascii().write(&mut self.client.output);
+        }
         if self.held.is_some() {
             return self.poison(simple).await;
         }

@@ -21,6 +21,29 @@ pub type SettingSet = BTreeMap<Box<str>, Setting>;
 /// Lists whose SET would quote a whole value as one name.
 const QUOTED_LISTS: &[&str] = &["search_path", "temp_tablespaces", "local_preload_libraries"];
 
+/// As [`set_config`], for a value as a startup packet gives it: its bytes are the server's own,
+/// whatever the client's encoding.
+pub fn set_at_startup(name: &str, value: &str) -> Setting {
+    if value.is_ascii() {
+        return set_config(name, value);
+    }
+    let mut escaped = b"E'".to_vec();
+    for byte in value.bytes() {
+        match byte {
+            b'\'' | b'\\' => escaped.extend_from_slice(&[b'\\', byte]),
+            byte if byte.is_ascii() => escaped.push(byte),
+            byte => escaped.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
+        }
+    }
+    escaped.push(b'\'');
+    let mut sql = b"SELECT pg_catalog.set_config(".to_vec();
+    quote(&mut sql, name, b'\'');
+    sql.extend_from_slice(b", ");
+    sql.extend_from_slice(&escaped);
+    sql.extend_from_slice(b", false)");
+    sql.into_boxed_slice()
+}
+
 /// Sets a parameter to a value as a startup packet gives it. A SET where that can be: it may come
 /// before a transaction's first query without being one.
 pub fn set_config(name: &str, value: &str) -> Setting {
@@ -42,7 +65,7 @@ pub fn set_config(name: &str, value: &str) -> Setting {
 
 /// Settings whose order matters: the encoding decides how the other texts are read, and who
 /// one is decides what one may set.
-const FIRST: &str = "client_encoding";
+const ENCODING: &str = "client_encoding";
 const IDENTITY: [&str; 2] = ["session_authorization", "role"];
 
 /// What RESET ALL leaves alone.
@@ -90,6 +113,12 @@ impl ClientSettings {
     /// What holds now, in the middle of a transaction.
     pub fn current(&self) -> &Arc<SettingSet> {
         &self.current
+    }
+
+    /// Whether the end of the transaction may bring another encoding.
+    pub fn encoding_is_open(&self) -> bool {
+        !Arc::ptr_eq(&self.current, &self.committed)
+            && self.current.get(ENCODING) != self.committed.get(ENCODING)
     }
 
     /// What the startup packet asked for.
@@ -200,8 +229,23 @@ fn size_of_set(set: &SettingSet) -> usize {
     set.iter().map(|(name, sql)| name.len() + sql.len() + ENTRY).sum()
 }
 
-/// The SQL that turns a connection with `applied` into one with `wanted`; `None` when there is
-/// nothing to do.
+/// The SQL that gives a connection with `applied` the encoding of `wanted`: a message before that
+/// of [`difference`], since a server reads the whole of a message in one encoding.
+pub fn encoding_difference(applied: &Arc<SettingSet>, wanted: &Arc<SettingSet>) -> Option<Vec<u8>> {
+    let setting = wanted.get(ENCODING);
+    if Arc::ptr_eq(applied, wanted) || applied.get(ENCODING) == setting {
+        return None;
+    }
+    let mut sql = Vec::new();
+    match setting {
+        Some(setting) => write_set(&mut sql, setting),
+        None => write_reset(&mut sql, ENCODING),
+    }
+    Some(sql)
+}
+
+/// The SQL that turns a connection with `applied` and the encoding of `wanted` into one with
+/// `wanted`; `None` when there is nothing to do.
 pub fn difference(applied: &Arc<SettingSet>, wanted: &Arc<SettingSet>) -> Option<Vec<u8>> {
     if Arc::ptr_eq(applied, wanted) || applied == wanted {
         return None;
@@ -214,14 +258,13 @@ pub fn difference(applied: &Arc<SettingSet>, wanted: &Arc<SettingSet>) -> Option
         }
     }
     // One that is set again below needs no RESET, except where a new identity reset it.
-    let plain = |name: &str| !IDENTITY.contains(&name);
+    let plain = |name: &str| !IDENTITY.contains(&name) && name != ENCODING;
     for name in applied.keys().filter(|name| plain(name) && !wanted.contains_key(*name)) {
         write_reset(&mut sql, name);
     }
     let differs = |name: &str| applied.get(name) != wanted.get(name);
-    let first = wanted.get_key_value(FIRST);
-    let rest = wanted.iter().filter(|(name, _)| plain(name) && &***name != FIRST);
-    for (_, setting) in first.into_iter().chain(rest).filter(|(name, _)| differs(name)) {
+    let rest = wanted.iter().filter(|(name, _)| plain(name));
+    for (_, setting) in rest.filter(|(name, _)| differs(name)) {
         write_set(&mut sql, setting);
     }
     let identity_changes = IDENTITY.iter().any(|name| differs(name));
@@ -230,7 +273,7 @@ pub fn difference(applied: &Arc<SettingSet>, wanted: &Arc<SettingSet>) -> Option
             write_set(&mut sql, setting);
         }
     }
-    Some(sql)
+    (!sql.is_empty()).then_some(sql)
 }
 
 /// Settings that, once a server has taken them, no other can refuse: their values are checked
@@ -347,32 +390,6 @@ fn split_options(options: &str) -> Vec<String> {
     words
 }
 
-/// Encodings in which a byte below 128 is always the ASCII character: texts can be read without
-/// conversion. (The others can only be client encodings.)
-pub fn is_safe_encoding(name: &str) -> bool {
-    const UNSAFE: &[&str] = &[
-        "sjis",
-        "shiftjis",
-        "mskanji",
-        "win932",
-        "windows932",
-        "big5",
-        "win950",
-        "windows950",
-        "gbk",
-        "win936",
-        "windows936",
-        "uhc",
-        "win949",
-        "windows949",
-        "gb18030",
-        "johab",
-        "shiftjis2004",
-    ];
-    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-    !UNSAFE.contains(&&*plain.to_ascii_lowercase())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -456,15 +473,12 @@ mod tests {
             ("client_encoding", set_config("client_encoding", "LATIN1")),
             ("role", statement("SET ROLE r")),
         ]);
-        assert_eq!(
-            sql(&none, &a),
-            "SET \"client_encoding\" = 'LATIN1'\n;\
-             SET app.user = 'x' -- mine\n;SET ROLE r\n;"
-        );
-        assert_eq!(
-            sql(&a, &none),
-            "RESET \"role\"\n;RESET \"app\".\"user\"\n;RESET \"client_encoding\"\n;"
-        );
+        let encoding = |applied, wanted| encoding_difference(applied, wanted).unwrap_or_default();
+        assert_eq!(encoding(&none, &a), b"SET \"client_encoding\" = 'LATIN1'\n;");
+        assert_eq!(sql(&none, &a), "SET app.user = 'x' -- mine\n;SET ROLE r\n;");
+        assert_eq!(encoding(&a, &none), b"RESET \"client_encoding\"\n;");
+        assert_eq!(sql(&a, &none), "RESET \"role\"\n;RESET \"app\".\"user\"\n;");
+        assert_eq!(encoding(&a, &Arc::new((*a).clone())), b"");
         assert_eq!(sql(&a, &set(&[]).clone()), sql(&a, &none));
         assert_eq!(sql(&a, &Arc::new((*a).clone())), "");
     }
@@ -473,6 +487,16 @@ mod tests {
     fn values_are_quoted() {
         let odd = set(&[("application_name", set_config("application_name", "it's \\ here"))]);
         assert_eq!(sql(&set(&[]), &odd), "SET \"application_name\" = E'it''s \\\\ here'\n;");
+    }
+
+    #[test]
+    fn what_a_startup_packet_gives_is_written_in_ascii() {
+        let written = |name, value| String::from_utf8(set_at_startup(name, value).into()).unwrap();
+        assert_eq!(written("app.x", "it's"), "SET \"app\".\"x\" = 'it''s'");
+        assert_eq!(
+            written("app.x", "é'\\"),
+            "SELECT pg_catalog.set_config('app.x', E'\\xc3\\xa9\\'\\\\', false)"
+        );
     }
 
     #[test]
@@ -486,15 +510,5 @@ mod tests {
         assert_eq!(read("-d 5"), Err("-d".to_owned()));
         assert_eq!(read("-c"), Err("-c".to_owned()));
         assert_eq!(read("-c geqo"), Err("geqo".to_owned()));
-    }
-
-    #[test]
-    fn encodings_that_hide_ascii_are_known() {
-        for good in ["UTF8", "utf-8", "Unicode", "SQL_ASCII", "LATIN1", "EUC_JP"] {
-            assert!(is_safe_encoding(good), "{good}");
-        }
-        for bad in ["SJIS", "Shift_JIS", "BIG5", "gb18030", "WIN936"] {
-            assert!(!is_safe_encoding(bad), "{bad}");
-        }
     }
 }

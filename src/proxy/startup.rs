@@ -9,11 +9,11 @@ use tokio::sync::watch;
 use super::admission::{Admission, Seat};
 use super::cancel::CancelKeys;
 use super::client::{Client, Gone};
-use super::control::{IS_NULL_HINT, is_off};
+use super::control::{IS_NULL_HINT, hiding_encoding, is_off};
 use super::database::Database;
 use super::failure::Failure;
 use super::session::{Beginning, Session, Stopping};
-use super::settings::{ClientSettings, SettingSet, is_safe_encoding, read_options, set_config};
+use super::settings::{ClientSettings, SettingSet, read_options, set_at_startup, set_config};
 use super::state::{ClientState, RouteHints};
 use super::statements::ClientStatements;
 use super::tunnel::{self, Tunnel};
@@ -26,6 +26,7 @@ use crate::wire::ProtocolError;
 use crate::wire::auth::client::Shown;
 use crate::wire::auth::end_point::end_point;
 use crate::wire::backend::{self, TransactionStatus};
+use crate::wire::encoding::Hiding;
 use crate::wire::startup::{CancelRequest, Opener, Opening, Startup, Version};
 
 /// What all connections of one proxy share.
@@ -156,7 +157,7 @@ pub async fn welcome(
         let tunnel = welcome_to_tunnel(client, shared, &db, &user, &pools, startup).await;
         return tunnel.map(|tunnel| Welcomed::Tunnel(Box::new(tunnel)));
     }
-    let settings = match settings_of(&startup) {
+    let settings = match settings_of(&startup, db.is_one_shard()) {
         Ok(settings) => Arc::new(settings),
         Err(failure) => return Err((client, fatal(failure))),
     };
@@ -308,7 +309,7 @@ async fn encrypt(client: &mut Client, tls: &Tls, direct: bool) -> Result<(), Gon
 }
 
 /// The settings in a startup packet.
-fn settings_of(startup: &Startup) -> Result<SettingSet, Failure> {
+fn settings_of(startup: &Startup, one_shard: bool) -> Result<SettingSet, Failure> {
     let mut settings = SettingSet::new();
     // Every connection to a server has a name of pgherd's: without one the client's is empty.
     settings.insert("application_name".into(), set_config("application_name", ""));
@@ -318,23 +319,25 @@ fn settings_of(startup: &Startup) -> Result<SettingSet, Failure> {
                 .with_hint("Give settings as -c name=value.")
         })?;
         for (name, value) in options {
-            insert(&mut settings, &name, &value)?;
+            insert(&mut settings, &name, &value, one_shard)?;
         }
     }
     for (name, value) in &startup.parameters {
         if !matches!(&**name, "user" | "database" | "options" | "replication") {
-            insert(&mut settings, &name.to_ascii_lowercase(), value)?;
+            insert(&mut settings, &name.to_ascii_lowercase(), value, one_shard)?;
         }
     }
     Ok(settings)
 }
 
-fn insert(settings: &mut SettingSet, name: &str, value: &str) -> Result<(), Failure> {
-    if name == "client_encoding" && !is_safe_encoding(value) {
-        return Err(Failure::unsupported(
-            format!("client_encoding {value} is not supported"),
-            "Speak UTF-8 to pgherd, or an encoding of single bytes.",
-        ));
+fn insert(
+    settings: &mut SettingSet,
+    name: &str,
+    value: &str,
+    one_shard: bool,
+) -> Result<(), Failure> {
+    if name == "client_encoding" && !one_shard && Hiding::of(value).is_some() {
+        return Err(hiding_encoding());
     }
     if name == "transform_null_equals" && !is_off(value) {
         return Err(Failure::unsupported(format!("{name} {value} is not supported"), IS_NULL_HINT));
@@ -345,7 +348,7 @@ fn insert(settings: &mut SettingSet, name: &str, value: &str) -> Result<(), Fail
             "SET it in the session.",
         ));
     }
-    settings.insert(name.into(), set_config(name, value));
+    settings.insert(name.into(), set_at_startup(name, value));
     Ok(())
 }
 
@@ -382,7 +385,7 @@ mod tests {
             ("options", "-c geqo=off -c TimeZone=UTC"),
             ("TimeZone", "Asia/Tokyo"),
         ]);
-        let settings = settings_of(&packet).unwrap();
+        let settings = settings_of(&packet, false).unwrap();
         let names: Vec<&str> = settings.keys().map(|name| &**name).collect();
         assert_eq!(names, ["application_name", "geqo", "timezone"]);
         assert_eq!(settings["timezone"], set_config("timezone", "Asia/Tokyo"));
@@ -396,7 +399,10 @@ mod tests {
             ("options", "-c transform_null_equals=on"),
             ("pgherd.shard", "s1"),
         ] {
-            assert!(settings_of(&startup(&[("user", "u"), (name, value)])).is_err(), "{name}");
+            assert!(
+                settings_of(&startup(&[("user", "u"), (name, value)]), false).is_err(),
+                "{name}"
+            );
         }
     }
 }

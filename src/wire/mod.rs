@@ -8,6 +8,7 @@
 
 pub mod auth;
 pub mod backend;
+pub mod encoding;
 pub mod error;
 pub mod frame;
 pub mod frontend;

@@ -34,7 +34,13 @@ pub fn check(settings: &Settings, database: &Database, looks: &Looks) -> Vec<Fin
             let at = place.node(node);
             match look {
                 Err(trouble) => found.push(unreachable(at, trouble, nodes)),
-                Ok(facts) => one_node(&at, facts, needed, &mut found),
+                Ok(facts) => {
+                    one_node(&at, facts, needed, &mut found);
+                    // Where there is one shard, nobody looks at keys.
+                    if facts.encoding != "UTF8" && looks.len() > 1 {
+                        found.push(encoding(at, &facts.encoding));
+                    }
+                }
             }
         }
         roles(&place, nodes, &mut found);
@@ -94,6 +100,15 @@ pub fn user_refused(at: Where, user: &str, sqlstate: &str, message: &str) -> Fin
     )
 }
 
+fn encoding(at: Where, encoding: &str) -> Finding {
+    error(
+        "encoding",
+        at,
+        format!("the database's encoding is {encoding}; text keys are hashed as UTF-8"),
+        "make the database anew with ENCODING 'UTF8' and load it again",
+    )
+}
+
 fn one_node(at: &Where, facts: &NodeFacts, needed: usize, found: &mut Vec<Finding>) {
     let major = facts.version / 10_000;
     if !MAJORS.contains(&major) {
@@ -102,14 +117,6 @@ fn one_node(at: &Where, facts: &NodeFacts, needed: usize, found: &mut Vec<Findin
             at.clone(),
             format!("PostgreSQL {major} is not one that pgherd knows"),
             format!("run PostgreSQL {} to {}", MAJORS.start(), MAJORS.end()),
-        ));
-    }
-    if facts.encoding != "UTF8" {
-        found.push(error(
-            "encoding",
-            at.clone(),
-            format!("the database's encoding is {}; text keys are hashed as UTF-8", facts.encoding),
-            "make the database anew with ENCODING 'UTF8' and load it again",
         ));
     }
     settings(at, facts, found);

@@ -5,6 +5,7 @@ pub mod common;
 mod crowd;
 mod dead_shard;
 mod drivers;
+mod encodings;
 mod function_call;
 mod hostile;
 mod live;
