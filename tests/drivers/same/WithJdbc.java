@@ -14,6 +14,9 @@ import org.postgresql.util.PSQLException;
 public class WithJdbc {
     static final int CLIENTS = 6;
 
+    static final String SLEEPS = "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%60) /* jdbc */'"
+        + " AND state = 'active' AND datname = current_database()";
+
     interface Work { Object run() throws Exception; }
 
     static void say(String name, Object... values) {
@@ -311,16 +314,16 @@ public class WithJdbc {
         try (var s = a.createStatement()) {
             var timer = new Thread(() -> {
                 try {
-                    Thread.sleep(400);
+                    while (ask(all.get(1), SLEEPS).isEmpty()) Thread.sleep(50);
                     s.cancel();
                 } catch (Exception e) {
                     System.out.println(e);
                 }
             });
             timer.start();
-            say("cancelled", tried(() -> s.execute("SELECT pg_sleep(60)")));
+            say("cancelled", tried(() -> s.execute("SELECT pg_sleep(60) /* jdbc */")));
             timer.join();
-            s.setQueryTimeout(1);
+            s.setQueryTimeout(3);
             say("timeout", tried(() -> s.execute("SELECT pg_sleep(60)")));
         }
         say("goes on", ask(a, "SELECT 1"), ask(all.get(1), "SELECT 2"));

@@ -9,14 +9,16 @@ CLIENTS = 6
 #: Left out where tables are sharded: what pgherd refuses there, and says so.
 SHARDED = "PGHERD_SHARDED" in os.environ
 
+#: A statement that lasts until it is cancelled, and whether it runs by now (which can't be asked
+#: where any shard may run it). Named after the program, since others run beside it.
+SLEEP = f"SELECT pg_sleep(60) /* {os.path.basename(sys.argv[0])} */"
+SLEEPS = (
+    "SELECT count(*) > 0 FROM pg_stat_activity"
+    f" WHERE query LIKE '%60) /* {os.path.basename(sys.argv[0])} */'"
+    " AND state = 'active' AND datname = current_database()"
+)
+
 
 def say(name, *values):
     """One line of the outcome."""
     print(f"{name}:", *[repr(value) for value in values], flush=True)
-
-
-def fail(error):
-    """An error as it is compared."""
-    code = getattr(error, "sqlstate", None)
-    print(error, file=sys.stderr)
-    return f"error {code}"

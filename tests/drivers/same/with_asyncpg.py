@@ -7,7 +7,7 @@ import json
 import uuid
 
 import asyncpg
-from common import CLIENTS, DSN, SHARDED, say
+from common import CLIENTS, DSN, SHARDED, SLEEP, SLEEPS, say
 
 ROW = "SELECT id, name, n FROM asyncpg_rows WHERE id = $1"
 
@@ -156,10 +156,12 @@ async def copies(pool):
 
 async def cancels(pool):
     async with pool.acquire() as a, pool.acquire() as b:
-        say("timeout", await tried(a.fetchval("SELECT pg_sleep(60)", timeout=0.3)))
+        say("timeout", await tried(a.fetchval("SELECT pg_sleep(60)", timeout=2)))
         say("goes on", await a.fetchval("SELECT 1"), await b.fetchval("SELECT 2"))
-        task = asyncio.ensure_future(a.fetchval("SELECT pg_sleep(60)"))
-        await asyncio.sleep(0.3)
+        task = asyncio.ensure_future(a.fetchval(SLEEP))
+        await asyncio.sleep(2 if SHARDED else 0.05)
+        while not SHARDED and not await b.fetchval(SLEEPS):
+            await asyncio.sleep(0.05)
         task.cancel()
         try:
             await task

@@ -162,8 +162,11 @@ async function copies(all) {
 
 async function cancels(all) {
   const [a, b] = all
-  const sleeping = tried(rows(a, 'SELECT pg_sleep(60)'))
-  await sleep(400)
+  const sleeping = tried(rows(a, 'SELECT pg_sleep(60) /* node */'))
+  const sleeps =
+    "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%60) /* node */'" +
+    " AND state = 'active' AND datname = current_database()"
+  while ((await rows(b, sleeps)).length == 0) await sleep(50)
   const other = new pg.Client()
   other.cancel(a, a.activeQuery ?? a._activeQuery)
   say('cancelled', await sleeping)

@@ -3,10 +3,11 @@
 import datetime as dt
 import decimal
 import threading
+import time
 import uuid
 
 import psycopg
-from common import CLIENTS, DSN, SHARDED, fail, say
+from common import CLIENTS, DSN, SHARDED, SLEEP, SLEEPS, say
 from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Json, Jsonb
@@ -229,10 +230,16 @@ def copies(conns):
 
 def cancels(conns):
     a, b = conns[:2]
-    timer = threading.Timer(0.3, a.cancel_safe)
-    timer.start()
-    say("cancelled", tried(a.execute, "SELECT pg_sleep(60)"))
-    timer.join()
+
+    def cancel():
+        time.sleep(2 if SHARDED else 0)
+        while not SHARDED and not b.execute(SLEEPS).fetchone()[0]:
+            time.sleep(0.05)
+        a.cancel_safe(timeout=60)
+    thread = threading.Thread(target=cancel)
+    thread.start()
+    say("cancelled", tried(a.execute, SLEEP))
+    thread.join()
     say("goes on", a.execute("SELECT 1").fetchone(), b.execute("SELECT 2").fetchone())
     a.cancel_safe()
     say("idle", a.execute("SELECT 1").fetchone())

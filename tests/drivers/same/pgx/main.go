@@ -285,11 +285,15 @@ func cancels(all []*pgx.Conn) {
 	stop()
 	say("timed out", errors.Is(err, context.DeadlineExceeded), c.IsClosed())
 	a := all[0]
+	sleeps := `SELECT 1 FROM pg_stat_activity WHERE query LIKE '%60) /* pgx */'
+		AND state = 'active' AND datname = current_database()`
 	go func() {
-		time.Sleep(300 * time.Millisecond)
+		for ask(all[1], sleeps) == "" {
+			time.Sleep(50 * time.Millisecond)
+		}
 		must(a.PgConn().CancelRequest(ctx))
 	}()
-	say("cancelled", ask(a, "SELECT pg_sleep(60)"))
+	say("cancelled", ask(a, "SELECT pg_sleep(60) /* pgx */"))
 	say("goes on", ask(a, "SELECT 1"))
 }
 

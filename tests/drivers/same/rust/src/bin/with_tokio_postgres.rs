@@ -312,11 +312,15 @@ fn bytes(text: &'static [u8]) -> std::io::Cursor<&'static [u8]> {
 
 async fn cancels(all: &[Client]) -> Result {
     let token = all[0].cancel_token();
+    let sleeps = "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%60) /* tokio */'
+        AND state = 'active' AND datname = current_database()";
     let cancel = async {
-        tokio::time::sleep(Duration::from_millis(400)).await;
+        while all[1].query(sleeps, &[]).await?.is_empty() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
         token.cancel_query(NoTls).await
     };
-    let slept = tried(all[0].execute("SELECT pg_sleep(60)", &[]));
+    let slept = tried(all[0].execute("SELECT pg_sleep(60) /* tokio */", &[]));
     let (slept, asked) = tokio::join!(slept, cancel);
     asked?;
     println!("cancelled: {slept}");
