@@ -296,8 +296,11 @@ impl Tunnel {
 
 /// The server is ready: its session forgets the client, for another one, or ends.
 pub async fn forget(backend: &mut Lent, end: SessionEnd) {
-    let again = end == SessionEnd::Discard && backend.input.is_empty();
-    if !again || discard(backend).await.is_err() {
+    if end == SessionEnd::Close {
+        return backend.close();
+    }
+    if let Err(error) = discard(backend).await {
+        tracing::debug!(%error, "a connection that did not forget its client is closed");
         backend.close();
     }
 }
