@@ -1,7 +1,7 @@
 //! One connection to one server, as the relay needs it: bytes in, bytes out, and what must be
 //! known of the session on the other side.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::{self, Handle};
 use tokio::time::{Instant, timeout};
@@ -73,6 +73,9 @@ pub struct Backend {
     began: StartupParameters,
     /// The prepared statements that this session holds; the proxy keeps it true.
     pub prepared: PreparedSet,
+    /// What is prepared under names of clients, by SQL or for it; the proxy keeps it true. The
+    /// number is the proxy's, as in [`Backend::prepared`].
+    pub named: HashMap<Bytes, u64>,
     /// Version of the schema that they were prepared under; 0 when they must not be used again.
     pub prepared_schema: u64,
     /// The proxy's number of the statement that is prepared without a name, if one is.
@@ -122,6 +125,7 @@ impl Backend {
             connected_at: Instant::now(),
             began: Arc::clone(&target.parameters),
             prepared: PreparedSet::new(target.prepared_statements),
+            named: HashMap::new(),
             prepared_schema: 0,
             unnamed: None,
             settings: Arc::default(),
@@ -282,6 +286,12 @@ impl Backend {
     /// What cancels the query that runs here.
     pub fn cancel_token(&self) -> Arc<CancelToken> {
         self.cancel.clone()
+    }
+
+    /// Nothing is prepared any more, but perhaps without a name: DEALLOCATE ALL.
+    pub fn forget_prepared(&mut self) {
+        self.prepared.clear();
+        self.named.clear();
     }
 
     /// The session's state isn't known any more, so it must not be used again.

@@ -55,6 +55,11 @@ impl PreparedSet {
         self.used.clear();
     }
 
+    /// The most that it may hold.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     pub fn len(&self) -> usize {
         self.used.len()
     }

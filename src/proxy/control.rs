@@ -45,21 +45,30 @@ impl Session {
         let unsent = !on_server && self.unsent.is_open();
         let failed = !on_server && self.state.status == TransactionStatus::Failed;
         let place = match part.action() {
+            // What only the connection that is pinned for it knows.
             Action::Deallocate(Some(name))
-                if !self.pins().is_nothing()
+                if self.pins().has(Leaves::PREPARED)
                     && self.state.statements.get(name.as_bytes()).is_none() =>
             {
                 Where::Anywhere
+            }
+            Action::Prepare { .. } if unsent && !self.db.is_one_shard() => {
+                self.check_name(part, text)?;
+                Where::Trial
+            }
+            Action::Prepare { .. } => {
+                self.check_name(part, text)?;
+                Where::Anywhere
+            }
+            Action::Execute { .. } => {
+                self.check_name(part, text)?;
+                Where::Routed
             }
             // Of what a server has of this client's.
             Action::Discard(what) if *what != Discard::All && self.has_server() => Where::Anywhere,
             Action::Empty | Action::Discard(_) | Action::Deallocate(_) => Where::Local,
             Action::Set(set) if is_ours(&set.name) => Where::Local,
             Action::Show(name) if is_ours(name) => Where::Local,
-            Action::Prepare { .. } | Action::Execute { .. } if self.db.is_one_shard() => {
-                Where::Anywhere
-            }
-            Action::Prepare { .. } | Action::Execute { .. } => return Err(no_sql_prepare()),
             Action::Transaction(Transaction::Begin { .. }) if self.mode == PoolMode::Statement => {
                 return Err(Failure::unsupported(
                     "transaction blocks are not allowed in statement mode",
@@ -362,7 +371,8 @@ impl Session {
         self.take(None).await?;
         if let Some(held) = &mut self.held {
             held.query(b"DEALLOCATE ALL", false, purpose(Purpose::Settings));
-            held.backend.prepared.clear();
+            held.backend.forget_prepared();
+            held.left = held.left.without(Leaves::PREPARED);
         }
         self.converse().await?;
         self.release_if_idle().await;
@@ -461,6 +471,8 @@ pub fn effect_of(part: &Part, text: &[u8]) -> Effect {
         Action::Set(set) => effect_of_set(set, part, text),
         // A temporary table is one session's own.
         Action::Ddl { .. } if !part.leaves(text).has(Leaves::TEMPORARY) => Effect::Define,
+        Action::Prepare { name } => Effect::Prepare(name.clone()),
+        Action::Deallocate(name) => Effect::Deallocate(name.clone()),
         // What can't be followed was refused before it was sent.
         Action::Run => effect_of_call(part, text, &[]).unwrap_or(Effect::Nothing),
         _ => Effect::Nothing,
@@ -576,13 +588,6 @@ pub fn is_ours(name: &str) -> bool {
 
 fn one_value(name: &str) -> Failure {
     Failure::new("22023", format!("SET {name} takes one value"))
-}
-
-fn no_sql_prepare() -> Failure {
-    Failure::unsupported(
-        "PREPARE and EXECUTE as SQL are not supported",
-        "Use your driver's prepared statements: pgherd keeps those of the protocol.",
-    )
 }
 
 fn starts_with_word(text: &[u8], word: &[u8]) -> bool {

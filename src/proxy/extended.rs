@@ -159,7 +159,9 @@ impl Session {
         self.bound_statements(parse.name.len() + statement.text.len())?;
         let failed = self.state.status == TransactionStatus::Failed;
         let nowhere = failed && self.held.is_none();
-        let local = match self.planned(&statement) {
+        let planned = self.planned(&statement);
+        let part = planned.as_ref().ok().cloned().flatten();
+        let local = match planned {
             Ok(Some(part)) if nowhere && !part.may_end_failure() => {
                 return Err(Failure::in_failed_transaction().into());
             }
@@ -172,6 +174,12 @@ impl Session {
             Err(_) if failed && self.held.is_some() => false,
             Err(failure) => return Err(failure.into()),
         };
+        let named = part.as_ref().and_then(|part| part.statement_name(&statement.text));
+        let statement = match named {
+            Some(named) => self.apart_by_name(&named, &parse),
+            None => statement,
+        };
+        self.want_name(part.as_deref(), &statement.text, leg)?;
         let name = Bytes::copy_from_slice(parse.name);
         let unnamed = name.is_empty();
         let before = self.state.statements.put(name, Some(Arc::clone(&statement)));
@@ -180,6 +188,26 @@ impl Session {
         } else {
             leg.soft = Some(Arc::clone(&statement));
             leg.ops.push(Op::Parse { statement, unnamed, before });
+        }
+        Ok(())
+    }
+
+    /// The text of an EXECUTE is another statement for each that it executes.
+    fn apart_by_name(&self, name: &str, parse: &Parse<'_>) -> Arc<Statement> {
+        let named = self.state.statements.get(name.as_bytes()).map_or(0, |named| named.number);
+        let (schema, path) = self.world();
+        let world = (schema, path ^ named.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        self.db.registry.statement(parse.query, parse.types.iter(), world)
+    }
+
+    /// A leg that speaks of a prepared statement's name needs it on its connection.
+    fn want_name(&self, part: Option<&Part>, text: &[u8], leg: &mut Leg) -> Result<(), Failure> {
+        let Some(part) = part.filter(|_| !self.server_refuses()) else { return Ok(()) };
+        self.check_name(part, text)?;
+        if let Some(wanted) = self.wanted_by(part, text)
+            && !leg.names.iter().any(|known| known.name == wanted.name)
+        {
+            leg.names.push(wanted);
         }
         Ok(())
     }
@@ -260,8 +288,9 @@ impl Session {
         }
         let mut leaves = Leaves::NOTHING;
         let mut effect = Effect::Nothing;
+        self.want_name(part.as_deref(), &statement.text, leg)?;
         if let Some(part) = &part {
-            leaves = part.leaves(&statement.text);
+            leaves = part.leaves(&statement.text).and(self.left_by_executed(part));
             if part.sets().is_some() {
                 self.bound_state(body.len())?;
                 match effect_of_call(part, &statement.text, &parameters(&statement, &bind)) {
@@ -302,6 +331,7 @@ impl Session {
                     describe_local(&mut out, part.as_deref());
                     leg.ops.push(Op::Answer { bytes: out.freeze(), before: None });
                 } else {
+                    self.want_name(part.as_deref(), &statement.text, leg)?;
                     leg.soft = Some(Arc::clone(&statement));
                     leg.ops.push(Op::DescribeStatement { statement, unnamed: name.is_empty() });
                 }
@@ -352,10 +382,15 @@ impl Session {
         let encodes = portal.part.as_ref().is_some_and(|part| part.sets_encoding())
             || (ends && self.state.settings.encoding_is_open());
         let note = self.execute_note(&portal);
-        let statement = Some(portal.statement);
+        let statement = Some(Arc::clone(&portal.statement));
         let after = self.after_reset(&note);
         let op = ExecuteOp { body: body.clone(), note, statement, after };
         leg.ops.push(Op::Execute(Box::new(op)));
+        if let Some(part) = &portal.part {
+            let text = &portal.statement.text;
+            leg.ops
+                .extend(self.learn(std::slice::from_ref(part), text)?.into_iter().map(Op::Learn));
+        }
         leg.ended = ends;
         if copies_in || encodes {
             // Its data come next; a Sync sent with it would be taken for part of them. Or what

@@ -166,9 +166,11 @@ impl Session {
         let Some(held) = &mut self.held else { return Ok(()) };
         let schema = self.db.schema_version();
         if held.backend.prepared_schema != schema {
-            if !held.backend.prepared.is_empty() {
+            let any = !held.backend.prepared.is_empty() || !held.backend.named.is_empty();
+            // Nobody could prepare again what only the server knows.
+            if any && !held.left.has(Leaves::PREPARED) {
                 held.query(b"DEALLOCATE ALL", false, purpose(Purpose::Settings));
-                held.backend.prepared.clear();
+                held.backend.forget_prepared();
             }
             held.backend.prepared_schema = schema;
         }
@@ -231,6 +233,9 @@ impl Session {
                 if ended.failed {
                     held.left = held.left.and(Leaves::MAY_END);
                 }
+                if !self.state.named.is_empty() || !self.learning.is_empty() {
+                    self.settle_names();
+                }
                 self.heard(ended).await
             }
             Err(Broken::Client(gone)) => {
@@ -263,6 +268,13 @@ impl Session {
         }
         let failure = ErrorFields::read(&hidden.frame[HEADER_LEN..])
             .map(|fields| Failure::from_server(&fields))?;
+        if hidden.purpose == Purpose::Prepare {
+            // Of several names some may have been skipped: the connection forgets all.
+            if let Some(held) = &mut self.held {
+                held.backend.prepared_schema = 0;
+            }
+            return Err(failure.into());
+        }
         // Nobody knows what this connection's settings are now.
         self.drop_broken().await;
         self.state.rollback();

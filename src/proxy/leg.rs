@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::extended::End;
 use super::held::{Held, purpose};
+use super::named::{Learning, Wanted};
 use super::replies::Request;
 use super::session::{Session, Stop};
 use super::settings::Setting;
@@ -31,13 +32,33 @@ pub enum Target {
 /// What is done with one message.
 #[derive(Debug)]
 pub enum Op {
-    Answer { bytes: Bytes, before: Option<Before> },
-    Parse { statement: Arc<Statement>, unnamed: bool, before: Before },
-    Bind { statement: Arc<Statement>, unnamed: bool, body: Bytes },
-    DescribeStatement { statement: Arc<Statement>, unnamed: bool },
-    DescribePortal { name: Bytes },
+    Answer {
+        bytes: Bytes,
+        before: Option<Before>,
+    },
+    Parse {
+        statement: Arc<Statement>,
+        unnamed: bool,
+        before: Before,
+    },
+    Bind {
+        statement: Arc<Statement>,
+        unnamed: bool,
+        body: Bytes,
+    },
+    DescribeStatement {
+        statement: Arc<Statement>,
+        unnamed: bool,
+    },
+    DescribePortal {
+        name: Bytes,
+    },
     Execute(Box<ExecuteOp>),
-    ClosePortal { name: Bytes },
+    ClosePortal {
+        name: Bytes,
+    },
+    /// Asks of what SQL's PREPARE has just prepared.
+    Learn(Learning),
 }
 
 /// Execute, and what belongs to it.
@@ -59,6 +80,8 @@ pub struct Leg {
     /// A statement that is parsed or described but not bound: it decides where a leg goes that
     /// binds none.
     pub soft: Option<Arc<Statement>>,
+    /// Prepared statements of SQL that it speaks of, as they are to the client before it.
+    pub names: Vec<Wanted>,
     /// The last thing executed ended the transaction.
     pub ended: bool,
 }
@@ -122,7 +145,7 @@ impl Session {
     }
 
     async fn run_leg_with(&mut self, leg: &mut Leg, end: LegEnd) -> Result<(), Stop> {
-        let Leg { target, ops, soft, .. } = std::mem::take(leg);
+        let Leg { target, ops, soft, names, .. } = std::mem::take(leg);
         let only_sync = end == LegEnd::Sync && self.held.is_some() && !self.copied;
         if ops.is_empty() && !only_sync {
             return Ok(());
@@ -133,7 +156,7 @@ impl Session {
             return Ok(());
         }
         if target == Target::Trial {
-            return self.run_trial(ops).await;
+            return self.run_trial(ops, &names).await;
         }
         // To parse or describe is no reason to begin a transaction somewhere, or to stay there.
         let passing = target == Target::Nowhere && self.held.is_none();
@@ -150,6 +173,7 @@ impl Session {
             }
             _ => self.hold(None).await?,
         }
+        self.have_names(&names).await?;
         self.send_ops(ops)?;
         let Some(held) = &mut self.held else { return Ok(()) };
         match end {
@@ -189,14 +213,19 @@ impl Session {
     fn send_ops(&mut self, ops: Vec<Op>) -> Result<(), Stop> {
         let Some(held) = &mut self.held else { return Ok(()) };
         for op in ops {
-            held.send(op)?;
+            if let Op::Learn(learning) = op {
+                held.describe_named(&learning);
+                self.learning.push(learning);
+            } else {
+                held.send(op)?;
+            }
         }
         Ok(())
     }
 
     /// Settings and the like in a transaction that has no shard yet: a server says whether they
     /// are right, and then forgets them.
-    async fn run_trial(&mut self, ops: Vec<Op>) -> Result<(), Stop> {
+    async fn run_trial(&mut self, ops: Vec<Op>, names: &[Wanted]) -> Result<(), Stop> {
         let tried: Vec<Arc<Statement>> = ops
             .iter()
             .filter_map(|op| match op {
@@ -205,11 +234,11 @@ impl Session {
             })
             .collect();
         self.take(None).await?;
+        self.have_names(names).await?;
         let Some(held) = &mut self.held else { return Ok(()) };
         held.query(&self.unsent.text(), false, purpose(Purpose::Unsent));
-        for op in ops {
-            held.send(op)?;
-        }
+        self.send_ops(ops)?;
+        let Some(held) = &mut self.held else { return Ok(()) };
         held.sync(false, Purpose::Undo);
         held.query(b"ROLLBACK", false, purpose(Purpose::Undo));
         let ended = self.converse().await?;
@@ -278,6 +307,7 @@ impl Held {
                     self.run_after(&sql)?;
                 }
             }
+            Op::Learn(learning) => self.describe_named(&learning),
             Op::ClosePortal { name } => {
                 frontend::close(&mut self.backend.output, Named::Portal(&name));
                 self.replies.push(Request::Close, true, Note::default());

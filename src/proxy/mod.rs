@@ -3,7 +3,7 @@
 //! The way of a client through the files: `door` → `listener` → `startup` → `session`, which reads
 //! messages. A text goes through `query`, a function call through `function_call`, messages of the extended protocol through `extended`
 //! and `leg`; `planner` says what each statement is and where it goes, `control` what of it the
-//! session answers by itself, `ddl` what goes to all shards. `held` is the connection that
+//! session answers by itself, `ddl` what goes to all shards, `named` has SQL's prepared statements. `held` is the connection that
 //! serves a transaction, `kept` those that stay a client's between its transactions, `relay` carries bytes to it and back, and `replies` knows which reply
 //! belongs to which message. What a session is, apart from connections, is in `state`,
 //! `settings`, `statements` and `unsent`. In session mode where there is one shard, none of it
@@ -26,6 +26,7 @@ mod held;
 mod kept;
 mod leg;
 pub mod listener;
+mod named;
 pub mod patience;
 mod peer;
 mod planner;

@@ -1,5 +1,6 @@
 //! From a client's text to what is done with each of its statements.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -70,6 +71,24 @@ impl Part {
             return leaves.and(Leaves::SETTING);
         }
         leaves
+    }
+
+    /// The prepared statement that it speaks of by name.
+    pub fn statement_name(&self, text: &[u8]) -> Option<Cow<'_, str>> {
+        match self.action() {
+            Action::Prepare { name } | Action::Execute { name, .. } => Some((&**name).into()),
+            Action::Deallocate(name) => name.as_deref().map(Cow::from),
+            _ if self.known.is_none() => {
+                let options = sql::LexOptions { standard_conforming_strings: true };
+                sql::executed_name(self.text(text), options).map(Cow::from)
+            }
+            _ => None,
+        }
+    }
+
+    /// The literals of its text.
+    pub fn literals(&self) -> Option<&sql::Literals> {
+        self.known.as_ref().map(|known| &known.scanned.literals)
     }
 
     /// It may change something.
@@ -297,6 +316,9 @@ impl Session {
         text: &[u8],
         parameters: &[Parameter<'_>],
     ) -> Result<Routed, RouteError> {
+        if let Action::Execute { name, arguments } = part.action() {
+            return self.route_executed(part, text, name, arguments);
+        }
         let router = self.db.router();
         let Some(known) = &part.known else { return Ok((Route::One(router.home()), None)) };
         let values = Values {

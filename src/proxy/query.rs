@@ -55,6 +55,10 @@ impl Session {
                 Ok(())
             }
             Where::Trial => self.try_text(std::slice::from_ref(part), text).await,
+            Where::Anywhere if part.statement_name(text).is_some() => {
+                let parts = std::slice::from_ref(part);
+                self.run_named(None, parts, text, note_of(parts, text)).await
+            }
             Where::Anywhere => {
                 let note = note_of(std::slice::from_ref(part), text);
                 let after = self.after_reset(&note);
@@ -67,8 +71,14 @@ impl Session {
             }
             Where::Routed => {
                 let (route, explain) = self.route(part, text, &[]).map_err(no_route)?;
-                let note = Note { explain, ..note_of(std::slice::from_ref(part), text) };
-                self.run_text(one(route), text, note).await
+                let parts = std::slice::from_ref(part);
+                let mut note = Note { explain, ..note_of(parts, text) };
+                if part.statement_name(text).is_none() {
+                    return self.run_text(one(route), text, note).await;
+                }
+                self.check_name(part, text)?;
+                note.leaves = note.leaves.and(self.left_by_executed(part));
+                self.run_named(one(route), parts, text, note).await
             }
         }
     }
@@ -91,6 +101,8 @@ impl Session {
         for part in parts {
             let shard = match self.place(part, text, true)? {
                 Where::Anywhere => None,
+                // By the server, in its turn.
+                Where::Local if matches!(part.action(), Action::Deallocate(_)) => None,
                 Where::Routed => one(self.route(part, text, &[]).map_err(no_route)?.0),
                 Where::Local | Where::Trial | Where::Everywhere => {
                     return Err(by_itself(part, text));
@@ -113,8 +125,16 @@ impl Session {
         text: &[u8],
         target: Option<ShardId>,
     ) -> Result<(), Stop> {
-        let note = note_of(parts, text);
+        let mut note = note_of(parts, text);
         let after = self.after_reset(&note);
+        if parts.iter().any(|part| part.statement_name(text).is_some()) {
+            if !after.is_empty() {
+                return Err(by_itself(&parts[0], text));
+            }
+            let executed = parts.iter().map(|part| self.left_by_executed(part));
+            note.leaves = executed.fold(note.leaves, Leaves::and);
+            return self.run_named(target, parts, text, note).await;
+        }
         if !after.is_empty() && !resets_last(parts, &note) {
             return Err(Failure::unsupported(
                 "RESET of a setting that the connection began with, before other statements of a text",
@@ -235,9 +255,16 @@ impl Session {
     /// `text` is what the parts are parts of, `sent` what is tried of it.
     async fn trial(&mut self, parts: &[Part], text: &[u8], sent: &[u8]) -> Result<(), Stop> {
         self.take(None).await?;
+        let (wanted, learn) = (self.wanted(parts, text), self.learn(parts, text)?);
+        self.have_names(&wanted).await?;
         let Some(held) = &mut self.held else { return Ok(()) };
         held.query(&self.unsent.text(), false, purpose(Purpose::Unsent));
         held.unfinished_query(sent, note_of(parts, text));
+        if !learn.is_empty() {
+            learn.iter().for_each(|learning| held.describe_named(learning));
+            held.sync(false, Purpose::Undo);
+            self.learning = learn;
+        }
         held.query(b"ROLLBACK", false, purpose(Purpose::Undo));
         let ended = self.converse().await?;
         self.release_if_idle().await;

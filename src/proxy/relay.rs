@@ -467,6 +467,9 @@ impl<'a> Conversation<'a> {
         if let Some(number) = note.prepared {
             self.backend.prepared.remove(number);
         }
+        if let Some(name) = note.named {
+            self.backend.named.remove(&name);
+        }
         if note.unnamed {
             self.backend.unnamed = None;
         }

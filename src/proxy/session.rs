@@ -17,6 +17,7 @@ use super::extended::Message;
 use super::failure::Failure;
 use super::held::Held;
 use super::kept::poll_heard;
+use super::named::Learning;
 use super::portals::Portals;
 use super::reading::LastReading;
 use super::startup::tell;
@@ -69,6 +70,8 @@ pub struct Session {
     pub(super) doomed: Option<Box<Failure>>,
     /// What the client has bound in its transaction.
     pub(super) portals: Portals,
+    /// What is being prepared by SQL, in the conversation under way.
+    pub(super) learning: Vec<Learning>,
     /// Messages of the extended protocol since the last Sync or Flush.
     pub(super) batch: Vec<Message>,
     pub(super) batch_bytes: usize,
@@ -181,6 +184,7 @@ impl Session {
             mode,
             doomed: None,
             portals: Portals::default(),
+            learning: Vec::new(),
             batch: Vec::new(),
             batch_bytes: 0,
             skipping: false,

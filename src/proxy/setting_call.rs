@@ -30,6 +30,7 @@ pub fn effect_of_call(
             match parameters.get(at).map(|parameter| parameter.value) {
                 // The server says that there is none.
                 None => return Ok(Effect::Nothing),
+                Some(ParameterValue::Unknown) => return Err(refused()),
                 Some(ParameterValue::Null) => None,
                 Some(ParameterValue::Text(value) | ParameterValue::Binary(value)) => {
                     Some(String::from_utf8(value.to_vec()).map_err(|_| refused())?)

@@ -236,6 +236,7 @@ impl Beginner<'_> {
             restyled: false,
             redefined: false,
             gone: Leaves::NOTHING,
+            named: Vec::new(),
         };
         Ok(Session::new(Beginning {
             db,

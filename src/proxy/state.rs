@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::settings::{ClientSettings, Setting, SettingSet};
 use super::statements::{Before, ClientStatements, Statement};
 use crate::routing::Leaves;
@@ -34,6 +36,16 @@ pub struct ClientState {
     pub redefined: bool,
     /// What is found to be left no more on the connection that was asked last.
     pub gone: Leaves,
+    /// What was prepared and deallocated since the session has last looked.
+    pub named: Vec<Named>,
+}
+
+/// What a server has done to SQL's prepared statements.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Named {
+    Prepared(Box<str>),
+    /// `None` is all.
+    Deallocated(Option<Box<str>>),
 }
 
 impl ClientState {
@@ -49,6 +61,8 @@ impl ClientState {
             Effect::RollbackTo(name) => self.rollback_to(name),
             Effect::Change(change) => self.change(change),
             Effect::Define => self.redefined = true,
+            Effect::Prepare(name) => self.named.push(Named::Prepared(name.clone())),
+            Effect::Deallocate(name) => self.named.push(Named::Deallocated(name.clone())),
             Effect::Gone(things) if tag == b"SELECT 0" => self.gone = self.gone.and(*things),
             Effect::Gone(_) => {}
         }
@@ -136,6 +150,10 @@ pub enum Effect {
     Change(Box<Change>),
     /// Tables and the like are others than before.
     Define,
+    /// SQL's PREPARE of this name.
+    Prepare(Box<str>),
+    /// DEALLOCATE, run by a server; `None` is all.
+    Deallocate(Option<Box<str>>),
     /// A question of ours: when no row answers it, nothing of these things is left.
     Gone(Leaves),
 }
@@ -259,6 +277,8 @@ pub struct Note {
     /// The statement counted as prepared on the connection, which it isn't when the message is
     /// skipped.
     pub prepared: Option<u64>,
+    /// The name counted as prepared on the connection, as before.
+    pub named: Option<Bytes>,
     /// The message sets the connection's unnamed statement.
     pub unnamed: bool,
     /// A description's types are those of this statement.
@@ -288,6 +308,8 @@ pub enum Purpose {
     /// Sets again what RESET took away and the client started with; its reports are for the
     /// client.
     AfterReset,
+    /// Has a name on the connection be what it is to the client, whose statement needs it.
+    Prepare,
     /// Ends a trial run, or a transaction that pgherd has refused to go on with.
     Undo,
     /// One shard's part of a statement that defines: its error is told with how far it came.
@@ -331,6 +353,7 @@ mod tests {
             restyled: false,
             redefined: false,
             gone: Leaves::NOTHING,
+            named: Vec::new(),
         };
         let sql: Setting = b"SET work_mem = 1".as_slice().into();
         let set = vec![("work_mem".into(), sql)];

@@ -73,6 +73,25 @@ impl Statement {
         learned.or_else(|| self.types.get(index)).copied().unwrap_or(0)
     }
 
+    /// One that no other client shares, of which nothing is known but its text.
+    pub fn unregistered(text: &[u8]) -> Statement {
+        Statement {
+            number: 0,
+            text: Bytes::copy_from_slice(text),
+            world: World::default(),
+            name: Bytes::new(),
+            types: Box::default(),
+            learned: OnceLock::new(),
+            shape: Mutex::new(None),
+            planned: Mutex::new(None),
+        }
+    }
+
+    /// The types of its parameters, as a server said them, or else as they were given.
+    pub fn learned_types(&self) -> &[u32] {
+        self.learned.get().unwrap_or(&self.types)
+    }
+
     /// A server has described the statement.
     pub fn learn(&self, types: Box<[u32]>) {
         // Types learned twice are the same: the text and the given types decide them.

@@ -75,9 +75,20 @@ pub enum Action {
     },
     Execute {
         name: sql::Ident,
+        arguments: Box<[Argument]>,
     },
     Deallocate(Option<sql::Ident>),
     Empty,
+}
+
+/// An argument of EXECUTE, as far as it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Argument {
+    Literal(sql::LiteralSlot),
+    /// With a minus before it.
+    Negative(sql::LiteralSlot),
+    Null,
+    Other,
 }
 
 /// Where one statement goes.
@@ -113,6 +124,8 @@ pub struct Parameter<'a> {
 #[derive(Debug, Clone, Copy)]
 pub enum ParameterValue<'a> {
     Null,
+    /// It has one, that only a server can compute.
+    Unknown,
     Text(&'a [u8]),
     Binary(&'a [u8]),
 }

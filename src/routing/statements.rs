@@ -8,7 +8,7 @@ use super::bind::Analysis;
 use super::nodes::{Role, TableNode, Target};
 use super::plan::{Follow, Occurrence, Place, Plan};
 use super::relation::Scope;
-use super::{Action, Leaves, Refusal};
+use super::{Action, Argument, Leaves, Refusal};
 
 /// Plans one statement.
 ///
@@ -24,6 +24,9 @@ pub(super) fn plan<'a>(analysis: Analysis<'a>, statement: &'a Statement) -> Resu
         Statement::Copy(copy) => analysis.copy(copy),
         Statement::Explain(explain) => {
             let inner = plan(analysis, &explain.statement)?;
+            if let Action::Execute { .. } = inner.action {
+                return Ok(inner);
+            }
             if inner.action != Action::Run {
                 return Err(Refusal::not_understood("EXPLAIN of this statement"));
             }
@@ -43,13 +46,21 @@ pub(super) fn plan<'a>(analysis: Analysis<'a>, statement: &'a Statement) -> Resu
             }
             let action = Action::Prepare { name: name.clone() };
             let writes = inner.writes;
-            let leaves = Leaves::PREPARED;
-            Ok(Plan { writes, leaves, prepared: Some(Box::new(inner)), ..Plan::of(action) })
+            Ok(Plan { writes, prepared: Some(Box::new(inner)), ..Plan::of(action) })
         }
         Statement::Execute { name, arguments } => {
             let mut analysis = analysis;
             analysis.walk_all(arguments, &Scope::default(), &mut Vec::new())?;
-            Plan::found(Action::Execute { name: name.clone() }, analysis)
+            analysis.effects.writes = true;
+            let read = arguments.iter().map(argument).collect();
+            let plan =
+                Plan::found(Action::Execute { name: name.clone(), arguments: read }, analysis)?;
+            if plan.occurrences.is_empty() {
+                return Ok(plan);
+            }
+            let refusal = Refusal::unsupported("an argument of EXECUTE that needs a certain shard")
+                .hint("ask for its value first, and give that");
+            Ok(Plan { refusals: vec![refusal], ..plan })
         }
         Statement::Deallocate(name) => Ok(Plan::of(Action::Deallocate(name.clone()))),
         Statement::Declare { hold, query, .. } => analysis.declare(*hold, query),
@@ -79,6 +90,18 @@ pub(super) fn plan<'a>(analysis: Analysis<'a>, statement: &'a Statement) -> Resu
             Ok(Plan { leaves: Leaves::LIBRARY, ..refused(Refusal::not_understood(words)) })
         }
         Statement::Empty => Ok(Plan::of(Action::Empty)),
+    }
+}
+
+fn argument(expr: &Expr) -> Argument {
+    match expr {
+        Expr::Literal(slot) => Argument::Literal(*slot),
+        Expr::Negate(inner) => match **inner {
+            Expr::Literal(slot) => Argument::Negative(slot),
+            _ => Argument::Other,
+        },
+        Expr::Null => Argument::Null,
+        _ => Argument::Other,
     }
 }
 

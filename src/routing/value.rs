@@ -194,8 +194,10 @@ impl Reader<'_> {
             // Bind with too few parameters: the server says so, on any shard.
             return Ok(Met::Nothing);
         };
-        if matches!(parameter.value, ParameterValue::Null) {
-            return Ok(null(meeting));
+        match parameter.value {
+            ParameterValue::Null => return Ok(null(meeting)),
+            ParameterValue::Unknown => return Ok(Met::Unknown("it isn't a plain literal")),
+            ParameterValue::Text(_) | ParameterValue::Binary(_) => {}
         }
         if negative {
             return Ok(Met::Unknown("the negative of a parameter isn't computed"));
@@ -209,7 +211,7 @@ impl Reader<'_> {
             (false, None) => match parameter.value {
                 ParameterValue::Text(value) => Source::Untyped(value),
                 ParameterValue::Binary(value) => Source::UntypedBinary(value),
-                ParameterValue::Null => return Ok(null(meeting)),
+                ParameterValue::Null | ParameterValue::Unknown => return Ok(null(meeting)),
             },
             (false, Some(to)) => form(parameter.value, type_oid(to)),
             (true, None) => form(parameter.value, parameter.type_oid),
@@ -261,6 +263,10 @@ impl Reader<'_> {
         }
         let elements = match parameter.value {
             ParameterValue::Null => return Ok(()),
+            ParameterValue::Unknown => {
+                each(Met::Unknown("it isn't a plain literal"));
+                return Ok(());
+            }
             ParameterValue::Text(value) => array::from_text(value),
             ParameterValue::Binary(value) => array::from_binary(value, from),
         };
@@ -305,7 +311,7 @@ fn form<'a>(value: ParameterValue<'a>, type_oid: u32) -> Source<'a> {
     match value {
         ParameterValue::Binary(value) => Source::Binary { type_oid, value },
         ParameterValue::Text(value) => Source::Text { type_oid, value },
-        ParameterValue::Null => Source::Untyped(b""),
+        ParameterValue::Null | ParameterValue::Unknown => Source::Untyped(b""),
     }
 }
 

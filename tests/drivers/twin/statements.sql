@@ -883,8 +883,8 @@ SELECT lastval() -- refused
 DECLARE c CURSOR FOR SELECT * FROM users WHERE id = 41
 DECLARE c CURSOR FOR SELECT * FROM users -- refused
 DECLARE c CURSOR WITH HOLD FOR SELECT * FROM users WHERE id = 41 -- refused
-PREPARE q AS SELECT * FROM users WHERE id = $1 -- refused
-EXECUTE q(41) -- refused
+PREPARE q AS SELECT * FROM users WHERE id = $1
+EXECUTE q(41)
 CALL nope() -- refused
 SELECT set_config('search_path', 's2', false) -- refused
 SELECT set_config('search_path', 's2', true) -- refused

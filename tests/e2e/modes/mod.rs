@@ -1,6 +1,7 @@
 //! Pool modes, and what a client keeps from one transaction to the next.
 
 mod pins;
+mod prepare;
 mod session;
 
 use std::future::poll_fn;

@@ -75,10 +75,10 @@ async fn notifications_come_while_a_client_is_idle() {
 }
 
 /// A client of a few frames, which is gone without a word when it is dropped.
-async fn raw_client() -> Backend {
+pub async fn raw_client(port: u16) -> Backend {
     let target = Target {
         tls: ServerTls::disabled(),
-        address: NodeAddress { host: "127.0.0.1".into(), port: session_proxy().port() },
+        address: NodeAddress { host: "127.0.0.1".into(), port },
         database: "app".into(),
         login: Login::new("pgherd", Some("pgherd")),
         parameters: [("geqo".into(), "off".into())].into(),
@@ -90,7 +90,7 @@ async fn raw_client() -> Backend {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_is_told_its_servers_process_id() {
-    let mut raw = raw_client().await;
+    let mut raw = raw_client(session_proxy().port()).await;
     let rows = ask(&mut raw, "SELECT pg_backend_pid()", SOON).await;
     assert_eq!(rows.expect("answered")[0][0], Some(raw.pid().to_string()));
     // With it a statement is cancelled.
@@ -199,7 +199,7 @@ async fn who_finds_no_connection_waits_so_long() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_clients_statement_is_cancelled() {
     let plain = connect(&herd().primary("s1").expect("a node").dsn()).await;
-    let mut raw = raw_client().await;
+    let mut raw = raw_client(session_proxy().port()).await;
     let own = raw.pid();
     ask(&mut raw, "BEGIN; CREATE TABLE session_lost ()", SOON).await.expect("begun");
     let running =
@@ -216,7 +216,7 @@ async fn a_lost_clients_statement_is_cancelled() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_with_a_goodbye_behind_it_is_run() {
     let plain = connect(&herd().primary("s1").expect("a node").dsn()).await;
-    let mut raw = raw_client().await;
+    let mut raw = raw_client(session_proxy().port()).await;
     frontend::write_query(&mut raw.output, b"SELECT pg_sleep(1); CREATE TABLE session_farewell ()");
     frontend::terminate(&mut raw.output);
     raw.send().await.expect("sent");

@@ -22,6 +22,7 @@ keyspaces:
       shape_rows: [id]
       psql_rows: [id]
       same_rows: [id]
+      same_prepared: [id]
       bench_accounts: [aid]
       hostile_rows: [id]
       vanish_rows: [id]
