@@ -197,6 +197,7 @@ impl Session {
         let Some(held) = &mut self.held else { return Ok(()) };
         match what {
             What::Query => {
+                self.state.statements.drop_unnamed();
                 held.backend.unnamed = None;
                 forward(&mut self.client.input, len, &mut held.backend.output);
             }

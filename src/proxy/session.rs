@@ -312,6 +312,7 @@ impl Session {
         if self.skipping {
             return Ok(());
         }
+        self.state.statements.drop_unnamed();
         let answered = self.query(text).await;
         self.answered(answered).await
     }

@@ -182,6 +182,13 @@ impl ClientStatements {
         Before { name, statement: before }
     }
 
+    /// A Query takes the unnamed statement's place.
+    pub fn drop_unnamed(&mut self) {
+        if let Some(statement) = self.unnamed.take() {
+            self.bytes -= statement.size();
+        }
+    }
+
     /// Takes a change back; of several the last one first.
     pub fn take_back(&mut self, before: Before) {
         self.put(before.name, before.statement);

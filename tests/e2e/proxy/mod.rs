@@ -6,6 +6,7 @@ mod crowd;
 mod dead_shard;
 mod drivers;
 mod encodings;
+mod frames;
 mod function_call;
 mod hostile;
 mod live;
