@@ -8,6 +8,7 @@ use bytes::BytesMut;
 use pgherd::wire::frontend;
 
 use super::common::herd;
+use crate::support::TestHerd;
 
 /// How long a server may take to notice on a busy machine.
 const SOON: Duration = Duration::from_secs(30);
@@ -21,14 +22,18 @@ pub fn query(stream: &mut TcpStream, text: &str) {
 
 /// What runs or is open on a shard's server of the statements marked with this word.
 pub fn left(word: &str) -> usize {
+    left_at(herd(), word)
+}
+
+/// As `left`, on the servers of another herd.
+pub fn left_at(herd: &TestHerd, word: &str) -> usize {
     let count = format!(
         "SELECT count(*) FROM pg_stat_activity WHERE state <> 'idle' AND query LIKE '%{word}%' \
          AND pid <> pg_backend_pid()"
     );
-    ["s1", "s2", "s3"]
+    herd.nodes()
         .iter()
-        .map(|shard| {
-            let node = herd().primary(shard).expect("a primary");
+        .map(|node| {
             let rows = node.query(&count, SOON).expect("asked");
             rows[0][0].as_deref().expect("a number").parse::<usize>().expect("a number")
         })
@@ -36,8 +41,13 @@ pub fn left(word: &str) -> usize {
 }
 
 pub fn until_nothing_is_left(word: &str) {
+    until_nothing_is_left_at(herd(), word);
+}
+
+/// As `until_nothing_is_left`, on the servers of another herd.
+pub fn until_nothing_is_left_at(herd: &TestHerd, word: &str) {
     let end = Instant::now() + SOON;
-    while left(word) > 0 {
+    while left_at(herd, word) > 0 {
         assert!(Instant::now() < end, "still there: {word}");
         std::thread::sleep(Duration::from_millis(50));
     }
