@@ -125,7 +125,9 @@ impl Session {
             let Action::Prepare { name } = part.action() else { continue };
             let written = part.text(text);
             self.bound_statements(written.len())?;
-            let Some(body) = sql::prepared_body(written, self.reading().options) else { continue };
+            let reading = self.reading();
+            let readable = reading.readable(written);
+            let Some(body) = sql::prepared_body(&readable, reading.options) else { continue };
             let body = written.get(body..).unwrap_or_default();
             learn.push(Learning {
                 name: Bytes::copy_from_slice(name.as_bytes()),
@@ -213,10 +215,11 @@ impl Session {
             return Ok((Route::Any, None));
         };
         let reading = self.reading();
-        let scanned = sql::scan(&statement.text, reading.options).map_err(Refusal::from)?;
+        let readable = &*reading.readable(&statement.text);
+        let scanned = sql::scan(readable, reading.options).map_err(Refusal::from)?;
         let Some(scanned) = scanned.first() else { return Ok((Route::Any, None)) };
         let context = reading.context();
-        let plan = self.db.plans.get_or_plan(&statement.text, scanned, &router, &context)?;
+        let plan = self.db.plans.get_or_plan(readable, scanned, &router, &context)?;
         let given = part.literals();
         let values: Vec<_> = (arguments.iter().enumerate())
             .map(|(i, a)| Value::of(a, given, text, statement.parameter_type(i)))

@@ -225,6 +225,7 @@ impl Session {
             return None;
         }
         let reading = self.reading();
+        let text = &*reading.readable(text);
         let scanned = sql::scan_single(text, reading.options).ok()??;
         self.part(text, scanned, &self.db.router(), &reading).ok()
     }
