@@ -2,6 +2,7 @@
 
 mod pins;
 mod prepare;
+mod same;
 mod session;
 
 use std::future::poll_fn;

@@ -120,7 +120,7 @@ const SESSIONS: &[&[&str]] = &[
     ],
 ];
 
-async fn outcome(client: &Client, statement: &str) -> String {
+pub async fn outcome(client: &Client, statement: &str) -> String {
     if let Some(statement) = statement.strip_prefix('/') {
         return match client.query(statement, &[]).await {
             Ok(rows) => format!("{} rows of {}", rows.len(), rows.first().map_or(0, |r| r.len())),
