@@ -226,10 +226,11 @@ async fn idle_clients_cost_little_and_harm_nobody() {
 
     drop(all);
     let probe = Probe::start(port, &login, "SELECT 1");
-    let limit = Duration::from_secs(2 + clients as u64 / 500);
-    let left = memory_below(&proxy, empty + (full - empty) / 4, limit).await;
+    let bound = empty + full.saturating_sub(empty) / 2 + (4 << 20);
+    let left = memory_below(&proxy, bound, Duration::from_secs(30)).await;
     probe.end("probe when they have left").await;
     println!("  {} kB in use with them, {} kB when they have left", full / 1024, left / 1024);
+    assert!(left < bound, "{left} bytes stay, {bound} are allowed");
     let all = each_says(crowd(port, &login, clients).await, shared_statement).await;
     let again = memory(&proxy);
     println!("  {} kB in use with another crowd", again / 1024);

@@ -38,7 +38,7 @@ const SOON: Duration = Duration::from_secs(30);
 /// By how much the proxy may grow after its first rounds.
 const ROOM: usize = 48 << 20;
 /// Few connections, so that all pass from hand to hand.
-const SETTINGS: &str = "\n[pool]\nsize = 6\n\n[limits]\nstartup_timeout = \"2s\"\n";
+const SETTINGS: &str = "\n[pool]\nsize = 6\n\n[limits]\nstartup_timeout = \"20s\"\n";
 
 fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
