@@ -450,6 +450,20 @@ mod tests {
     }
 
     #[test]
+    fn the_connections_that_pools_may_take_have_bounds() {
+        let mut settings = settings();
+        let needed = |settings: &Settings| connections_needed(settings, &settings.databases[0]);
+        assert_eq!(needed(&settings), 50 + 7 + OWN_CONNECTIONS);
+        settings.pool.reserve_size = 5;
+        settings.databases[0].users[1].pool_reserve_size = Some(1);
+        assert_eq!(needed(&settings), 50 + 5 + 7 + 1 + OWN_CONNECTIONS);
+        settings.pool.node_size = Some(40);
+        assert_eq!(needed(&settings), 40 + OWN_CONNECTIONS);
+        settings.databases[0].node_size = Some(30);
+        assert_eq!(needed(&settings), 30 + OWN_CONNECTIONS);
+    }
+
+    #[test]
     fn what_goes_wrong_later_is_found() {
         // 50 for one user, 7 for the other, 3 of our own: 60 of 63 - 3.
         assert_eq!(found(|[.., other]| other.max_connections = 63), [""; 0]);
