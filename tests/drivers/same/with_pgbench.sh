@@ -8,7 +8,9 @@ ask() { psql -X -A -t -q -v ON_ERROR_STOP=1 -c "$1"; }
 run() { # NAME ARGUMENT…
     name=$1
     shift
-    pgbench -n -c 6 -j 2 -t 30 "$@" > "$dir/out" 2> "$dir/wrong" || { cat "$dir/out" "$dir/wrong" >&2; exit 1; }
+    # A thread for each client: pgbench prepares with its thread waiting, and the others of that
+    # thread, in their transactions, would keep all connections meanwhile.
+    pgbench -n -c 6 -j 6 -t 30 "$@" > "$dir/out" 2> "$dir/wrong" || { cat "$dir/out" "$dir/wrong" >&2; exit 1; }
     grep -E 'transactions actually processed|failed transactions' "$dir/out" | sed "s/^/$name: /"
     ask 'SELECT count(*), sum(delta) = (SELECT sum(abalance) FROM pgbench_accounts),
         sum(delta) = (SELECT sum(bbalance) FROM pgbench_branches) FROM pgbench_history'
