@@ -27,11 +27,6 @@ pub use budget::{Budget, ServerBudgets};
 pub use lent::Lent;
 pub use pause::PoolPause;
 
-/// A connection that was idle for less than this is lent out without asking the kernel whether
-/// it is still open: what tokio already knows of the socket has to do. Under load it is always
-/// less, and the check costs no system call.
-const FRESH: Duration = Duration::from_millis(5);
-
 /// A connection that comes back goes to another pool that waits for room in a [`Budget`] when
 /// somebody there came so much earlier than the first of its own line. Not for less, since
 /// another pool has to log in anew.
@@ -404,20 +399,15 @@ impl Shared {
             && state.pauses == 0
             && let Some(mut idle) = state.take_last(here)
         {
-            if self.may_lend(&mut idle) {
+            // What the runtime knows of it: no system call, and no look at the clock. Who is too
+            // old is closed when it comes back, and by and by.
+            if idle.backend.seems_quiet() {
                 return (Some(idle.backend), dead);
             }
             state.live -= 1;
             dead.push(idle.backend);
         }
         (None, dead)
-    }
-
-    fn may_lend(&self, idle: &mut Idle) -> bool {
-        let now = Instant::now();
-        let fresh = now.duration_since(idle.since) < FRESH;
-        let open = if fresh { idle.backend.seems_quiet() } else { idle.backend.is_quiet() };
-        open && idle.backend.age_at(now) < self.limits.lifetime
     }
 
     fn lend(self: &Arc<Self>, backend: Box<Backend>) -> Lent {

@@ -47,6 +47,9 @@ type WelcomeKey = (Box<str>, Arc<SettingSet>);
 /// What a server says to a session that begins with certain settings.
 #[derive(Debug, Default)]
 pub struct Welcome {
+    /// The settings that the session began with: the same ones for all that begin with equal ones,
+    /// so that a connection mostly has them by one look.
+    pub startup: Arc<SettingSet>,
     pub told: Arc<Told>,
     /// The schemas of `search_path`.
     pub search_path: Arc<[Box<str>]>,
@@ -228,6 +231,7 @@ impl Database {
                 backend.settings = Arc::clone(startup);
                 let path = rows.last().and_then(|row| row.first().cloned().flatten());
                 Ok(Welcome {
+                    startup: Arc::clone(startup),
                     told: Arc::new(backend.parameters().clone()),
                     search_path: split_path(&path.unwrap_or_default()).into(),
                 })

@@ -228,7 +228,7 @@ impl Beginner<'_> {
         backend::backend_key(&mut client.output, cancel.pid(), cancel.secret());
         backend::ready(&mut client.output, TransactionStatus::Idle);
         let state = ClientState {
-            settings: ClientSettings::new(settings),
+            settings: ClientSettings::new(Arc::clone(&welcome.startup)),
             hints: RouteHints::default(),
             statements: ClientStatements::default(),
             told: Arc::clone(&welcome.told),

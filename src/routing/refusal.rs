@@ -241,7 +241,9 @@ impl Refusal {
 
 impl From<SqlError> for Refusal {
     fn from(error: SqlError) -> Refusal {
-        let SqlError { sqlstate, message, hint, position } = error;
-        Refusal { sqlstate, message, detail: None, hint, position }
+        let told = error.told();
+        let detail = None;
+        let (sqlstate, position) = (told.sqlstate, told.position);
+        Refusal { sqlstate, message: told.message, detail, hint: told.hint, position }
     }
 }

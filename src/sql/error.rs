@@ -1,9 +1,17 @@
 //! Why a text is not analysed.
 
+use std::ops::Deref;
+
 /// An error of the lexer or parser, as Postgres would report it.
+///
+/// One word: each token goes by way of a result that holds a token or this.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct SqlError {
+#[error("{}", .0.message)]
+pub struct SqlError(Box<Told>);
+
+/// What an error says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
     /// `42601` for a syntax error, `0A000` for what pgherd can't analyse, `54001` for a
     /// text that is over a bound, `22xxx` for a literal that can't be read.
     pub sqlstate: &'static str,
@@ -16,7 +24,8 @@ pub struct SqlError {
 impl SqlError {
     /// An error at byte `offset` of `text`.
     pub(super) fn at(sqlstate: &'static str, message: String, text: &[u8], offset: usize) -> Self {
-        SqlError { sqlstate, message, hint: None, position: Some(character(text, offset)) }
+        let position = Some(character(text, offset));
+        SqlError(Box::new(Told { sqlstate, message, hint: None, position }))
     }
 
     /// `syntax error at or near "…"`, in Postgres's words.
@@ -41,8 +50,21 @@ impl SqlError {
     }
 
     pub(super) fn with_hint(mut self, hint: &str) -> Self {
-        self.hint = Some(hint.to_string());
+        self.0.hint = Some(hint.to_string());
         self
+    }
+
+    /// What it says, to keep.
+    pub fn told(self) -> Told {
+        *self.0
+    }
+}
+
+impl Deref for SqlError {
+    type Target = Told;
+
+    fn deref(&self) -> &Told {
+        &self.0
     }
 }
 
