@@ -53,7 +53,7 @@ impl Session {
             Err(Stop::Gone(gone)) => return Err(gone),
             Err(Stop::Told) => self.ready(),
             Err(Stop::Failed(failure)) => {
-                self.fail(&failure, true).await?;
+                Box::pin(self.fail(&failure, true)).await?;
                 self.ready();
             }
         }

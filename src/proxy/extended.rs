@@ -44,7 +44,7 @@ impl Session {
     pub(super) async fn gather(&mut self, tag: u8, body: BytesMut) -> Result<(), Gone> {
         self.batch_bytes += body.len() + size_of::<Message>();
         self.batch.push(Message { tag, body: body.freeze() });
-        if self.batch_bytes >= GATHERED { self.flush().await } else { Ok(()) }
+        if self.batch_bytes >= GATHERED { Box::pin(self.flush()).await } else { Ok(()) }
     }
 
     /// Flush: what was gathered runs, and its replies go out.

@@ -118,7 +118,7 @@ impl Session {
             None => {
                 let backend = match self.pools.try_checkout(shard) {
                     Some(backend) => backend,
-                    None => self.checkout(shard).await?,
+                    None => Box::pin(self.checkout(shard)).await?,
                 };
                 Held::new(backend, shard)
             }
@@ -188,7 +188,7 @@ impl Session {
         if settings::is_safe(&applied, wanted) {
             return Ok(());
         }
-        self.converse().await.map(|_| ())
+        Box::pin(self.converse()).await.map(|_| ())
     }
 
     /// Begins the transaction that no server knew of.
@@ -236,15 +236,18 @@ impl Session {
                 if !self.state.named.is_empty() || !self.learning.is_empty() {
                     self.settle_names();
                 }
-                self.heard(ended).await
+                if ended.hidden.is_none() && !ended.synced {
+                    return Ok(ended);
+                }
+                Box::pin(self.heard(ended)).await
             }
             Err(Broken::Client(gone)) => {
-                self.abandon().await;
+                Box::pin(self.abandon()).await;
                 Err(gone.into())
             }
-            Err(Broken::Server(why)) => Err(self.lost(why).await.into()),
+            Err(Broken::Server(why)) => Err(Box::pin(self.lost(why)).await.into()),
             Err(Broken::Torn(why)) => {
-                self.lost(why).await;
+                Box::pin(self.lost(why)).await;
                 Err(Gone::Closed.into())
             }
         }
@@ -294,7 +297,7 @@ impl Session {
         if self.state.redefined && (over || self.held.is_none()) {
             // Before the client hears that it is done.
             self.state.redefined = false;
-            self.db.refresh_schema().await;
+            Box::pin(self.db.refresh_schema()).await;
         }
         if over {
             self.part_with_held().await;

@@ -27,7 +27,7 @@ impl Session {
     /// After a transaction: the connection is kept, or given back.
     pub(super) async fn part_with_held(&mut self) {
         if self.held.as_ref().is_some_and(|held| asks(held.left)) {
-            self.ask_what_is_left().await;
+            Box::pin(self.ask_what_is_left()).await;
         }
         let Some(mut held) = self.held.take() else { return };
         held.backend.settings = std::sync::Arc::clone(self.state.settings.committed());

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::admission::Admission;
+use super::admission::{Admission, Seat};
 use super::cancel::CancelKeys;
 use super::client::{Client, Gone};
 use super::door::Door;
@@ -198,45 +198,50 @@ async fn serve_here(
 }
 
 /// One connection, from its first byte to its end.
-async fn serve_one(mut client: Client, shared: Arc<Shared>) {
+async fn serve_one(client: Client, shared: Arc<Shared>) {
+    // Over when it is over: its room isn't kept for as long as the session lasts.
+    let let_in = Box::pin(let_in(client, &shared)).await;
+    drop(shared);
+    match let_in {
+        Some((Welcomed::Session(session), _seat)) => session.run().await,
+        Some((Welcomed::Tunnel(tunnel), _seat)) => Box::pin(tunnel.run()).await,
+        None => {}
+    }
+}
+
+/// From a connection's first byte to its session; `None` when it isn't to have one.
+async fn let_in(mut client: Client, shared: &Shared) -> Option<(Welcomed, Option<Seat>)> {
     let limit = shared.limits.startup_timeout;
     let mut stopping = shared.stopping.clone();
     let stopped = async { stopping.wait_for(|s| *s != Stopping::No).await.is_ok() };
     let began = tokio::select! {
-        began = timeout(limit, begin(&mut client, &shared)) => Some(began),
+        began = timeout(limit, begin(&mut client, shared)) => Some(began),
         _ = stopped => None,
     };
-    let Some(began) = began else {
-        shutting_down().write(&mut client.output);
-        return farewell(client).await;
-    };
     match began {
-        Err(_) => {
-            let failure = Failure::new("08006", "timed out before it was known who connects")
+        None => shutting_down().write(&mut client.output),
+        Some(Err(_)) => {
+            Failure::new("08006", "timed out before it was known who connects")
                 .with_hint("The bound is limits.startup_timeout.")
-                .and_fatal();
-            failure.write(&mut client.output);
-            farewell(client).await;
+                .and_fatal()
+                .write(&mut client.output);
         }
-        Ok(Err(gone)) => {
+        Some(Ok(Err(gone))) => {
             not_let_in(client.peer(), &gone);
             tell(&gone, &mut client.output);
-            farewell(client).await;
         }
-        Ok(Ok(Began::Cancel(request))) => {
-            shared.cancel.cancel(&request, limit).await;
-            farewell(client).await;
-        }
-        Ok(Ok(Began::Session(let_in, _seat))) => match welcome(client, &shared, let_in).await {
-            Ok(Welcomed::Session(session)) => session.run().await,
-            Ok(Welcomed::Tunnel(tunnel)) => tunnel.run().await,
-            Err((mut client, gone)) => {
+        Some(Ok(Ok(Began::Cancel(request)))) => shared.cancel.cancel(&request, limit).await,
+        Some(Ok(Ok(Began::Session(let_in, seat)))) => match welcome(client, shared, let_in).await {
+            Ok(welcomed) => return Some((welcomed, seat)),
+            Err((back, gone)) => {
+                client = back;
                 not_let_in(client.peer(), &gone);
                 tell(&gone, &mut client.output);
-                farewell(client).await;
             }
         },
     }
+    farewell(client).await;
+    None
 }
 
 fn not_let_in(peer: Peer, gone: &Gone) {

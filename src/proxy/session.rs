@@ -198,15 +198,17 @@ impl Session {
     /// Serves the client until it or the proxy ends the session.
     pub async fn run(mut self) {
         let end = self.serve().await;
-        self.let_go().await;
+        Box::pin(self.let_go()).await;
         if let Err(gone) = end {
             let peer = self.client.peer();
             tracing::debug!(user = %self.user, %peer, ?gone, "a session ended");
             tell(&gone, &mut self.client.output);
         }
-        self.client.close().await;
+        Box::pin(self.client.close()).await;
     }
 
+    /// What a client does seldom, and what takes it the long way, has a future of its own on the
+    /// heap while it lasts: all clients that wait would have room for it otherwise.
     async fn serve(&mut self) -> Result<(), Gone> {
         loop {
             if self.client.output.len() >= COALESCED {
@@ -224,13 +226,13 @@ impl Session {
                 continue;
             }
             match tag {
-                tag::QUERY => self.simple(frontend::query(&body)?).await?,
+                tag::QUERY => Box::pin(self.simple(frontend::query(&body)?)).await?,
                 tag::PARSE | tag::BIND | tag::DESCRIBE | tag::EXECUTE | tag::CLOSE => {
                     self.gather(tag, body).await?;
                 }
-                tag::FLUSH => self.flush().await?,
-                tag::SYNC => self.sync().await?,
-                tag::FUNCTION_CALL => self.function_call(&body).await?,
+                tag::FLUSH => Box::pin(self.flush()).await?,
+                tag::SYNC => Box::pin(self.sync()).await?,
+                tag::FUNCTION_CALL => Box::pin(self.function_call(&body)).await?,
                 // As in Postgres: the rest of a COPY that has failed already.
                 tag::COPY_DATA | tag::COPY_DONE | tag::COPY_FAIL => {}
                 tag::TERMINATE => return Ok(()),
