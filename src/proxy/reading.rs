@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use super::control::PATH_SEPARATOR;
@@ -96,10 +96,9 @@ impl Session {
             None => Mask::Nothing,
         };
         let path = self.search_path();
-        let mut hasher = self.db.hasher.build_hasher();
         // The same bytes say one thing in each encoding.
-        (&path, options, encoding).hash(&mut hasher);
-        Reading { options, utf8, mask, path, version: hasher.finish() }
+        let version = self.db.hasher.hash_one((&path, options, encoding));
+        Reading { options, utf8, mask, path, version }
     }
 
     fn search_path(&self) -> Vec<Box<str>> {

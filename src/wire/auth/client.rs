@@ -19,9 +19,15 @@ pub struct Login {
     /// `None`: what clients have shown, or else only a server that asks for nothing lets us in.
     pub password: Option<Box<str>>,
     shown: ShownSlot,
-    /// Of the last login by SCRAM, and of which password. A shard's nodes share one salt, so its next connection finds
+    /// Of the last login by SCRAM. A shard's nodes share one salt, so its next connection finds
     /// the right ones here and saves some milliseconds of derivation.
-    kept: Arc<Mutex<Option<(Box<str>, Keys)>>>,
+    kept: Arc<Mutex<Option<Kept>>>,
+}
+
+/// Keys, and the password that they were made of.
+struct Kept {
+    password: Box<str>,
+    keys: Keys,
 }
 
 impl fmt::Debug for Login {
@@ -203,15 +209,15 @@ impl<'l> Exchange<'l> {
             }
             Some(Shown::Md5(_)) | None => return Err(self.unknown()),
         };
-        let kept = self.login.kept.lock().clone();
-        if let Some((of, keys)) = kept
-            && of == *password
-            && keys.fit(salt, iterations)
+        if let Some(kept) = &*self.login.kept.lock()
+            && kept.password == *password
+            && kept.keys.fit(salt, iterations)
         {
-            return Ok(keys);
+            return Ok(kept.keys.clone());
         }
         let keys = Keys::derive(password.as_bytes(), salt, iterations);
-        *self.login.kept.lock() = Some((password.clone(), keys.clone()));
+        let kept = Kept { password: password.clone(), keys: keys.clone() };
+        *self.login.kept.lock() = Some(kept);
         Ok(keys)
     }
 
