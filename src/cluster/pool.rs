@@ -256,7 +256,7 @@ impl Pool {
         let mut state = self.shared.state.lock();
         let (taken, dead) = self.shared.take_idle(&mut state);
         drop(state);
-        self.shared.end(dead.into_iter());
+        self.shared.end(dead.into_iter().map(|idle| idle.backend));
         let mut lent = self.shared.lend(taken?);
         lent.settle_here();
         Some(lent)
@@ -367,7 +367,7 @@ impl Shared {
         let (taken, dead) = self.take_idle(&mut state);
         if let Some(backend) = taken {
             drop(state);
-            self.end(dead.into_iter());
+            self.end(dead.into_iter().map(|idle| idle.backend));
             return Ok(Taken::Lent(self.lend(backend)));
         }
         let (sender, hand) = oneshot::channel();
@@ -376,7 +376,7 @@ impl Shared {
         let since = Instant::now();
         state.line.push_back(Waiter { ticket, since, hand: sender });
         drop(state);
-        self.end(dead.into_iter());
+        self.end(dead.into_iter().map(|idle| idle.backend));
         self.connect_if_useful(self.state.lock());
         Ok(Taken::Place(Place { pool: self.clone(), ticket, since, hand }))
     }
@@ -391,7 +391,7 @@ impl Shared {
     }
 
     /// An idle connection that may be lent, if there is one, and those that were found dead.
-    fn take_idle(&self, state: &mut State) -> (Option<Box<Backend>>, Vec<Box<Backend>>) {
+    fn take_idle(&self, state: &mut State) -> (Option<Box<Backend>>, Vec<Idle>) {
         let mut dead = Vec::new();
         let here = Handle::current().id();
         // Nobody passes those who wait; while somebody does, nothing is idle anyway.
@@ -405,7 +405,7 @@ impl Shared {
                 return (Some(idle.backend), dead);
             }
             state.live -= 1;
-            dead.push(idle.backend);
+            dead.push(idle);
         }
         (None, dead)
     }

@@ -88,6 +88,8 @@ pub struct Session {
     pub(super) times: Times,
     /// Set only where one of `times` is a bound.
     pub(super) alarm: Alarm,
+    /// When the client was waited for first since its last message; a part of one is no message.
+    silent_since: Option<Instant>,
 }
 
 /// Hears of the proxy's stopping. The task is entered once among those that are woken, and not
@@ -170,6 +172,7 @@ impl Session {
         Session {
             times: db.times(&user),
             alarm: Alarm::default(),
+            silent_since: None,
             last_shard: db.home(),
             db,
             user,
@@ -215,6 +218,7 @@ impl Session {
                 self.send().await?;
             }
             if self.express().await? {
+                self.silent_since = None;
                 continue;
             }
             let Some((tag, body)) = self.client.take_message()? else {
@@ -222,6 +226,7 @@ impl Session {
                 self.wait().await?;
                 continue;
             };
+            self.silent_since = None;
             if self.skipping && !matches!(tag, tag::SYNC | tag::TERMINATE) {
                 continue;
             }
@@ -257,15 +262,19 @@ impl Session {
         }
     }
 
-    /// Until when the client may say nothing from now on, where that has a bound.
-    fn silence(&self) -> Option<(Instant, Silence)> {
+    /// Until when the client may go on saying nothing, where that has a bound.
+    fn silence(&mut self) -> Option<(Instant, Silence)> {
         let over = if self.held.is_some() || self.state.status != TransactionStatus::Idle {
             Silence::InTransaction(self.times.in_transaction)
         } else {
             Silence::Idle(self.times.idle)
         };
         let (Silence::InTransaction(limit) | Silence::Idle(limit)) = over;
-        (!limit.is_zero()).then(|| (Instant::now() + limit, over))
+        if limit.is_zero() {
+            return None;
+        }
+        let since = *self.silent_since.get_or_insert_with(Instant::now);
+        Some((since + limit, over))
     }
 
     /// Waits for the client to say something, or for the proxy to stop.

@@ -108,6 +108,18 @@ fn a_transaction_left_open_is_closed_and_its_connection_given_to_others() {
     unsynced.write_all(&out).expect("sent");
     assert!(rest(&mut unsynced).contains("25P03"));
     until_nothing_is_left("idle_");
+    // Who never comes to the end of a message has said nothing.
+    let mut slow = logged_in_to(proxy.port());
+    query(&mut slow, "BEGIN; /* pgherd: shard=s1 */ SELECT 'idle_trickle'");
+    let mut trickle = slow.try_clone().expect("a socket");
+    std::thread::spawn(move || {
+        let _ = trickle.write_all(b"Q\0\0\x10\0");
+        while trickle.write_all(b"x").is_ok() {
+            std::thread::sleep(Duration::from_millis(300));
+        }
+    });
+    assert!(rest(&mut slow).contains("25P03"));
+    until_nothing_is_left("idle_trickle");
     // Outside a transaction one may be silent.
     let mut idle = logged_in_to(proxy.port());
     std::thread::sleep(Duration::from_secs(3));
