@@ -75,6 +75,11 @@ impl Session {
                     "Send each statement by itself, or have pool_mode = \"transaction\".",
                 ));
             }
+            Action::Transaction(
+                Transaction::PrepareTransaction
+                | Transaction::CommitPrepared
+                | Transaction::RollbackPrepared,
+            ) if self.db.is_one_shard() => return Ok(Where::Anywhere),
             Action::Transaction(t) => {
                 if let Transaction::Savepoint(name) = t {
                     self.bound_state(name.len())?;
@@ -83,7 +88,7 @@ impl Session {
                 return Ok(self.refined(t, place));
             }
             Action::Set(set) => {
-                check_set(set, part, text)?;
+                check_set(set, part, text, self.db.is_one_shard())?;
                 if set.value != SetValue::Default {
                     self.bound_state(part.text(text).len())?;
                 }
@@ -461,7 +466,7 @@ fn place_transaction(
 pub fn effect_of(part: &Part, text: &[u8]) -> Effect {
     match part.action() {
         Action::Transaction(t) => match t {
-            Transaction::Commit { .. } => Effect::Commit,
+            Transaction::Commit { .. } | Transaction::PrepareTransaction => Effect::Commit,
             Transaction::Rollback { .. } => Effect::Rollback,
             Transaction::Savepoint(name) => Effect::Savepoint(name.clone()),
             Transaction::Release(name) => Effect::Release(name.clone()),
@@ -535,10 +540,14 @@ fn characteristics(text: &[u8]) -> Vec<(Box<str>, Setting)> {
 }
 
 /// Settings that pgherd must understand, or that no connection can be given back without.
-fn check_set(set: &sql::Set, part: &Part, text: &[u8]) -> Result<(), Failure> {
+fn check_set(set: &sql::Set, part: &Part, text: &[u8], one_shard: bool) -> Result<(), Failure> {
     let name = &*set.name;
     let reset = set.value == SetValue::Default;
     if reset {
+        return Ok(());
+    }
+    // There nothing is routed by it, and the connection is kept where it can't be followed.
+    if one_shard && name != "session characteristics" {
         return Ok(());
     }
     let refused = |hint: &str| {

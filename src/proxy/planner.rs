@@ -67,6 +67,9 @@ impl Part {
         if matches!(known.plan.action, Action::Ddl { .. }) && names_pg_temp(self.text(text)) {
             return Leaves::TEMPORARY.and(Leaves::MAY_END);
         }
+        if let Action::Set(set) = &known.plan.action {
+            return left_by_set(set);
+        }
         if known.plan.sets.is_some() && effect_of_call(self, text, &[]).is_err() {
             return leaves.and(Leaves::SETTING);
         }
@@ -122,7 +125,10 @@ impl Part {
     /// COMMIT or ROLLBACK.
     pub fn ends_transaction(&self) -> bool {
         use sql::Transaction as T;
-        matches!(self.action(), Action::Transaction(T::Commit { .. } | T::Rollback { .. }))
+        matches!(
+            self.action(),
+            Action::Transaction(T::Commit { .. } | T::Rollback { .. } | T::PrepareTransaction)
+        )
     }
 
     /// ROLLBACK or the like: what is answered in a failed transaction.
@@ -130,7 +136,9 @@ impl Part {
         use sql::Transaction as T;
         matches!(
             self.action(),
-            Action::Transaction(T::Commit { .. } | T::Rollback { .. } | T::RollbackTo(_))
+            Action::Transaction(
+                T::Commit { .. } | T::Rollback { .. } | T::RollbackTo(_) | T::PrepareTransaction
+            )
         )
     }
 
@@ -387,6 +395,17 @@ impl super::database::Database {
             Ok(Route::One(shard)) => Some(shard),
             _ => None,
         }
+    }
+}
+
+/// What SET leaves that no other SET would bring about.
+fn left_by_set(set: &sql::Set) -> Leaves {
+    match (&*set.name, &set.value) {
+        (_, SetValue::Default) => Leaves::NOTHING,
+        ("seed", _) => Leaves::RANDOM,
+        ("timezone" | "session characteristics", SetValue::Opaque) => Leaves::NOTHING,
+        (_, SetValue::Opaque) => Leaves::SETTING,
+        _ => Leaves::NOTHING,
     }
 }
 

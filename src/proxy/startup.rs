@@ -340,7 +340,7 @@ fn insert(
     if name == "client_encoding" && !one_shard && Hiding::of(value).is_some() {
         return Err(hiding_encoding());
     }
-    if name == "transform_null_equals" && !is_off(value) {
+    if name == "transform_null_equals" && !one_shard && !is_off(value) {
         return Err(Failure::unsupported(format!("{name} {value} is not supported"), IS_NULL_HINT));
     }
     if name.starts_with("pgherd.") {

@@ -54,7 +54,7 @@ impl ClientState {
         match effect {
             Effect::Nothing => {}
             // COMMIT of a failed transaction is answered by ROLLBACK.
-            Effect::Commit if tag == b"COMMIT" => self.commit(),
+            Effect::Commit if matches!(tag, b"COMMIT" | b"PREPARE TRANSACTION") => self.commit(),
             Effect::Commit | Effect::Rollback => self.rollback(),
             Effect::Savepoint(name) => self.savepoint(name),
             Effect::Release(name) => self.release(name),

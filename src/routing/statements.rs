@@ -33,7 +33,9 @@ pub(super) fn plan<'a>(analysis: Analysis<'a>, statement: &'a Statement) -> Resu
             let action = Action::Explain { analyze: explain.analyze, format: explain.format };
             Ok(Plan { action, writes: inner.writes && explain.analyze, ..inner })
         }
-        Statement::Transaction(transaction) => transaction_plan(transaction),
+        Statement::Transaction(transaction) => {
+            transaction_plan(transaction, analysis.router.shards.len() == 1)
+        }
         Statement::Set(set) => Ok(Plan { exact_text: true, ..Plan::of(Action::Set(set.clone())) }),
         Statement::Show(name) => Ok(Plan::of(Action::Show(name.clone()))),
         Statement::Discard(what) => {
@@ -110,8 +112,11 @@ fn refused(refusal: Refusal) -> Plan {
     Plan { writes: true, refusals: vec![refusal], ..Plan::of(Action::Run) }
 }
 
-fn transaction_plan(transaction: &Transaction) -> Result<Plan, Refusal> {
+fn transaction_plan(transaction: &Transaction, one_shard: bool) -> Result<Plan, Refusal> {
     match transaction {
+        _ if one_shard && is_two_phase(transaction) => {
+            Ok(Plan::of(Action::Transaction(transaction.clone())))
+        }
         Transaction::PrepareTransaction => Err(Refusal::two_phase("PREPARE TRANSACTION")),
         Transaction::CommitPrepared => Err(Refusal::two_phase("COMMIT PREPARED")),
         Transaction::RollbackPrepared => Err(Refusal::two_phase("ROLLBACK PREPARED")),
@@ -121,6 +126,11 @@ fn transaction_plan(transaction: &Transaction) -> Result<Plan, Refusal> {
             Ok(Plan { leaves, ..Plan::of(Action::Transaction(other.clone())) })
         }
     }
+}
+
+fn is_two_phase(transaction: &Transaction) -> bool {
+    use Transaction as T;
+    matches!(transaction, T::PrepareTransaction | T::CommitPrepared | T::RollbackPrepared)
 }
 
 /// Maintenance concerns the tables of every shard, and is the same on each.

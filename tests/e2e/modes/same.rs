@@ -76,6 +76,12 @@ const STATEMENTS: &[&str] = &[
     "EXECUTE p; DEALLOCATE p",
     "SELECT 1; SELECT 1 / 0; SELECT 2",
     "LOAD 'plpgsql'",
+    "PREPARE TRANSACTION 'same'",
+    "COMMIT PREPARED 'same'",
+    "ROLLBACK PREPARED 'same'",
+    "SET transform_null_equals = on",
+    "SELECT NULL = NULL",
+    "SET seed = 0.5",
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,6 +115,11 @@ async fn sessions_on_one_shard_are_those_of_one_postgres() {
             let expected = outcome(&plain, &sent).await;
             said.push(format!("{sent} -> {got}"));
             assert_eq!(got, expected, "seed {seed} after\n{}", said.join("\n"));
+        }
+        for client in [&ours, &plain] {
+            client.batch_execute("ROLLBACK; RESET SESSION AUTHORIZATION").await.expect("ended");
+            // There may be none.
+            let _ = client.batch_execute("ROLLBACK PREPARED 'same'").await;
         }
     }
 }
