@@ -8,6 +8,7 @@ mod frames;
 mod messages;
 mod pieces;
 mod plan;
+mod proxy_header;
 mod replies;
 mod scan;
 mod startup;
@@ -26,6 +27,7 @@ pub const ALL: &[Target] = &[
     ("frames", frames::run),
     ("messages", messages::run),
     ("plan", plan::run),
+    ("proxy_header", proxy_header::run),
     ("replies", replies::run),
     ("scan", scan::run),
     ("startup", startup::run),
