@@ -246,7 +246,7 @@ impl Honest {
 /// A question whose answer is known.
 async fn ask(peer: &mut Peer, token: u32) -> io::Result<()> {
     let (mut out, text) = (BytesMut::new(), format!("token {token}"));
-    let simple = token % 2 == 0;
+    let simple = token.is_multiple_of(2);
     if simple {
         frontend::write_query(&mut out, format!("SELECT '{text}'").as_bytes());
     } else {
