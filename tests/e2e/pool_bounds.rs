@@ -222,7 +222,7 @@ async fn never_more_than_allowed_and_nobody_is_forgotten() {
         });
     }
     let mut most = 0;
-    while clients.len() > 0 {
+    while !clients.is_empty() {
         let taken = |cluster: &Cluster| cluster.budgets().iter().map(|r| (r.size, r.taken)).max();
         assert!(taken(&other).is_some_and(|(size, taken)| taken <= size));
         most = most.max(on_server("bounds_load"));

@@ -36,7 +36,7 @@ async fn a_user_has_so_many_clients() {
     let proxy = herd().proxy_with(|settings| settings + "\n[limits]\nclients_per_user = 2\n");
     let first = connect(&proxy.dsn("app")).await;
     let _second = connect(&proxy.dsn("app")).await;
-    let error = try_connect(&proxy).await.err().expect("one too many");
+    let error = try_connect(&proxy).await.expect_err("one too many");
     assert_eq!(code(&error), "53300");
     let told = error.as_db_error().expect("told");
     assert_eq!(told.message(), "too many connections for role \"pgherd\"");
@@ -58,7 +58,7 @@ async fn a_user_has_so_many_clients() {
         settings + "\n[limits]\nclients_per_user = 2\n"
     });
     let _only = connect(&own.dsn("app")).await;
-    let error = try_connect(&own).await.err().expect("one too many");
+    let error = try_connect(&own).await.expect_err("one too many");
     assert_eq!(error.as_db_error().expect("told").hint(), Some("clients of this user is 1."));
 }
 
