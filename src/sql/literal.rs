@@ -41,20 +41,24 @@ pub struct Literal {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Literals {
     literals: Vec<Literal>,
-    /// End of each slot's run in `literals`.
+    slots: u32,
+    /// End of each slot's run in `literals`; empty while each slot is one literal.
     ends: Vec<u32>,
 }
 
 impl Literals {
     /// The number of slots.
     pub fn slots(&self) -> usize {
-        self.ends.len()
+        self.slots as usize
     }
 
     /// The literals of a slot: one, or as many as a folded list has. None for a slot that
     /// isn't there.
     pub fn slot(&self, slot: LiteralSlot) -> &[Literal] {
         let slot = slot as usize;
+        if self.ends.is_empty() {
+            return self.literals.get(slot..slot + 1).unwrap_or(&[]);
+        }
         let start = match slot.checked_sub(1) {
             Some(before) => self.ends.get(before).copied().unwrap_or(0),
             None => 0,
@@ -76,8 +80,15 @@ impl Literals {
 
     /// Ends a slot: what was pushed since the last one is its run.
     pub(super) fn close_slot(&mut self) -> LiteralSlot {
-        self.ends.push(self.literals.len() as u32);
-        (self.ends.len() - 1) as LiteralSlot
+        let end = self.literals.len() as u32;
+        if !self.ends.is_empty() || end != self.slots + 1 {
+            if self.ends.is_empty() {
+                self.ends.extend(1..=self.slots);
+            }
+            self.ends.push(end);
+        }
+        self.slots += 1;
+        (self.slots - 1) as LiteralSlot
     }
 
     pub(super) fn len(&self) -> usize {
