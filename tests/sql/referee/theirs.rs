@@ -182,7 +182,10 @@ impl Theirs<'_> {
             "RangeVar" | "relation" | "rel" if value["relname"].is_string() => {
                 let schema = text(&value["schemaname"]);
                 let name = quote(text(&value["relname"]));
+                // What INTO TEMP makes lies in the session's own schema; elsewhere Postgres's tree
+                // has no such mark on a relation of these statements.
                 facts.tables.push(match schema {
+                    "" if value["relpersistence"] == "t" => format!("pg_temp.{name}"),
                     "" => name,
                     schema => format!("{}.{name}", quote(schema)),
                 });
