@@ -2,7 +2,8 @@
 //! dropped, doubled and swapped, cut and closed anywhere. Meanwhile honest clients check each
 //! answer, and between the rounds nothing may be left behind.
 //!
-//! `PGHERD_LIVE_SECONDS` (6) says for how long, `PGHERD_LIVE_SEED` repeats a run's choices.
+//! `PGHERD_LIVE_SECONDS` (6) says for how long, `PGHERD_LIVE_SEED` (1) chooses what is
+//! said.
 
 mod capture;
 mod mutate;
@@ -57,7 +58,7 @@ struct Field {
 #[tokio::test(flavor = "multi_thread")]
 async fn mutated_sessions_harm_nobody() {
     let seconds = setting("PGHERD_LIVE_SECONDS").unwrap_or(6);
-    let seed = setting("PGHERD_LIVE_SEED").unwrap_or_else(rand::random);
+    let seed = setting("PGHERD_LIVE_SEED").unwrap_or(1);
     println!("PGHERD_LIVE_SEED={seed}, {seconds} s");
     let half = Duration::from_secs(seconds) / 2;
     for want in [Want::sharded(2, 0, RULES), Want::unsharded(0)] {
