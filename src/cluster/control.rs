@@ -12,11 +12,27 @@ use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream}
 use tokio_postgres::{Client, Config, Connection, Error, Socket};
 use tokio_rustls::client;
 
+use super::backend::Target;
 use crate::config::tls::{ServerTls, SslMode};
 use crate::wire::tls;
 
 /// What drives a client's connection; it ends with the client.
 pub(super) type Driver = Connection<Socket, Secured>;
+
+/// To where and as whom a target says, under a name that the server's administrator will read.
+pub(super) fn config_of(target: &Target, application: &str) -> Config {
+    let mut config = Config::new();
+    config
+        .host(&*target.address.host)
+        .port(target.address.port)
+        .dbname(&*target.database)
+        .user(&*target.login.user)
+        .application_name(application);
+    if let Some(password) = &target.login.password {
+        config.password(password.as_bytes());
+    }
+    config
+}
 
 /// Connects as `config` says, with TLS as `tls` says.
 pub(super) async fn connect(

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Config, Statement};
+use tokio_postgres::{Client, Statement};
 
 use super::backend::Target;
 use super::control;
@@ -222,16 +222,7 @@ impl Roles {
         // A replica knows the roles, too.
         let node = self.shard.primary().unwrap_or(0);
         let target = self.targets.get(node).ok_or("the shard has no such node")?;
-        let mut config = Config::new();
-        config
-            .host(&*target.address.host)
-            .port(target.address.port)
-            .dbname(&*target.database)
-            .user(&*target.login.user)
-            .application_name("pgherd auth");
-        if let Some(password) = &target.login.password {
-            config.password(password.as_bytes());
-        }
+        let mut config = control::config_of(target, "pgherd auth");
         let connected = control::connect(&mut config, &target.tls).await;
         let (client, connection) = connected.map_err(describe)?;
         // It ends with the client.

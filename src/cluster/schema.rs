@@ -187,18 +187,9 @@ pub(super) fn describe(e: tokio_postgres::Error) -> String {
 }
 
 fn config(target: &Target) -> Config {
-    let mut config = Config::new();
-    config
-        .host(&*target.address.host)
-        .port(target.address.port)
-        .dbname(&*target.database)
-        .user(&*target.login.user)
-        .application_name("pgherd schema")
-        // Names in our questions mean the system's, whatever the user's own search path.
-        .options("-c search_path=pg_catalog -c default_transaction_read_only=on");
-    if let Some(password) = &target.login.password {
-        config.password(password.as_bytes());
-    }
+    let mut config = control::config_of(target, "pgherd schema");
+    // Names in our questions mean the system's, whatever the user's own search path.
+    config.options("-c search_path=pg_catalog -c default_transaction_read_only=on");
     config
 }
 

@@ -14,6 +14,9 @@ use tokio::task::JoinSet;
 use crate::cluster::CancelToken;
 use crate::wire::startup::{CancelRequest, Version};
 
+/// How long a request to cancel may take that pgherd itself makes, and then the server to obey.
+pub const CANCEL_LIMIT: Duration = Duration::from_secs(5);
+
 /// The clients of one proxy by the process id that they were told.
 #[derive(Debug, Default)]
 pub struct CancelKeys {

@@ -22,6 +22,10 @@ use crate::wire::{ProtocolError, frontend, tls};
 
 /// Room for one read from a client.
 const READ_ROOM: usize = 8 * 1024;
+/// Bytes on their way to one side above which nothing more is read from the other.
+pub const HIGH_WATER: usize = 64 * 1024;
+/// Bytes that a client may send ahead while its statement runs, or waits for a connection.
+pub const READ_AHEAD: usize = 64 * 1024;
 /// How long a client may take to hear why its connection ends, and to end it, too.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// A client that has said nothing for so long has said what it was about to say.

@@ -9,7 +9,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 
 use super::client::Gone;
 use super::held::Held;
@@ -20,7 +20,7 @@ use super::state::Note;
 use super::statements::{Reliance, Statement};
 use crate::routing::{Route, ShardId};
 use crate::wire::backend::TransactionStatus;
-use crate::wire::frame::{HEADER_LEN, Header};
+use crate::wire::frame::{HEADER_LEN, Header, move_front};
 use crate::wire::frontend::{self, Bind, Execute, Parse, Target as Named, tag};
 
 /// What goes the short way.
@@ -199,13 +199,13 @@ impl Session {
             What::Query => {
                 self.state.statements.drop_unnamed();
                 held.backend.unnamed = None;
-                forward(&mut self.client.input, len, &mut held.backend.output);
+                move_front(&mut self.client.input, len, &mut held.backend.output);
             }
             What::Unnamed(statement) => {
                 held.backend.unnamed = Some(statement.number);
                 note.unnamed = true;
                 note.before = Some(self.state.statements.put(Bytes::new(), Some(statement)));
-                forward(&mut self.client.input, len, &mut held.backend.output);
+                move_front(&mut self.client.input, len, &mut held.backend.output);
             }
             What::Prepared { statement, unnamed, bind } => {
                 let batch = &self.client.input[..len];
@@ -239,15 +239,5 @@ impl Held {
         bind.write_as(&mut self.backend.output, bind.portal, &name);
         self.backend.output.extend_from_slice(&batch[at.end..]);
         Ok(())
-    }
-}
-
-/// Moves the first bytes of the input to what is to be sent; copied is only what isn't all.
-fn forward(input: &mut BytesMut, len: usize, output: &mut BytesMut) {
-    if len == input.len() && output.is_empty() {
-        std::mem::swap(input, output);
-    } else {
-        output.extend_from_slice(&input[..len]);
-        input.advance(len);
     }
 }

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use super::client::Gone;
+use super::cancel::CANCEL_LIMIT;
+use super::client::{Gone, READ_AHEAD};
 use super::failure::Failure;
 use super::patience::Patience;
 use super::relay::{Broken, Conversation, Ended};
@@ -19,8 +20,6 @@ use crate::wire::frame::HEADER_LEN;
 use crate::wire::frontend::{self, tag};
 use crate::wire::write;
 
-/// How long a request to cancel a lost client's statement may take.
-const CANCEL_LIMIT: std::time::Duration = std::time::Duration::from_secs(5);
 /// A portal that nobody has: executing it is an error, which fails a transaction.
 const NO_PORTAL: &[u8] = b"pgherd_refused";
 
@@ -143,8 +142,6 @@ impl Session {
 
     /// Waits for a connection, for a cancel request, or for the client to go.
     async fn checkout(&mut self, shard: ShardId) -> Result<Lent, Stop> {
-        /// Bytes that a client may send ahead while it waits.
-        const READ_AHEAD: usize = 64 * 1024;
         let checkout = self.pools.checkout(shard);
         tokio::pin!(checkout);
         let cancelled = self.cancel.requested();

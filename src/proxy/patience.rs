@@ -11,11 +11,9 @@ use bytes::BytesMut;
 use tokio::time::Instant;
 
 use super::alarm::Alarm;
+use super::cancel::CANCEL_LIMIT;
 use super::failure::Failure;
 use crate::cluster::{Backend, ConnectError};
-
-/// How long a request to cancel may take, and then the server to obey.
-const CANCEL_LIMIT: Duration = Duration::from_secs(5);
 
 /// The patience that is had with one conversation.
 pub struct Patience<'a> {

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf, BytesMut};
 
-use super::client::{Client, Gone};
+use super::client::{Client, Gone, HIGH_WATER, READ_AHEAD};
 use super::failure::REVALIDATE;
 use super::patience::{Patience, Turn};
 use super::replies::{Awaited, Replies, Request, Seen};
@@ -18,15 +18,10 @@ use super::state::{ClientState, Note, Purpose};
 use super::vigil::Vigil;
 use crate::cluster::Backend;
 use crate::wire::backend::{self, ErrorFields, RowDescription, TransactionStatus, tag};
-use crate::wire::frame::{HEADER_LEN, TagSet, Then, Walk};
+use crate::wire::frame::{HEADER_LEN, TagSet, Then, Walk, move_front};
 use crate::wire::frontend::{self, tag as from_client};
 use crate::wire::{ProtocolError, write};
 
-/// Bytes on their way to a client, or to a server in COPY, above which nothing more is read from
-/// the other side.
-const HIGH_WATER: usize = 64 * 1024;
-/// Bytes that a client may send ahead while its statement runs.
-const READ_AHEAD: usize = 64 * 1024;
 /// Longest frame from a server that is looked at whole; rows and COPY data pass at any length.
 const MAX_LOOK: usize = 1 << 30;
 const MAX_LOOK_NAME: &str = "what pgherd looks at in one message of a server";
@@ -232,39 +227,39 @@ impl<'a> Conversation<'a> {
     /// Passes on what the server has sent, as far as the client has room for it.
     fn digest(&mut self) -> Result<(), Broken> {
         let mut input = mem::take(&mut self.backend.input);
-        let digested = self.digest_from(&mut input);
+        let mut run = 0;
+        let digested = self.digest_from(&mut input, &mut run);
+        // Also when a mistake of the server's follows: a row may have begun before.
+        self.pass(&mut input, &mut run);
         self.backend.input = input;
         digested
     }
 
     /// What the client gets stays where it is while it is one run, and goes on in one piece.
-    fn digest_from(&mut self, input: &mut BytesMut) -> Result<(), Broken> {
-        let mut run = 0;
+    fn digest_from(&mut self, input: &mut BytesMut, run: &mut usize) -> Result<(), Broken> {
         loop {
             if self.answer_is_next() {
-                self.pass(input, &mut run);
+                self.pass(input, run);
                 self.replies.take_answers(&mut self.client.output, |_| ());
             }
-            if run == input.len() || self.client.output.len() + run >= HIGH_WATER {
-                break;
+            if *run == input.len() || self.client.output.len() + *run >= HIGH_WATER {
+                return Ok(());
             }
             let walked = self
                 .walk
-                .run(&input[run..], self.looks_at(), MAX_LOOK, MAX_LOOK_NAME)
+                .run(&input[*run..], self.looks_at(), MAX_LOOK, MAX_LOOK_NAME)
                 .map_err(from_server)?;
             // Rows and COPY data: all of them are replies to the message at the front.
             let shown = self.replies.front().is_some_and(|front| front.shown);
-            self.take(input, &mut run, walked.pass, shown);
-            let Then::Look(header) = walked.then else { break };
+            self.take(input, run, walked.pass, shown);
+            let Then::Look(header) = walked.then else { return Ok(()) };
             if header.tag == tag::ERROR_RESPONSE || self.wants_rows() {
                 // The client may get something in its place.
-                self.pass(input, &mut run);
+                self.pass(input, run);
             }
-            let shown = self.look(header.tag, &input[run..run + header.len])?;
-            self.take(input, &mut run, header.len, shown);
+            let shown = self.look(header.tag, &input[*run..*run + header.len])?;
+            self.take(input, run, header.len, shown);
         }
-        self.pass(input, &mut run);
-        Ok(())
     }
 
     /// Adds bytes that follow the run to it, or drops them.
@@ -277,15 +272,9 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// Moves the run at the front to the client's bytes; copied is only what isn't all.
+    /// Moves the run at the front to the client's bytes.
     fn pass(&mut self, input: &mut BytesMut, run: &mut usize) {
-        if *run == input.len() && self.client.output.is_empty() {
-            mem::swap(input, &mut self.client.output);
-        } else {
-            self.client.output.extend_from_slice(&input[..*run]);
-            input.advance(*run);
-        }
-        *run = 0;
+        move_front(input, mem::take(run), &mut self.client.output);
     }
 
     fn answer_is_next(&self) -> bool {
@@ -552,12 +541,7 @@ impl<'a> Conversation<'a> {
     }
 
     fn forward(&mut self, len: usize) {
-        if len == self.client.input.len() && self.backend.output.is_empty() {
-            mem::swap(&mut self.client.input, &mut self.backend.output);
-        } else {
-            self.backend.output.extend_from_slice(&self.client.input[..len]);
-            self.client.input.advance(len);
-        }
+        move_front(&mut self.client.input, len, &mut self.backend.output);
     }
 }
 

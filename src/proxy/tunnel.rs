@@ -10,11 +10,10 @@ use std::mem;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
 use tokio::sync::watch;
 
-use super::cancel::CancelKey;
-use super::client::{Client, Gone};
+use super::cancel::{CANCEL_LIMIT, CancelKey};
+use super::client::{Client, Gone, HIGH_WATER, READ_AHEAD};
 use super::database::Database;
 use super::failure::Failure;
 use super::session::{Stopping, shutting_down};
@@ -25,15 +24,9 @@ use crate::cluster::{ConnectError, Lent, StartupParameters, UserPools};
 use crate::config::settings::SessionEnd;
 use crate::wire::ProtocolError;
 use crate::wire::backend::{self, TransactionStatus, tag};
-use crate::wire::frame::{HEADER_LEN, Header, TagSet, Then, Walk};
+use crate::wire::frame::{HEADER_LEN, Header, TagSet, Then, Walk, move_front};
 use crate::wire::frontend::{self, tag as from_client};
 
-/// Bytes on their way to one side above which nothing more is read from the other.
-const HIGH_WATER: usize = 64 * 1024;
-/// Bytes that a client may send ahead while it waits for its connection.
-const READ_AHEAD: usize = 64 * 1024;
-/// How long a request to cancel a lost client's statement may take.
-const CANCEL_LIMIT: Duration = Duration::from_secs(5);
 /// How long a connection may take to forget its client, before it is closed instead.
 const RESET_LIMIT: Duration = Duration::from_secs(10);
 
@@ -341,14 +334,4 @@ async fn abandon(backend: &mut Lent) {
         tracing::warn!(%error, "the statement of a lost client was not cancelled");
     }
     backend.mark_broken();
-}
-
-/// Nothing is copied when it is all that there is.
-fn move_front(from: &mut BytesMut, len: usize, to: &mut BytesMut) {
-    if len == from.len() && to.is_empty() {
-        mem::swap(from, to);
-    } else {
-        to.extend_from_slice(&from[..len]);
-        from.advance(len);
-    }
 }

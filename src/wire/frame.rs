@@ -93,6 +93,16 @@ pub fn take(
     Ok(Some((tag, whole)))
 }
 
+/// Moves the first `len` bytes to the end of `to`; copied is only what isn't all there is.
+pub fn move_front(from: &mut BytesMut, len: usize, to: &mut BytesMut) {
+    if len == from.len() && to.is_empty() {
+        std::mem::swap(from, to);
+    } else {
+        to.extend_from_slice(&from[..len]);
+        from.advance(len);
+    }
+}
+
 /// A set of type bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TagSet([u64; 4]);

@@ -83,7 +83,7 @@ impl Drop for PoolPause {
             && !state.line.is_empty()
             && let Some(mut idle) = state.idle.pop()
         {
-            if idle.backend.seems_quiet() {
+            if self.pool.may_lend(&mut idle) {
                 served.extend(state.line.pop_front().map(|first| (first, idle.backend)));
             } else {
                 state.live -= 1;
