@@ -23,6 +23,7 @@ mod facts;
 mod functions;
 pub mod hint;
 mod leaves;
+pub mod merge;
 mod nodes;
 mod places;
 pub mod plan;
