@@ -5,6 +5,7 @@ mod cache;
 mod data;
 mod fixture;
 mod limits;
+mod merge;
 mod sound;
 #[path = "../support/mod.rs"]
 mod support;

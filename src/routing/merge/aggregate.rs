@@ -6,6 +6,7 @@
 //! | sum of smallint and integer | sum (bigint) | added; like `int4_sum` it wraps, beyond 2^32 rows |
 //! | sum of bigint and numeric | sum (numeric) | added; the scale is the largest, as in `numeric_sum` |
 //! | sum of interval | sum | added in its three units, with `interval_pl`'s errors |
+//! | avg of interval | sum, count | `interval_div` |
 //! | avg of integers and numeric | sum, count | `numeric_div`, with the scale of select_div_scale |
 //! | var_pop, var_samp, stddev_pop, stddev_samp of integers and numeric | count, sum, sum of squares (numeric) | `numeric_stddev_internal` |
 //! | min, max | the same | by the order of [`order`](super::order); of equal values the later shard's, as `numeric_larger` keeps the later |
@@ -161,6 +162,8 @@ enum Inner {
     Integer(Option<i64>),
     Numeric(Option<Numeric>),
     Interval(Option<Interval>),
+    /// Of avg: the sum and the count.
+    MeanInterval(Option<Interval>, i64),
     Bool(Option<bool>),
     /// The normal form, and the value as it came.
     Extreme(Option<Box<(Vec<u8>, Vec<u8>)>>),
@@ -201,12 +204,15 @@ impl Aggregate {
                 return Err(NotCombinable::OrderOfAddition { function, type_oid });
             }
             F::Sum if integer || type_oid == oid::NUMERIC => (vec![Part::of(F::Sum, sum)], sum),
-            F::Sum if type_oid == oid::INTERVAL => {
+            F::Sum | F::Avg if type_oid == oid::INTERVAL => {
                 if argument.format == Format::Text && !text.postgres_intervals {
                     let obstacle = Obstacle::IntervalStyle;
                     return Err(NotCombinable::Obstacle { function, type_oid, obstacle });
                 }
-                (vec![Part::of(F::Sum, sum)], sum)
+                match function {
+                    F::Sum => (vec![Part::of(F::Sum, sum)], sum),
+                    _ => (vec![Part::COUNT, Part::of(F::Sum, sum)], sum),
+                }
             }
             F::Avg if integer || type_oid == oid::NUMERIC => {
                 (vec![Part::COUNT, Part::of(F::Sum, sum)], oid::NUMERIC)
@@ -256,6 +262,7 @@ impl Aggregate {
             F::Sum if self.result == oid::INT8 => Inner::Integer(None),
             F::Sum if self.result == oid::INTERVAL => Inner::Interval(None),
             F::Sum => Inner::Numeric(None),
+            F::Avg if self.result == oid::INTERVAL => Inner::MeanInterval(None, 0),
             F::Avg | F::VarPop | F::VarSamp | F::StddevPop | F::StddevSamp => {
                 Inner::Moments(Box::default())
             }
@@ -269,10 +276,7 @@ impl Aggregate {
     pub fn add(&self, state: &mut State, cells: &[Option<&[u8]>]) -> Result<(), CombineError> {
         let cell = |part: usize| cells.get(part).copied().flatten();
         match &mut state.0 {
-            Inner::Count(count) => {
-                let more = self.integer(0, cell(0))?.ok_or(Malformed { type_oid: oid::INT8 })?;
-                *count = count.checked_add(more).ok_or(CombineError::BIGINT)?;
-            }
+            Inner::Count(count) => self.add_count(count, cell(0))?,
             Inner::Integer(total) => {
                 let Some(more) = self.integer(0, cell(0))? else { return Ok(()) };
                 *total = Some(match (self.function, *total) {
@@ -285,6 +289,10 @@ impl Aggregate {
             }
             Inner::Numeric(total) => add_up(total, self.number(0, cell(0))?)?,
             Inner::Interval(total) => self.add_interval(total, cell(0))?,
+            Inner::MeanInterval(total, count) => {
+                self.add_count(count, cell(0))?;
+                self.add_interval(total, cell(1))?;
+            }
             Inner::Bool(all) => {
                 let Some(value) = cell(0) else { return Ok(()) };
                 let type_oid = oid::BOOL;
@@ -297,8 +305,7 @@ impl Aggregate {
             }
             Inner::Extreme(extreme) => self.challenge(extreme, cell(0))?,
             Inner::Moments(moments) => {
-                let more = self.integer(0, cell(0))?.ok_or(Malformed { type_oid: oid::INT8 })?;
-                moments.count = moments.count.checked_add(more).ok_or(CombineError::BIGINT)?;
+                self.add_count(&mut moments.count, cell(0))?;
                 add_up(&mut moments.sum, self.number(1, cell(1))?)?;
                 if self.parts.len() > 2 {
                     add_up(&mut moments.squares, self.number(2, cell(2))?)?;
@@ -317,6 +324,9 @@ impl Aggregate {
             }
             Inner::Numeric(total) => total.map_or(Value::Null, Value::Numeric),
             Inner::Interval(total) => total.map_or(Value::Null, Value::Interval),
+            Inner::MeanInterval(total, count) => {
+                total.map_or(Value::Null, |total| Value::Interval(total.divided(count)))
+            }
             Inner::Bool(all) => all.map_or(Value::Null, Value::Bool),
             Inner::Extreme(extreme) => {
                 extreme.map_or(Value::Null, |e| Value::AsItCame(e.1.into_boxed_slice()))
@@ -359,6 +369,13 @@ impl Aggregate {
         if wins {
             *extreme = Some(Box::new((key, value.to_vec())));
         }
+        Ok(())
+    }
+
+    /// A count is never NULL.
+    fn add_count(&self, count: &mut i64, cell: Option<&[u8]>) -> Result<(), CombineError> {
+        let more = self.integer(0, cell)?.ok_or(Malformed { type_oid: oid::INT8 })?;
+        *count = count.checked_add(more).ok_or(CombineError::BIGINT)?;
         Ok(())
     }
 

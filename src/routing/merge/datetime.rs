@@ -80,6 +80,9 @@ pub(super) fn read_timetz(format: Format, value: &[u8]) -> Option<(i64, i32)> {
 }
 
 /// A span of time in its three units, which don't convert into each other.
+///
+/// The extremes in all three are infinite, as they are from 17 on; an earlier server could hold
+/// such a span, which nothing computes, and it would be taken for infinite here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Interval {
     pub months: i32,
@@ -210,12 +213,52 @@ impl Interval {
         out.extend(text.bytes());
     }
 
-    /// `interval_pl`, as `sum` uses it.
+    /// `interval_pl`, as `sum` uses it. `None` is out of range; so is the sum of both
+    /// infinities.
     pub(super) fn plus(self, other: Interval) -> Option<Interval> {
+        match (self.is_infinite(), other.is_infinite()) {
+            (true, true) => return (self == other).then_some(self),
+            (true, false) => return Some(self),
+            (false, true) => return Some(other),
+            (false, false) => {}
+        }
         Some(Interval {
             months: self.months.checked_add(other.months)?,
             days: self.days.checked_add(other.days)?,
             microseconds: self.microseconds.checked_add(other.microseconds)?,
         })
+    }
+
+    fn is_infinite(self) -> bool {
+        self == Interval::INFINITY || self == Interval::NEGATIVE_INFINITY
+    }
+
+    /// `interval_div` by a count, as `avg` uses it: in double precision, what is left of months
+    /// in days of which a month has 30, what is left of days in seconds. A server whose compiler
+    /// fuses a product and a sum (ARM) can round to the next microsecond.
+    pub(super) fn divided(self, count: i64) -> Interval {
+        const DAY_SECONDS: f64 = 86_400.0;
+        // TSROUND: to a millionth.
+        let round = |value: f64| (value * 1e6).round_ties_even() / 1e6;
+        if self.is_infinite() {
+            return self;
+        }
+        let factor = count as f64;
+        let (months, days) = (f64::from(self.months) / factor, f64::from(self.days) / factor);
+        let month_days = round((months - months.trunc()) * 30.0);
+        let mut seconds =
+            round((days - days.trunc() + month_days - month_days.trunc()) * DAY_SECONDS);
+        let mut whole_days = days.trunc() as i32;
+        if seconds.abs() >= DAY_SECONDS {
+            let more = (seconds / DAY_SECONDS).trunc();
+            whole_days += more as i32;
+            seconds -= more * DAY_SECONDS;
+        }
+        let micros = self.microseconds as f64 / factor + seconds * 1e6;
+        Interval {
+            months: months.trunc() as i32,
+            days: whole_days.saturating_add(month_days.trunc() as i32),
+            microseconds: micros.round_ties_even() as i64,
+        }
     }
 }

@@ -102,9 +102,9 @@ impl Numeric {
         let mut put = |words: [u16; 4]| words.iter().for_each(|w| out.extend(w.to_be_bytes()));
         match self {
             Numeric::NaN => put([0, 0, NAN, 0]),
-            // The scale that the server keeps for the infinities.
-            Numeric::Infinity => put([0, 0, INFINITY, 0]),
-            Numeric::NegativeInfinity => put([0, 0, NEGATIVE_INFINITY, 0]),
+            // A scale of 32 is what the server makes of the bits that mark an infinity.
+            Numeric::Infinity => put([0, 0, INFINITY, 32]),
+            Numeric::NegativeInfinity => put([0, 0, NEGATIVE_INFINITY, 32]),
             Numeric::Finite(Decimal { negative, weight, scale, digits }) => {
                 let sign = if *negative { NEGATIVE } else { 0 };
                 // Checked against what the server stores wherever a number is made.
