@@ -49,8 +49,8 @@ impl Cut {
         }
     }
 
-    /// Decides the next row, where rows aren't compared.
-    pub fn next(&mut self) -> Fate {
+    /// The fate of the next row, where rows aren't compared.
+    pub fn decide(&mut self) -> Fate {
         if self.offset > 0 {
             self.offset -= 1;
             return if self.limit == Some(0) { Fate::Stop } else { Fate::Skip };

@@ -83,8 +83,8 @@ fn put_i64(value: i64, out: &mut Vec<u8>) {
 fn put_f64(value: f64, out: &mut Vec<u8>) {
     let bits = match value {
         v if v.is_nan() => u64::MAX,
-        // -0 is 0.
-        v if v == 0.0 => 1 << 63,
+        // Matches -0 too.
+        0.0 => 1 << 63,
         v if v.is_sign_negative() => !v.to_bits(),
         v => v.to_bits() | 1 << 63,
     };

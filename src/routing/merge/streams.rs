@@ -159,7 +159,7 @@ impl<R> Merge<R> {
     fn fate(&mut self, winner: usize) -> Fate {
         let Cut { distinct, ties, .. } = self.cut;
         if distinct.is_none() && ties.is_none() {
-            return self.cut.next();
+            return self.cut.decide();
         }
         let Input { key, ends, .. } = &self.inputs[winner];
         if let Some(last) = &self.last {
@@ -177,7 +177,7 @@ impl<R> Merge<R> {
         if self.ties_only {
             return Fate::Take;
         }
-        let fate = self.cut.next();
+        let fate = self.cut.decide();
         self.ties_only = ties.is_some() && self.cut.limit == Some(0);
         fate
     }

@@ -30,14 +30,18 @@ pub fn put_normal_of_binary(value: &[u8], out: &mut Vec<u8>) -> Option<()> {
     if digits.len() != usize::from(count) * 2 {
         return None;
     }
-    let negative = match sign {
-        0x0000 => false,
-        0x4000 => true,
-        0xc000 => return Some(out.push(NAN)),
-        0xd000 => return Some(out.push(INFINITY)),
-        0xf000 => return Some(out.push(NEGATIVE_INFINITY)),
+    let class = match sign {
+        0x0000 => POSITIVE,
+        0x4000 => NEGATIVE,
+        0xc000 => NAN,
+        0xd000 => INFINITY,
+        0xf000 => NEGATIVE_INFINITY,
         _ => return None,
     };
+    if !matches!(class, POSITIVE | NEGATIVE) {
+        out.push(class);
+        return Some(());
+    }
     let digit = |pair: &[u8]| i16::from_be_bytes([pair[0], pair[1]]);
     if digits.chunks_exact(2).any(|pair| !(0..BASE).contains(&digit(pair))) {
         return None;
@@ -48,7 +52,7 @@ pub fn put_normal_of_binary(value: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let end = usize::from(count) - trailing;
     let significant = digits.get(leading * 2..end * 2).unwrap_or(&[]);
     let weight = i32::from(weight) - leading as i32;
-    put(negative, weight, significant.chunks_exact(2).map(digit), out);
+    put(class == NEGATIVE, weight, significant.chunks_exact(2).map(digit), out);
     Some(())
 }
 
