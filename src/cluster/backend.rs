@@ -26,8 +26,6 @@ use crate::wire::frame;
 use crate::wire::stream::Stream;
 use crate::wire::{ProtocolError, frontend, startup};
 
-/// Room for one read from a server. Four times as much took no less CPU for large results.
-const READ_ROOM: usize = 16 * 1024;
 /// A buffer that grew beyond this is given back when the connection goes idle.
 const KEPT_ROOM: usize = 64 * 1024;
 /// Longest message that a server may send before it is ready.
@@ -208,7 +206,7 @@ impl Backend {
 
     /// As [`Backend::fill`].
     pub fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let read = ready!(self.stream.poll_fill(cx, &mut self.input, READ_ROOM));
+        let read = ready!(self.stream.poll_fill(cx, &mut self.input));
         self.broken |= read.is_err();
         Poll::Ready(read.map_err(|error| match error.kind() {
             kind @ io::ErrorKind::UnexpectedEof => {

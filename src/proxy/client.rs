@@ -20,8 +20,6 @@ use crate::wire::proxy_protocol::{Header as ProxyHeader, HeaderReader};
 use crate::wire::stream::Stream;
 use crate::wire::{ProtocolError, frontend, tls};
 
-/// Room for one read from a client.
-const READ_ROOM: usize = 8 * 1024;
 /// Bytes on their way to one side above which nothing more is read from the other.
 pub const HIGH_WATER: usize = 64 * 1024;
 /// Bytes that a client may send ahead while its statement runs, or waits for a connection.
@@ -144,7 +142,7 @@ impl Client {
 
     /// As [`Client::fill`].
     pub fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.stream.poll_fill(cx, &mut self.input, READ_ROOM)
+        self.stream.poll_fill(cx, &mut self.input)
     }
 
     /// As [`Client::send`].

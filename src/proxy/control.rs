@@ -185,7 +185,11 @@ impl Session {
         Ok(())
     }
 
-    fn answer_transaction(&mut self, t: &Transaction, text: &[u8]) -> Result<&'static str, Stop> {
+    pub(super) fn answer_transaction(
+        &mut self,
+        t: &Transaction,
+        text: &[u8],
+    ) -> Result<&'static str, Stop> {
         let failed = self.state.status == TransactionStatus::Failed;
         let none =
             |name: &str| Failure::new("3B001", format!("savepoint \"{name}\" does not exist"));

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::failure::Failure;
+use super::forms::Forms;
 use super::settings::{SettingSet, difference, encoding_difference};
 use super::state::Told;
 use super::statements::Registry;
@@ -27,6 +28,8 @@ const WELCOMES: usize = 1000;
 pub struct Database {
     pub cluster: Arc<Cluster>,
     pub plans: PlanCache,
+    /// Beside the plans, a sixteenth of what they take.
+    pub(super) forms: Forms,
     pub registry: Registry,
     pub limits: Limits,
     /// Seeded anew for each database: nobody can choose two things of one hash.
@@ -76,6 +79,7 @@ impl Database {
         let router = make_router(&cluster, &catalog, &schema)?;
         Ok(Database {
             plans: PlanCache::new(limits.plan_cache as u64),
+            forms: Forms::new(limits.plan_cache / 16),
             registry: Registry::default(),
             hasher: foldhash::quality::RandomState::default(),
             limits,

@@ -3,8 +3,8 @@
 //! That is a Query of one statement, or one statement's Bind, Execute and Sync with or without
 //! the Parse before them, when it goes to one shard, changes nothing in its session, and stands
 //! whole in what was read. It needs no legs and no notes, and all its replies are the client's.
-//! Whatever is not so takes the long way, which knows everything; here nothing is done before
-//! that is decided.
+//! So do the BEGIN and the COMMIT around such statements. Whatever is not so takes the long way,
+//! which knows everything; here nothing is done before that is decided.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,14 +12,17 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes};
 
 use super::client::Gone;
+use super::forms::Found;
 use super::held::Held;
-use super::planner::parameters;
+use super::planner::{Part, parameters};
 use super::replies::Request;
 use super::session::{Session, Stop};
-use super::state::Note;
+use super::state::{Effect, Note};
 use super::statements::{Reliance, Statement};
-use crate::routing::{Route, ShardId};
-use crate::wire::backend::TransactionStatus;
+use crate::config::settings::PoolMode;
+use crate::routing::{Action, Route, ShardId};
+use crate::sql::{Form, Transaction};
+use crate::wire::backend::{self, TransactionStatus, tag as answer};
 use crate::wire::frame::{HEADER_LEN, Header, move_front};
 use crate::wire::frontend::{self, Bind, Execute, Parse, Target as Named, tag};
 
@@ -27,9 +30,18 @@ use crate::wire::frontend::{self, Bind, Execute, Parse, Target as Named, tag};
 struct Plain {
     /// Bytes of the input.
     len: usize,
-    shard: ShardId,
-    commits: bool,
+    goes: Goes,
     what: What,
+}
+
+/// What becomes of it.
+enum Goes {
+    /// To this shard; whether it may write.
+    To(ShardId, bool),
+    /// To the server that the transaction is on, which ends there.
+    Commit,
+    /// Nowhere yet: a transaction begins when its first statement comes.
+    Begin,
 }
 
 enum What {
@@ -64,7 +76,6 @@ impl Session {
     fn is_between_messages(&self) -> bool {
         self.batch.is_empty()
             && !self.skipping
-            && !self.unsent.is_open()
             && self.state.status != TransactionStatus::Failed
             && self.held.as_ref().is_none_or(|held| !held.unsynced && held.replies.is_empty())
     }
@@ -78,19 +89,76 @@ impl Session {
             tag::QUERY => self.plain_query()?,
             _ => self.plain_batch()?,
         };
-        let here = self.held.as_ref().map(|held| held.shard);
-        here.is_none_or(|here| here == plain.shard).then_some(plain)
+        let elsewhere = match (&plain.goes, &self.held) {
+            (Goes::To(shard, _), Some(held)) => *shard != held.shard,
+            _ => false,
+        };
+        (!elsewhere).then_some(plain)
     }
 
     fn plain_query(&self) -> Option<Plain> {
         let (header, body) = self.whole(0)?;
         let text = frontend::query(body).ok()?;
+        let goes = match self.bare_control(text) {
+            Some(goes) => goes,
+            None => self.plain_text(text)?,
+        };
+        Some(Plain { len: header.len, goes, what: What::Query })
+    }
+
+    /// BEGIN and COMMIT without more words, where they are no mistake.
+    fn bare_control(&self, text: &[u8]) -> Option<Goes> {
+        let word = bare_word(text);
+        if is_one_of(word, BEGIN) {
+            self.may_begin().then_some(Goes::Begin)
+        } else if is_one_of(word, COMMIT) {
+            self.may_commit().then_some(Goes::Commit)
+        } else {
+            None
+        }
+    }
+
+    fn may_begin(&self) -> bool {
+        self.held.is_none()
+            && !self.unsent.is_open()
+            && self.state.status == TransactionStatus::Idle
+            && self.mode != PoolMode::Statement
+    }
+
+    fn may_commit(&self) -> bool {
+        self.held.is_some()
+            && self.state.status == TransactionStatus::InTransaction
+            && !self.state.settings.encoding_is_open()
+    }
+
+    /// Where a text goes, if it is plain, and whether it may write.
+    fn plain_text(&self, text: &[u8]) -> Option<Goes> {
+        let reading = self.reading();
+        let form = Form::of(text).filter(|_| reading.reads_all());
+        let world = (self.db.router().validity(), reading.version);
+        let found = form.as_ref().map_or(Found::No, |form| self.db.forms.find(form, world));
+        if let (Found::Known(known), Some(form)) = (&found, &form) {
+            if self.db.is_one_shard() {
+                return self.plain_part(known.part(), text);
+            }
+            return self.plain_part(&known.part_of(form), text);
+        }
         let part = self.single_part(text)?;
         if !part.is_plain(text) {
             return None;
         }
-        let shard = self.one_shard(self.route(&part, text, &[]).ok()?.0)?;
-        Some(Plain { len: header.len, shard, commits: part.may_write(), what: What::Query })
+        let plain = self.plain_part(&part, text);
+        if let (Found::Again(hash), Some(form)) = (found, &form)
+            && part.is_of_its_form()
+        {
+            self.db.forms.keep(hash, form, world, part);
+        }
+        plain
+    }
+
+    fn plain_part(&self, part: &Part, text: &[u8]) -> Option<Goes> {
+        let (route, _) = self.route(part, text, &[]).ok()?;
+        Some(Goes::To(self.one_shard(route)?, part.may_write()))
     }
 
     /// Parse (maybe), Bind, Describe (maybe), Execute, Sync.
@@ -131,12 +199,12 @@ impl Session {
             Some(_) => return None,
             None => self.state.statements.get(bind.statement)?,
         };
-        let (shard, commits) = self.plain_bind(statement, &bind)?;
+        let goes = self.plain_bind(statement, &bind)?;
         let what = match parsed {
             Some(statement) => What::Unnamed(statement),
             None => What::Prepared { statement: Arc::clone(statement), unnamed, bind: bind_at },
         };
-        Some(Plain { len: at + header.len, shard, commits, what })
+        Some(Plain { len: at + header.len, goes, what })
     }
 
     /// The whole message at this place of the input.
@@ -162,38 +230,66 @@ impl Session {
         Some(self.db.registry.statement(parse.query, parse.types.iter(), world))
     }
 
-    /// Where a Bind goes, and whether it may write.
-    fn plain_bind(&self, statement: &Arc<Statement>, bind: &Bind<'_>) -> Option<(ShardId, bool)> {
+    /// Where a Bind goes.
+    fn plain_bind(&self, statement: &Arc<Statement>, bind: &Bind<'_>) -> Option<Goes> {
         if statement.reliance(self.db.schema_version()) != Reliance::Holds {
             return None;
         }
         let part = self.planned(statement).ok()??;
-        if !part.is_plain(&statement.text) {
-            return None;
+        match part.action() {
+            Action::Transaction(Transaction::Begin { .. }) if bind.values.is_empty() => {
+                return self.may_begin().then_some(Goes::Begin);
+            }
+            Action::Transaction(Transaction::Commit { chain: false }) if bind.values.is_empty() => {
+                return self.may_commit().then_some(Goes::Commit);
+            }
+            _ if part.is_plain(&statement.text) => {}
+            _ => return None,
         }
         // Where there is one shard no value decides.
         let one_shard = self.db.is_one_shard();
         let values = if one_shard { Vec::new() } else { parameters(statement, bind) };
         let (route, _) = self.route(&part, &statement.text, &values).ok()?;
-        Some((self.one_shard(route)?, part.may_write()))
+        Some(Goes::To(self.one_shard(route)?, part.may_write()))
     }
 
     fn one_shard(&self, route: Route) -> Option<ShardId> {
         match route {
             Route::One(shard) => Some(shard),
+            // What decides where the transaction goes is still to come.
+            Route::Any if self.unsent.is_open() && !self.db.is_one_shard() => None,
             Route::Any => Some(self.held.as_ref().map_or_else(|| self.any_shard(), |h| h.shard)),
             Route::All => None,
         }
     }
 
     async fn run_plain(&mut self, plain: Plain) -> Result<(), Stop> {
-        if let Err(stop) = self.take(Some(plain.shard)).await {
+        let Plain { len, goes, what } = plain;
+        match goes {
+            Goes::To(shard, commits) => {
+                let note = Note { commits, ..Note::default() };
+                self.send_plain(len, Some(shard), note, what).await
+            }
+            Goes::Commit => {
+                let note = Note { effects: vec![Effect::Commit], ..Note::default() };
+                self.send_plain(len, None, note, what).await
+            }
+            Goes::Begin => self.begin_plain(len, what),
+        }
+    }
+
+    async fn send_plain(
+        &mut self,
+        len: usize,
+        shard: Option<ShardId>,
+        mut note: Note,
+        what: What,
+    ) -> Result<(), Stop> {
+        if let Err(stop) = self.hold(shard).await {
             // It has not been answered, and is over.
-            self.client.input.advance(plain.len);
+            self.client.input.advance(len);
             return Err(stop);
         }
-        let Plain { len, commits, what, .. } = plain;
-        let mut note = Note { commits, ..Note::default() };
         let Some(held) = &mut self.held else { return Ok(()) };
         match what {
             What::Query => {
@@ -223,6 +319,57 @@ impl Session {
         self.release_if_idle().await;
         Ok(())
     }
+
+    /// Answers a BEGIN, and remembers it for the server that gets the first statement.
+    fn begin_plain(&mut self, len: usize, what: What) -> Result<(), Stop> {
+        let mut batch = self.client.input.split_to(len).freeze();
+        let begun = match what {
+            What::Query => {
+                self.state.statements.drop_unnamed();
+                self.unsent.characteristics(bare_word(frontend::query(&batch[HEADER_LEN..])?));
+                self.state.status = TransactionStatus::InTransaction;
+                "BEGIN"
+            }
+            What::Unnamed(statement) => {
+                let begun = self.begin_statement(&statement)?;
+                self.state.statements.put(Bytes::new(), Some(statement));
+                begun
+            }
+            What::Prepared { statement, .. } => self.begin_statement(&statement)?,
+        };
+        let out = &mut self.client.output;
+        while let Some(header) = Header::peek(&batch)? {
+            match header.tag {
+                tag::PARSE => backend::empty(out, answer::PARSE_COMPLETE),
+                tag::BIND => backend::empty(out, answer::BIND_COMPLETE),
+                tag::DESCRIBE => backend::empty(out, answer::NO_DATA),
+                tag::QUERY | tag::EXECUTE => backend::command_complete(out, begun),
+                _ => {}
+            }
+            batch.advance(header.len);
+        }
+        self.ready();
+        Ok(())
+    }
+
+    fn begin_statement(&mut self, statement: &Statement) -> Result<&'static str, Stop> {
+        let Some(part) = self.planned(statement)? else { return Ok("") };
+        let Action::Transaction(begin) = part.action() else { return Ok("") };
+        self.answer_transaction(begin, part.text(&statement.text))
+    }
+}
+
+const BEGIN: &[&[u8]] = &[b"BEGIN"];
+const COMMIT: &[&[u8]] = &[b"COMMIT", b"END"];
+
+fn is_one_of(word: &[u8], words: &[&[u8]]) -> bool {
+    words.iter().any(|one| word.eq_ignore_ascii_case(one))
+}
+
+/// A text without the white space and semicolons around it.
+fn bare_word(text: &[u8]) -> &[u8] {
+    let end = text.iter().rposition(|b| !b.is_ascii_whitespace() && *b != b';');
+    text[..end.map_or(0, |end| end + 1)].trim_ascii_start()
 }
 
 impl Held {

@@ -21,6 +21,7 @@ pub mod explain;
 mod express;
 mod extended;
 pub mod failure;
+mod forms;
 mod function_call;
 mod held;
 mod kept;

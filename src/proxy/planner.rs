@@ -108,6 +108,26 @@ impl Part {
             && !self.copies_in(text)
     }
 
+    /// It is the same statement in every text of its text's form.
+    pub fn is_of_its_form(&self) -> bool {
+        let own = |known: &Known| {
+            !known.plan.exact_text && known.hint.is_none() && known.scanned.hints.is_empty()
+        };
+        self.known.as_ref().is_some_and(own)
+    }
+
+    /// The same statement in another text of the form.
+    pub fn moved(&self, from: &[sql::Blank], to: &[sql::Blank]) -> Part {
+        let move_one = |known: &Known| Known {
+            scanned: known.scanned.moved(from, to),
+            plan: Arc::clone(&known.plan),
+            hint: known.hint.clone(),
+        };
+        let known = self.known.as_ref().map(move_one);
+        let range = known.as_ref().map_or(self.range.clone(), |known| known.scanned.range.clone());
+        Part { range, known, unknown: self.unknown }
+    }
+
     /// The client sends data after it.
     pub fn copies_in(&self, text: &[u8]) -> bool {
         let text = self.text(text);

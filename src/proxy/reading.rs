@@ -32,6 +32,11 @@ impl Reading {
         PlanContext { search_path: &self.path }
     }
 
+    /// Nothing of a text is hidden from who reads it.
+    pub fn reads_all(&self) -> bool {
+        matches!(self.mask, Mask::Nothing)
+    }
+
     /// A text as it can be read without conversion: what it says of effects and, in UTF-8, of
     /// names; of the same length.
     pub fn readable<'t>(&self, text: &'t [u8]) -> Cow<'t, [u8]> {

@@ -91,6 +91,13 @@ impl Literals {
         (self.slots - 1) as LiteralSlot
     }
 
+    /// The same literals elsewhere: `place` says where each border is.
+    pub(super) fn move_by(&mut self, place: impl Fn(u32) -> u32) {
+        for literal in &mut self.literals {
+            literal.range = place(literal.range.start)..place(literal.range.end);
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.literals.len()
     }

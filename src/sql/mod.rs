@@ -6,6 +6,7 @@
 //! Nothing here knows shards, placement or a socket.
 
 pub mod error;
+pub mod form;
 pub mod lexer;
 pub mod literal;
 pub mod parser;
@@ -16,6 +17,7 @@ mod tokens;
 pub mod visit;
 
 pub use error::SqlError;
+pub use form::{Blank, Form};
 pub use lexer::LexOptions;
 pub use literal::{Literal, LiteralKind, Literals};
 pub use parser::parse;
