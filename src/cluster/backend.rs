@@ -67,7 +67,8 @@ pub struct Backend {
     /// Messages sent that are each answered by a ReadyForQuery still to come.
     awaited: u32,
     broken: bool,
-    connected_at: Instant,
+    /// When it is too old to be lent.
+    expires: Option<Instant>,
     began: StartupParameters,
     /// The prepared statements that this session holds; the proxy keeps it true.
     pub prepared: PreparedSet,
@@ -120,7 +121,7 @@ impl Backend {
             status: TransactionStatus::Idle,
             awaited: 0,
             broken: false,
-            connected_at: Instant::now(),
+            expires: None,
             began: Arc::clone(&target.parameters),
             prepared: PreparedSet::new(target.prepared_statements),
             named: HashMap::new(),
@@ -301,14 +302,14 @@ impl Backend {
         self.broken
     }
 
-    /// Age of the connection.
-    pub fn age(&self) -> Duration {
-        self.connected_at.elapsed()
+    /// From now on it may be lent for so long.
+    pub(super) fn live_for(&mut self, lifetime: Duration) {
+        self.expires = Instant::now().checked_add(lifetime);
     }
 
-    /// As [`Backend::age`], for who knows the time.
-    pub(super) fn age_at(&self, now: Instant) -> Duration {
-        now.duration_since(self.connected_at)
+    /// Whether it is too old to be lent.
+    pub(super) fn has_expired(&self, now: Instant) -> bool {
+        self.expires.is_some_and(|expires| now >= expires)
     }
 
     /// Whether another client may have it: outside a transaction, nothing unsent, nothing
@@ -326,9 +327,8 @@ impl Backend {
         self.runtime
     }
 
-    /// From now on this runtime watches it.
-    pub(super) fn settle_here(&mut self) {
-        let here = Handle::current().id();
+    /// From now on this runtime, on which it is called, watches it.
+    pub(super) fn settle(&mut self, here: runtime::Id) {
         if self.runtime != here {
             self.broken |= self.stream.settle_here().is_err();
             self.runtime = here;

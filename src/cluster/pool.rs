@@ -201,7 +201,7 @@ impl Pool {
     /// Lends a connection, waiting until `deadline` at most. May be dropped while waiting.
     pub async fn checkout(&self, deadline: Instant) -> Result<Lent, PoolError> {
         let mut lent = self.wait(deadline).await?;
-        lent.settle_here();
+        lent.settle(Handle::current().id());
         Ok(lent)
     }
 
@@ -257,14 +257,16 @@ impl Pool {
     }
 
     /// Lends a connection that is idle, without waiting. To be called on the runtime that will
-    /// use it.
-    pub fn try_checkout(&self) -> Option<Lent> {
+    /// use it, which is `here`.
+    pub fn try_checkout(&self, here: runtime::Id) -> Option<Lent> {
         let mut state = self.shared.state.lock();
-        let (taken, dead) = self.shared.take_idle(&mut state);
+        let (taken, dead) = self.shared.take_idle(&mut state, here);
         drop(state);
-        self.shared.end(dead.into_iter().map(|idle| idle.backend));
+        if !dead.is_empty() {
+            self.shared.end(dead.into_iter().map(|idle| idle.backend));
+        }
         let mut lent = self.shared.lend(taken?);
-        lent.settle_here();
+        lent.settle(here);
         Some(lent)
     }
 
@@ -278,9 +280,10 @@ impl Pool {
         let mut state = self.shared.state.lock();
         let mut kept = Vec::with_capacity(state.idle.len());
         let mut live = state.live;
+        let now = Instant::now();
         for mut idle in state.idle.drain(..) {
-            let fresh = idle.since.elapsed() < self.shared.limits.idle_timeout;
-            let young = idle.backend.age() < self.shared.limits.lifetime;
+            let fresh = now.duration_since(idle.since) < self.shared.limits.idle_timeout;
+            let young = !idle.backend.has_expired(now);
             if (fresh || live <= min) && young && idle.backend.is_quiet() {
                 kept.push(idle);
             } else {
@@ -370,7 +373,7 @@ impl Shared {
         if state.closed {
             return Err(PoolError::Closed);
         }
-        let (taken, dead) = self.take_idle(&mut state);
+        let (taken, dead) = self.take_idle(&mut state, Handle::current().id());
         if let Some(backend) = taken {
             drop(state);
             self.end(dead.into_iter().map(|idle| idle.backend));
@@ -397,9 +400,8 @@ impl Shared {
     }
 
     /// An idle connection that may be lent, if there is one, and those that were found dead.
-    fn take_idle(&self, state: &mut State) -> (Option<Box<Backend>>, Vec<Idle>) {
+    fn take_idle(&self, state: &mut State, here: runtime::Id) -> (Option<Box<Backend>>, Vec<Idle>) {
         let mut dead = Vec::new();
-        let here = Handle::current().id();
         // Nobody passes those who wait; while somebody does, nothing is idle anyway.
         while state.line.is_empty()
             && state.pauses == 0
@@ -416,9 +418,9 @@ impl Shared {
 
     fn may_lend(&self, idle: &mut Idle) -> bool {
         let now = Instant::now();
-        let fresh = now.duration_since(idle.since) < FRESH;
+        let fresh = now < idle.since + FRESH;
         let open = if fresh { idle.backend.seems_quiet() } else { idle.backend.is_quiet() };
-        open && idle.backend.age_at(now) < self.limits.lifetime
+        open && !idle.backend.has_expired(now)
     }
 
     fn lend(self: &Arc<Self>, backend: Box<Backend>) -> Lent {
@@ -428,7 +430,7 @@ impl Shared {
     /// A connection comes back, or is new: to the first in line, else to the idle ones.
     fn take_back(self: &Arc<Self>, mut backend: Box<Backend>) {
         let now = Instant::now();
-        if !backend.is_clean() || backend.age_at(now) >= self.limits.lifetime {
+        if !backend.is_clean() || backend.has_expired(now) {
             return self.discard(backend);
         }
         loop {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime;
 use tokio::time::Instant;
 
 use super::backend::{Backend, StartupParameters};
@@ -101,10 +102,11 @@ impl UserPools {
         Err(pools.shard.unavailable(&why, started.elapsed()))
     }
 
-    /// Lends a connection to the shard's primary that is idle, without waiting.
-    pub fn try_checkout(&self, shard: ShardId) -> Option<Lent> {
+    /// Lends a connection to the shard's primary that is idle, without waiting; to be called on
+    /// the runtime that will use it, which is `here`.
+    pub fn try_checkout(&self, shard: ShardId, here: runtime::Id) -> Option<Lent> {
         let pools = self.shards.get(usize::from(shard.0))?;
-        pools.nodes.get(pools.shard.primary()?)?.try_checkout()
+        pools.nodes.get(pools.shard.primary()?)?.try_checkout(here)
     }
 
     /// The node taken for the shard's primary refused to write: find out who is.

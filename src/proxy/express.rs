@@ -6,19 +6,23 @@
 //! So do the BEGIN and the COMMIT around such statements. Whatever is not so takes the long way,
 //! which knows everything; here nothing is done before that is decided.
 
+use std::future::poll_fn;
 use std::ops::Range;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 
-use super::client::Gone;
+use super::client::{Client, Gone};
 use super::forms::Found;
 use super::held::Held;
 use super::planner::{Part, parameters};
+use super::relay::LOOK_PLAIN;
 use super::replies::Request;
 use super::session::{Session, Stop};
 use super::state::{Effect, Note};
 use super::statements::{Reliance, Statement};
+use crate::cluster::Backend;
 use crate::config::settings::PoolMode;
 use crate::routing::{Action, Route, ShardId};
 use crate::sql::{Form, Transaction};
@@ -98,7 +102,7 @@ impl Session {
 
     fn plain_query(&self) -> Option<Plain> {
         let (header, body) = self.whole(0)?;
-        let text = frontend::query(body).ok()?;
+        let (0, text) = body.split_last()? else { return None };
         let goes = match self.bare_control(text) {
             Some(goes) => goes,
             None => self.plain_text(text)?,
@@ -143,7 +147,7 @@ impl Session {
             }
             return self.plain_part(&known.part_of(form), text);
         }
-        let part = self.single_part(text)?;
+        let part = self.single_part(text).filter(|_| !text.contains(&0))?;
         if !part.is_plain(text) {
             return None;
         }
@@ -157,8 +161,15 @@ impl Session {
     }
 
     fn plain_part(&self, part: &Part, text: &[u8]) -> Option<Goes> {
+        if let Some(shard) = self.fixed(part) {
+            return Some(Goes::To(shard, part.may_write()));
+        }
         let (route, _) = self.route(part, text, &[]).ok()?;
         Some(Goes::To(self.one_shard(route)?, part.may_write()))
+    }
+
+    fn fixed(&self, part: &Part) -> Option<ShardId> {
+        if self.state.hints.is_empty() { part.fixed() } else { None }
     }
 
     /// Parse (maybe), Bind, Describe (maybe), Execute, Sync.
@@ -246,9 +257,10 @@ impl Session {
             _ if part.is_plain(&statement.text) => {}
             _ => return None,
         }
-        // Where there is one shard no value decides.
-        let one_shard = self.db.is_one_shard();
-        let values = if one_shard { Vec::new() } else { parameters(statement, bind) };
+        if let Some(shard) = self.fixed(&part) {
+            return Some(Goes::To(shard, part.may_write()));
+        }
+        let values = parameters(statement, bind);
         let (route, _) = self.route(&part, &statement.text, &values).ok()?;
         Some(Goes::To(self.one_shard(route)?, part.may_write()))
     }
@@ -311,13 +323,39 @@ impl Session {
             }
         }
         held.backend.expect_ready(1);
-        held.replies.push(Request::Plain, true, note);
         if !self.portals.is_empty() {
             self.portals.remove(&b""[..]);
         }
-        self.converse().await?;
+        if !self.answered_at_once().await? {
+            if let Some(held) = &mut self.held {
+                held.replies.push(Request::Plain, true, note);
+            }
+            self.converse().await?;
+        }
         self.release_if_idle().await;
         Ok(())
+    }
+
+    /// Sends what is in the connection's output, and gives the client its answer if that comes
+    /// in one piece and says nothing that anybody else must know. If it doesn't, nothing is
+    /// lost: whatever has come is still to be relayed.
+    async fn answered_at_once(&mut self) -> Result<bool, Stop> {
+        let Some(held) = &mut self.held else { return Ok(true) };
+        if !held.replies.is_empty() || !self.times.statement.is_zero() {
+            return Ok(false);
+        }
+        let (client, backend) = (&mut self.client, &mut *held.backend);
+        let Some(status) = poll_fn(|cx| poll_answer(client, backend, cx)).await else {
+            return Ok(false);
+        };
+        backend.note(answer::READY_FOR_QUERY, &[status])?;
+        let len = backend.input.len();
+        move_front(&mut backend.input, len, &mut client.output);
+        self.state.status = backend.status();
+        if self.state.status == TransactionStatus::Idle {
+            self.state.settle(false);
+        }
+        Ok(true)
     }
 
     /// Answers a BEGIN, and remembers it for the server that gets the first statement.
@@ -356,6 +394,46 @@ impl Session {
         let Some(part) = self.planned(statement)? else { return Ok("") };
         let Action::Transaction(begin) = part.action() else { return Ok("") };
         self.answer_transaction(begin, part.text(&statement.text))
+    }
+}
+
+/// The last byte of a whole answer of which nothing must be looked at, once it is there; `None`
+/// when something else has happened.
+fn poll_answer(
+    client: &mut Client,
+    backend: &mut Backend,
+    cx: &mut Context<'_>,
+) -> Poll<Option<u8>> {
+    if !backend.output.is_empty() && !matches!(backend.poll_send(cx), Poll::Ready(Ok(()))) {
+        return Poll::Ready(None);
+    }
+    match backend.poll_fill(cx) {
+        Poll::Ready(Ok(_)) => return Poll::Ready(whole_answer(&backend.input)),
+        Poll::Ready(Err(_)) => return Poll::Ready(None),
+        Poll::Pending => {}
+    }
+    // One that goes on talking, or goes.
+    if client.input.is_empty() && client.poll_fill(cx).is_pending() {
+        return Poll::Pending;
+    }
+    Poll::Ready(None)
+}
+
+/// The status that a plain answer ends with, if it is there from its beginning to its end and
+/// no more than an answer.
+fn whole_answer(mut input: &[u8]) -> Option<u8> {
+    loop {
+        let (first, body) = input.split_first_chunk::<HEADER_LEN>()?;
+        let header = Header::read(first)?;
+        match header.tag {
+            answer::READY_FOR_QUERY => {
+                return if let [status] = body { Some(*status) } else { None };
+            }
+            answer::PARSE_COMPLETE => {}
+            other if LOOK_PLAIN.contains(other) => return None,
+            _ => {}
+        }
+        input = input.get(header.len..)?;
     }
 }
 

@@ -67,14 +67,14 @@ impl Forms {
 
     /// What is known of a text by its form. Who would have to wait for another thread knows
     /// nothing.
-    pub fn find(&self, form: &Form, world: World) -> Found {
-        let hash = self.hasher.hash_one(form.bytes());
+    pub fn find(&self, form: &Form<'_>, world: World) -> Found {
+        let hash = self.hasher.hash_one(form);
         let (shelf, slot) = self.place(hash);
         let Some(mut shelf) = self.shelves[shelf].try_lock() else { return Found::No };
         let slot = &mut shelf[slot];
         if let Some(known) = &slot.known
-            && *known.form == *form.bytes()
             && known.world == world
+            && form.is(&known.form)
         {
             slot.seen = hash;
             return Found::Known(Arc::clone(known));
@@ -87,9 +87,9 @@ impl Forms {
     }
 
     /// Keeps a part of the form that was found to come [again](Found::Again).
-    pub fn keep(&self, hash: u64, form: &Form, world: World, part: Part) {
-        let (form, blanks) = (form.bytes().into(), form.blanks().into());
-        let known = Arc::new(Known { form, blanks, world, part });
+    pub fn keep(&self, hash: u64, form: &Form<'_>, world: World, part: Part) {
+        let (bytes, blanks) = (form.bytes().into(), form.blanks().into());
+        let known = Arc::new(Known { form: bytes, blanks, world, part });
         let (shelf, slot) = self.place(hash);
         self.shelves[shelf].lock()[slot].known = Some(known);
     }
@@ -107,7 +107,7 @@ impl Known {
     }
 
     /// The statement, as it stands in a text of this form.
-    pub fn part_of(&self, form: &Form) -> Part {
+    pub fn part_of(&self, form: &Form<'_>) -> Part {
         self.part.moved(&self.blanks, form.blanks())
     }
 }

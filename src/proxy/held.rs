@@ -98,7 +98,10 @@ impl Session {
     /// transaction that no server knew of is begun on it, at the latest with what is sent next.
     pub(super) async fn hold(&mut self, shard: Option<ShardId>) -> Result<(), Stop> {
         self.take(shard).await?;
-        self.begin_unsent().await
+        if self.unsent.is_open() || self.state.status == TransactionStatus::Failed {
+            self.begin_unsent().await?;
+        }
+        Ok(())
     }
 
     /// As [`hold`](Self::hold), without beginning the transaction.
@@ -115,7 +118,7 @@ impl Session {
         let held = match self.kept.iter().position(|held| held.shard == shard) {
             Some(at) => self.kept.swap_remove(at),
             None => {
-                let backend = match self.pools.try_checkout(shard) {
+                let backend = match self.pools.try_checkout(shard, self.here) {
                     Some(backend) => backend,
                     None => Box::pin(self.checkout(shard)).await?,
                 };
@@ -172,6 +175,9 @@ impl Session {
             held.backend.prepared_schema = schema;
         }
         let wanted = self.state.settings.committed();
+        if Arc::ptr_eq(&held.backend.settings, wanted) {
+            return Ok(());
+        }
         let applied = Arc::clone(&held.backend.settings);
         let encoding = settings::encoding_difference(&applied, wanted);
         let rest = settings::difference(&applied, wanted);

@@ -5,6 +5,7 @@
 //! something may have gone of what was left, the server is asked; when nothing is left, the
 //! connection is given back.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
@@ -30,7 +31,10 @@ impl Session {
             Box::pin(self.ask_what_is_left()).await;
         }
         let Some(mut held) = self.held.take() else { return };
-        held.backend.settings = std::sync::Arc::clone(self.state.settings.committed());
+        let committed = self.state.settings.committed();
+        if !Arc::ptr_eq(&held.backend.settings, committed) {
+            held.backend.settings = Arc::clone(committed);
+        }
         self.portals.clear();
         self.cancel.detach().await;
         if !self.keeps() && held.left.things().is_nothing() {

@@ -14,7 +14,7 @@ use super::state::Effect;
 use super::statements::{Statement, World};
 use crate::routing::{
     self, Action, Leaves, Parameter, ParameterValue, Plan, Refusal, Route, RouteError, Router,
-    RoutingHint, SettingCall, Values,
+    RoutingHint, SettingCall, ShardId, Values,
 };
 use crate::sql::{self, ExplainFormat, Scanned, SetItem, SetValue};
 use crate::wire::frontend::{Bind, Format};
@@ -34,9 +34,17 @@ struct Known {
     scanned: Scanned,
     plan: Arc<Plan>,
     hint: Option<RoutingHint>,
+    /// Where it goes whatever its values, if the session has no hint: known where there is one
+    /// shard.
+    fixed: Option<ShardId>,
 }
 
 impl Part {
+    /// Where it goes whatever its values and its transaction, if the session has no hint.
+    pub fn fixed(&self) -> Option<ShardId> {
+        self.known.as_ref().and_then(|known| known.fixed)
+    }
+
     /// What it is.
     pub fn action(&self) -> &Action {
         self.known.as_ref().map_or(&Action::Run, |known| &known.plan.action)
@@ -102,7 +110,7 @@ impl Part {
     /// It changes nothing in its session, and its replies need nobody's look.
     pub fn is_plain(&self, text: &[u8]) -> bool {
         let Some(Known { plan, .. }) = &self.known else { return false };
-        plan.action == Action::Run
+        matches!(plan.action, Action::Run)
             && plan.sets.is_none()
             && plan.leaves.is_nothing()
             && !self.copies_in(text)
@@ -122,6 +130,7 @@ impl Part {
             scanned: known.scanned.moved(from, to),
             plan: Arc::clone(&known.plan),
             hint: known.hint.clone(),
+            fixed: known.fixed,
         };
         let known = self.known.as_ref().map(move_one);
         let range = known.as_ref().map_or(self.range.clone(), |known| known.scanned.range.clone());
@@ -269,7 +278,11 @@ impl Session {
         match self.db.plans.get_or_plan(text, &scanned, router, &reading.context()) {
             Ok(plan) => {
                 let hint = RoutingHint::of(&scanned.hints)?;
-                let known = Some(Known { scanned, plan, hint });
+                let fixed = match self.db.is_one_shard() {
+                    true => fixed_route(router, &plan, &scanned, hint.as_ref(), text),
+                    false => None,
+                };
+                let known = Some(Known { scanned, plan, hint, fixed });
                 Ok(Part { range, known, unknown: Leaves::NOTHING })
             }
             Err(_) if self.db.is_one_shard() => {
@@ -406,15 +419,23 @@ impl Session {
 
 impl super::database::Database {
     /// Where a statement goes whatever its parameters, if that is known.
-    pub(super) fn fixed_route(&self, part: &Part, text: &[u8]) -> Option<routing::ShardId> {
-        let router = self.router();
-        let known = part.known.as_ref()?;
-        let literals = &known.scanned.literals;
-        let values = Values { text, literals, parameters: &[], utf8: true };
-        match known.plan.route(&router, &values, known.hint.as_ref(), None) {
-            Ok(Route::One(shard)) => Some(shard),
-            _ => None,
-        }
+    pub(super) fn fixed_route(&self, part: &Part, text: &[u8]) -> Option<ShardId> {
+        let Known { scanned, plan, hint, .. } = part.known.as_ref()?;
+        fixed_route(&self.router(), plan, scanned, hint.as_ref(), text)
+    }
+}
+
+fn fixed_route(
+    router: &Router,
+    plan: &Plan,
+    scanned: &Scanned,
+    hint: Option<&RoutingHint>,
+    text: &[u8],
+) -> Option<ShardId> {
+    let values = Values { text, literals: &scanned.literals, parameters: &[], utf8: true };
+    match plan.route(router, &values, hint, None) {
+        Ok(Route::One(shard)) => Some(shard),
+        _ => None,
     }
 }
 

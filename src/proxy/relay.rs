@@ -31,7 +31,7 @@ const LOOK: TagSet = TagSet::of(b"SNAZE12C3tTnIsGHWcKRv");
 /// Also rows, of which the first must be changed.
 const LOOK_AT_ROWS: TagSet = TagSet::of(b"SNAZE12C3tTnIsGHWcKRvD");
 /// What changes state when all replies are the client's.
-const LOOK_PLAIN: TagSet = TagSet::of(b"SZE1GW");
+pub const LOOK_PLAIN: TagSet = TagSet::of(b"SZE1GW");
 
 /// What ended a conversation before its end.
 #[derive(Debug)]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use tokio::runtime::{self, Handle};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -82,6 +83,8 @@ pub struct Session {
     /// The batch asked for COPY data.
     pub(super) copied: bool,
     pub(super) cancel: CancelKey,
+    /// The runtime that serves it.
+    pub(super) here: runtime::Id,
     stopping: StopSignal,
     /// Where statements without a place of their own go.
     pub(super) last_shard: ShardId,
@@ -166,6 +169,7 @@ pub struct Beginning {
 }
 
 impl Session {
+    /// A session that is served where this is called.
     pub fn new(beginning: Beginning) -> Session {
         let mode = beginning.db.cluster.database().pool_mode(&beginning.user);
         let Beginning { db, user, base_path, pools, client, state, cancel, stopping } = beginning;
@@ -194,6 +198,7 @@ impl Session {
             synced: false,
             copied: false,
             cancel,
+            here: Handle::current().id(),
             stopping: StopSignal::new(stopping),
         }
     }

@@ -209,7 +209,9 @@ impl ClientSettings {
     /// The transaction, also an implicit one, has committed.
     pub fn commit(&mut self) {
         self.savepoints.clear();
-        self.committed = Arc::clone(&self.current);
+        if !Arc::ptr_eq(&self.committed, &self.current) {
+            self.committed = Arc::clone(&self.current);
+        }
     }
 
     /// The transaction, also an implicit one, was rolled back.

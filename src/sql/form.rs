@@ -5,10 +5,12 @@
 //! is known of one ([`Scanned`]) holds for the other, without a look at its tokens: only the
 //! literals stand elsewhere. That takes one look at each byte and one comparison.
 
+use std::hash::{Hash, Hasher};
+
 use super::scan::Scanned;
 
 /// Longest text that has a form.
-const LONGEST: usize = 512;
+const LONGEST: usize = 1024;
 /// Most integers of a text that has a form.
 const MOST: usize = 16;
 /// Digits that fit a `bigint` whatever they are: of integers that may not, the kind depends on
@@ -17,9 +19,8 @@ const DIGITS: usize = 18;
 
 /// A text's form.
 #[derive(Debug)]
-pub struct Form {
-    bytes: [u8; LONGEST],
-    len: usize,
+pub struct Form<'t> {
+    text: &'t [u8],
     blanks: [Blank; MOST],
     count: usize,
 }
@@ -31,83 +32,77 @@ pub struct Blank {
     len: u16,
 }
 
-/// What a byte is to a form.
-const KINDS: [Kind; 256] = kinds();
+impl Blank {
+    fn start(&self) -> usize {
+        usize::from(self.start)
+    }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Digit,
-    /// Beside it digits aren't an integer, or not one alone: letters, `_`, `$`, a point.
-    Binds,
-    /// `"` and `\`: what is behind them can't be told without a lexer.
-    Hides,
-    /// `-`, `*` and `&`: with what is before them they may begin a comment, or a string with
-    /// escapes.
-    Joins,
-    Other,
+    fn end(&self) -> usize {
+        usize::from(self.start) + usize::from(self.len)
+    }
 }
 
-const fn kinds() -> [Kind; 256] {
-    let mut kinds = [Kind::Other; 256];
+/// What a byte is to a form.
+const KINDS: [u8; 256] = kinds();
+
+/// Beside it digits aren't an integer, or not one alone: letters, `_`, `$`, a point.
+const BINDS: u8 = 1;
+/// What is looked at closer begins here.
+const DIGIT: u8 = 2;
+/// `"` and `\`: what is behind them can't be told without a lexer. A zero byte: no text has one.
+const HIDES: u8 = 3;
+/// `-`, `*` and `&`: with what is before them they may begin a comment, or a string with escapes.
+const JOINS: u8 = 4;
+
+const fn kinds() -> [u8; 256] {
+    let mut kinds = [0; 256];
     let mut b = 0;
     while b < 256 {
         kinds[b] = match b as u8 {
-            b'0'..=b'9' => Kind::Digit,
-            b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'$' | b'.' | 0x80.. => Kind::Binds,
-            b'"' | b'\\' => Kind::Hides,
-            b'-' | b'*' | b'&' => Kind::Joins,
-            _ => Kind::Other,
+            b'0'..=b'9' => DIGIT,
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'$' | b'.' | 0x80.. => BINDS,
+            b'"' | b'\\' | 0 => HIDES,
+            b'-' | b'*' | b'&' => JOINS,
+            _ => 0,
         };
         b += 1;
     }
     kinds
 }
 
-fn kind(byte: u8) -> Kind {
+fn kind(byte: u8) -> u8 {
     KINDS[usize::from(byte)]
 }
 
-impl Form {
+impl<'t> Form<'t> {
     /// The form of a text, if it has one: not of a long one, nor of one with comments, quoted
-    /// names or backslashes in it.
-    pub fn of(text: &[u8]) -> Option<Form> {
+    /// names, backslashes or zero bytes in it.
+    pub fn of(text: &'t [u8]) -> Option<Form<'t>> {
         if text.len() > LONGEST {
             return None;
         }
-        let mut form =
-            Form { bytes: [0; LONGEST], len: 0, blanks: [Blank::default(); MOST], count: 0 };
-        let (mut at, mut before) = (0, b' ');
-        while let Some(&byte) = text.get(at) {
-            match kind(byte) {
-                Kind::Digit => {
-                    let rest = &text[at..];
-                    let len = rest.iter().position(|b| !b.is_ascii_digit()).unwrap_or(rest.len());
-                    let behind = rest.get(len).map_or(Kind::Other, |b| kind(*b));
-                    if kind(before) == Kind::Binds || behind == Kind::Binds || len > DIGITS {
-                        form.push(&rest[..len]);
-                    } else {
-                        form.blank(at, len)?;
+        let mut form = Form { text, blanks: [Blank::default(); MOST], count: 0 };
+        let mut at = 0;
+        while let Some(plain) = text[at..].iter().position(|byte| kind(*byte) >= DIGIT) {
+            at += plain;
+            let before = if at > 0 { text[at - 1] } else { b' ' };
+            match kind(text[at]) {
+                DIGIT => {
+                    let start = at;
+                    at += digits(&text[at..]);
+                    let behind = text.get(at).map_or(0, |byte| kind(*byte));
+                    if kind(before) != BINDS && behind != BINDS && at - start <= DIGITS {
+                        let blank = form.blanks.get_mut(form.count)?;
+                        *blank = Blank { start: start as u16, len: (at - start) as u16 };
+                        form.count += 1;
                     }
-                    at += len;
-                    before = byte;
-                    continue;
                 }
-                Kind::Hides => return None,
-                Kind::Joins if matches!(before, b'-' | b'/' | b'u' | b'U') => return None,
-                _ => {}
+                HIDES => return None,
+                _ if matches!(before, b'-' | b'/' | b'u' | b'U') => return None,
+                _ => at += 1,
             }
-            form.bytes[form.len] = byte;
-            form.len += 1;
-            before = byte;
-            at += 1;
         }
         Some(form)
-    }
-
-    /// Its bytes: each integer that is left blank is one `0`. It can't be taken for digits that
-    /// are kept, which have one of the binding bytes beside them, or are more.
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.len]
     }
 
     /// The integers that are left blank.
@@ -115,17 +110,43 @@ impl Form {
         &self.blanks[..self.count]
     }
 
-    fn push(&mut self, digits: &[u8]) {
-        self.bytes[self.len..self.len + digits.len()].copy_from_slice(digits);
-        self.len += digits.len();
+    /// The form in bytes: each integer that is left blank is one `0`. It can't be taken for
+    /// digits that are kept, which have one of the binding bytes beside them, or are more.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.kept().collect::<Vec<_>>().join(&b"0"[..])
     }
 
-    fn blank(&mut self, start: usize, len: usize) -> Option<()> {
-        *self.blanks.get_mut(self.count)? = Blank { start: start as u16, len: len as u16 };
-        self.count += 1;
-        self.push(b"0");
-        Some(())
+    /// Whether it is the form with these [bytes](Form::bytes).
+    pub fn is(&self, bytes: &[u8]) -> bool {
+        let mut rest = Some(bytes);
+        for (i, kept) in self.kept().enumerate() {
+            let behind_blank = match i {
+                0 => rest,
+                _ => rest.and_then(|rest| rest.strip_prefix(b"0")),
+            };
+            rest = behind_blank.and_then(|rest| rest.strip_prefix(kept));
+        }
+        rest == Some(b"")
     }
+
+    /// What stands between the blanks: one piece more than there are.
+    fn kept(&self) -> impl Iterator<Item = &'t [u8]> {
+        let ends = self.blanks().iter().map(Blank::start).chain([self.text.len()]);
+        let starts = [0].into_iter().chain(self.blanks().iter().map(Blank::end));
+        starts.zip(ends).map(|(start, end)| &self.text[start..end])
+    }
+}
+
+/// Equal for equal forms.
+impl Hash for Form<'_> {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.kept().for_each(|kept| hasher.write(kept));
+    }
+}
+
+/// How many digits come first.
+fn digits(text: &[u8]) -> usize {
+    text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len())
 }
 
 impl Scanned {
@@ -154,7 +175,7 @@ mod tests {
     use crate::sql::{LexOptions, scan_single};
 
     fn form(text: &str) -> Option<String> {
-        Form::of(text.as_bytes()).map(|form| String::from_utf8_lossy(form.bytes()).into_owned())
+        Form::of(text.as_bytes()).map(|form| String::from_utf8(form.bytes()).unwrap())
     }
 
     #[test]
@@ -194,6 +215,27 @@ mod tests {
     }
 
     #[test]
+    fn forms_differ_where_texts_differ_in_more_than_integers() {
+        let texts = [
+            "select 1",
+            "select 1 ",
+            "select 1,2",
+            "select 11111111111111111111",
+            "select a1",
+            "select -1",
+            "",
+        ];
+        for (i, one) in texts.iter().enumerate() {
+            for (j, other) in texts.iter().enumerate() {
+                let is = Form::of(one.as_bytes())
+                    .unwrap()
+                    .is(&Form::of(other.as_bytes()).unwrap().bytes());
+                assert_eq!(is, i == j, "{one} {other}");
+            }
+        }
+    }
+
+    #[test]
     fn what_is_known_of_one_text_holds_for_another_of_its_form() {
         let pairs = [
             ("select * from t where id = 7;", "select * from t where id = 123456;"),
@@ -216,7 +258,7 @@ mod tests {
         for (one, other) in pairs {
             let (from, to) =
                 (Form::of(one.as_bytes()).unwrap(), Form::of(other.as_bytes()).unwrap());
-            assert_eq!(from.bytes(), to.bytes());
+            assert!(from.is(&to.bytes()) && to.is(&from.bytes()));
             assert_eq!(scan(one).moved(from.blanks(), to.blanks()), scan(other), "{other}");
             assert_eq!(scan(other).moved(to.blanks(), from.blanks()), scan(one), "{one}");
         }

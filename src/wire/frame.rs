@@ -24,16 +24,21 @@ impl Header {
     /// The header at the start of `buf`; `None` while it isn't all there.
     ///
     /// A length below 4 or negative is fatal: nobody knows where the next frame starts.
+    #[inline]
     pub fn peek(buf: &[u8]) -> Result<Option<Header>, ProtocolError> {
-        let [tag, a, b, c, d, ..] = *buf else { return Ok(None) };
-        let claimed = i32::from_be_bytes([a, b, c, d]);
-        match usize::try_from(claimed) {
-            Ok(n) if n >= 4 => Ok(Some(Header { tag, len: n + 1 })),
-            _ => Err(ProtocolError::fatal(format!(
-                "invalid message length {claimed} of message type {}",
-                show_tag(tag)
-            ))),
+        let Some((first, _)) = buf.split_first_chunk::<HEADER_LEN>() else { return Ok(None) };
+        match Header::read(first) {
+            Some(header) => Ok(Some(header)),
+            None => Err(invalid_length(first)),
         }
+    }
+
+    /// What a frame's first bytes say; `None` when no frame is so short, or so long.
+    #[inline]
+    pub fn read([tag, a, b, c, d]: &[u8; HEADER_LEN]) -> Option<Header> {
+        let claimed = i32::from_be_bytes([*a, *b, *c, *d]);
+        let len = usize::try_from(claimed).ok().filter(|len| *len >= 4)?;
+        Some(Header { tag: *tag, len: len + 1 })
     }
 
     /// Bytes after the header.
@@ -42,16 +47,26 @@ impl Header {
     }
 
     /// Fatal when the whole frame is larger than `max` bytes; `setting` is the bound's name.
+    #[inline]
     pub fn check_size(&self, max: usize, setting: &str) -> Result<(), ProtocolError> {
-        if self.len <= max {
-            return Ok(());
-        }
-        Err(ProtocolError::fatal(format!(
+        if self.len <= max { Ok(()) } else { Err(self.too_long(max, setting)) }
+    }
+
+    #[cold]
+    fn too_long(&self, max: usize, setting: &str) -> ProtocolError {
+        ProtocolError::fatal(format!(
             "message of type {} has {} bytes, more than the {max} of {setting}",
             show_tag(self.tag),
             self.len
-        )))
+        ))
     }
+}
+
+#[cold]
+fn invalid_length([tag, a, b, c, d]: &[u8; HEADER_LEN]) -> ProtocolError {
+    let claimed = i32::from_be_bytes([*a, *b, *c, *d]);
+    let tag = show_tag(*tag);
+    ProtocolError::fatal(format!("invalid message length {claimed} of message type {tag}"))
 }
 
 /// A type byte for a message: itself when it can be printed.

@@ -49,10 +49,13 @@ pub fn check_header(header: &Header, max: usize) -> Result<(), ProtocolError> {
         | tag::COPY_FAIL
         | tag::TERMINATE
         | tag::PASSWORD => header.check_size(SMALL_MESSAGE.min(max), "the protocol's bound on it"),
-        other => {
-            Err(ProtocolError::fatal(format!("invalid frontend message type {}", show_tag(other))))
-        }
+        other => Err(unknown_type(other)),
     }
+}
+
+#[cold]
+fn unknown_type(tag: u8) -> ProtocolError {
+    ProtocolError::fatal(format!("invalid frontend message type {}", show_tag(tag)))
 }
 
 /// Query: the text, without its zero byte.

@@ -111,7 +111,7 @@ impl Shared {
         begin: Option<&StartupParameters>,
     ) -> Result<Backend, ConnectError> {
         let limit = self.limits.connect_timeout;
-        let backend = match begin {
+        let mut backend = match begin {
             None => Backend::connect(&self.target, limit).await?,
             Some(parameters) => {
                 let target = Target { parameters: parameters.clone(), ..self.target.clone() };
@@ -122,6 +122,7 @@ impl Shared {
             backend.farewell();
             return Err(ConnectError::Standby);
         }
+        backend.live_for(self.limits.lifetime);
         if let Some(line) = backend.line() {
             let mut lines = self.lines.lock();
             lines.retain(|line| line.strong_count() > 0);
