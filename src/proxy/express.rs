@@ -330,7 +330,7 @@ impl Session {
             if let Some(held) = &mut self.held {
                 held.replies.push(Request::Plain, true, note);
             }
-            self.converse().await?;
+            Box::pin(self.converse()).await?;
         }
         self.release_if_idle().await;
         Ok(())

@@ -99,7 +99,7 @@ impl Session {
     pub(super) async fn hold(&mut self, shard: Option<ShardId>) -> Result<(), Stop> {
         self.take(shard).await?;
         if self.unsent.is_open() || self.state.status == TransactionStatus::Failed {
-            self.begin_unsent().await?;
+            Box::pin(self.begin_unsent()).await?;
         }
         Ok(())
     }

@@ -204,7 +204,7 @@ impl Session {
     }
 
     /// Serves the client until it or the proxy ends the session.
-    pub async fn run(mut self) {
+    pub async fn run(mut self: Box<Self>) {
         let end = self.serve().await;
         Box::pin(self.let_go()).await;
         if let Err(gone) = end {
@@ -418,4 +418,19 @@ pub fn shutting_down() -> Failure {
     Failure::new("57P01", "terminating connection due to administrator command")
         .with_hint("pgherd is shutting down; connect again.")
         .and_fatal()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_future<T, F: Future>(_: impl FnOnce(T) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_client_that_waits_takes_little_room() {
+        let room = size_of::<Session>() + size_of_future(Session::run);
+        assert!(room < 2048, "{room} bytes");
+    }
 }
