@@ -226,6 +226,11 @@ impl Session {
                 self.silent_since = None;
                 continue;
             }
+            if !self.batch.is_empty() && self.client.peek().is_some_and(is_copy) {
+                // What was gathered may be the COPY that wants it.
+                Box::pin(self.flush()).await?;
+                continue;
+            }
             let Some((tag, body)) = self.client.take_message()? else {
                 self.send().await?;
                 self.wait().await?;
@@ -418,6 +423,11 @@ pub fn shutting_down() -> Failure {
     Failure::new("57P01", "terminating connection due to administrator command")
         .with_hint("pgherd is shutting down; connect again.")
         .and_fatal()
+}
+
+/// Whether a message belongs to COPY FROM STDIN.
+fn is_copy(message: u8) -> bool {
+    matches!(message, tag::COPY_DATA | tag::COPY_DONE | tag::COPY_FAIL)
 }
 
 #[cfg(test)]
