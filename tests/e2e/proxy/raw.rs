@@ -27,6 +27,7 @@ pub type Message = (u8, BytesMut);
 pub fn tcp(port: u16) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("set");
+    stream.set_nodelay(true).expect("set");
     stream
 }
 

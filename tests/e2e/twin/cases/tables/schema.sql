@@ -1,0 +1,17 @@
+CREATE TABLE countries (code text PRIMARY KEY, name text NOT NULL, size int);
+CREATE TABLE rates (code text, since date, rate numeric(8, 4), PRIMARY KEY (code, since));
+CREATE TABLE settings (name text PRIMARY KEY, value text);
+CREATE TABLE users (id bigint PRIMARY KEY, name text NOT NULL, age int, country text, balance numeric(12, 2) DEFAULT 0, joined date, active bool DEFAULT true);
+CREATE TABLE posts (user_id bigint NOT NULL, id bigint NOT NULL, title text, score float8, likes int DEFAULT 0, created timestamptz, tags text[], PRIMARY KEY (user_id, id));
+CREATE TABLE likes (user_id bigint NOT NULL, post_id bigint NOT NULL, author_id bigint NOT NULL, weight smallint, PRIMARY KEY (user_id, author_id, post_id));
+CREATE TABLE measures (k bigint, grp text, s int2, i int4, b int8, n numeric, m numeric(10, 2), r float4, f float8, t text, v varchar(10), c char(5), o bool, d date, z timestamptz, y timestamp, w time, x interval, u uuid, j jsonb, h bytea, a int[]);
+CREATE TABLE nobody (id bigint PRIMARY KEY, n int, t text);
+CREATE TABLE lone (id bigint PRIMARY KEY, n int, t text);
+CREATE TABLE people (login text PRIMARY KEY, name text, born date, friend text);
+CREATE TABLE items (u uuid PRIMARY KEY, label text, n int, owner bigint);
+CREATE TABLE visits (day date NOT NULL, page text NOT NULL, hits int, PRIMARY KEY (day, page));
+CREATE TABLE orders (tenant int NOT NULL, region text NOT NULL, id int NOT NULL, total numeric(10, 2), user_id bigint, note jsonb, PRIMARY KEY (tenant, region, id));
+CREATE VIEW adults AS SELECT id, name, age FROM users WHERE age >= 18;
+CREATE VIEW user_posts AS SELECT u.id, u.name, p.id AS post_id, p.title, p.score FROM users u JOIN posts p ON p.user_id = u.id;
+CREATE VIEW per_country AS SELECT country, count(*) AS n, sum(balance) AS balance FROM users GROUP BY country;
+CREATE VIEW big_countries AS SELECT code, name FROM countries WHERE size > 50;

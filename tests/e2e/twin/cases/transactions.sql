@@ -1,0 +1,92 @@
+#writes
+-- Transactions: on one shard, and over several.
+BEGIN
++ INSERT INTO users (id, name) VALUES (100, 'a')
++ SELECT id, name FROM users WHERE id = 100
++ COMMIT
+BEGIN
++ INSERT INTO users (id, name) VALUES (100, 'a')
++ ROLLBACK
+BEGIN
++ UPDATE users SET age = 1 WHERE id = 4
++ UPDATE users SET age = 2 WHERE id = 14 --: refused 0A000 range
++ UPDATE users SET age = 3 WHERE id = 24 --: refused 0A000 ring
++ UPDATE users SET age = 4 WHERE id = 34
++ COMMIT
+BEGIN
++ UPDATE users SET age = 1 WHERE id = 4
++ UPDATE users SET age = 2 WHERE id = 14 --: refused 0A000 range
++ UPDATE users SET age = 3 WHERE id = 24 --: refused 0A000 ring
++ UPDATE users SET age = 4 WHERE id = 34
++ ROLLBACK
+BEGIN
++ UPDATE users SET age = age + 1 WHERE id IN (4, 34) --: refused 0A000 range
++ SELECT sum(age), count(*) FROM users --: refused 0A000 ring
++ DELETE FROM users WHERE id = 5
++ SELECT count(*) FROM users
++ COMMIT
+BEGIN
++ SELECT count(*) FROM users --: refused 0A000
++ SELECT count(*) FROM posts WHERE user_id = 7
++ COMMIT
+BEGIN
++ INSERT INTO users (id, name) VALUES (100, 'a')
++ SAVEPOINT s
++ INSERT INTO users (id, name) VALUES (1, 'a') --: refused 0A000
++ ROLLBACK TO s
++ INSERT INTO users (id, name) VALUES (100, 'again') ON CONFLICT (id) DO UPDATE SET name = 'b'
++ COMMIT
+BEGIN
++ INSERT INTO users (id, name) VALUES (100, 'a')
++ SAVEPOINT s
++ INSERT INTO users (id, name) VALUES (133, 'b')
++ INSERT INTO users (id, name) VALUES (120, 'c') --: refused 0A000 ring
++ ROLLBACK TO s
++ INSERT INTO users (id, name) VALUES (115, 'd')
++ RELEASE s
++ COMMIT
+BEGIN
++ UPDATE users SET age = 1 WHERE id = 4
++ SELECT 1 / 0
++ SELECT 1
++ COMMIT
+BEGIN
++ INSERT INTO users (id, name) VALUES (100, 'a')
++ INSERT INTO users (id, name) VALUES (14, 'twice') --: refused 0A000 range
++ COMMIT
+BEGIN READ ONLY
++ UPDATE users SET age = 1 WHERE id = 4
++ ROLLBACK
+BEGIN READ ONLY
++ SELECT count(*) FROM users --: refused 0A000
++ COMMIT
+BEGIN ISOLATION LEVEL SERIALIZABLE
++ SHOW transaction_isolation
++ SELECT id FROM users WHERE id = 4
++ COMMIT
+BEGIN ISOLATION LEVEL REPEATABLE READ
++ SELECT age FROM users WHERE id = 4
++ UPDATE users SET age = 8 WHERE id = 34 --: refused 0A000 range
++ SELECT id, age FROM users WHERE id IN (4, 34) ORDER BY id
++ COMMIT
+BEGIN
++ INSERT INTO settings VALUES ('t', '1')
++ INSERT INTO users (id, name) VALUES (131, 'b') --: refused 0A000
++ COMMIT
+BEGIN
++ SELECT * FROM countries ORDER BY code
++ UPDATE users SET age = 1 WHERE id = 25 --: refused 0A000 range
++ COMMIT
+BEGIN
++ DELETE FROM users WHERE age > 15 --: refused 0A000
++ INSERT INTO nobody (id, n) SELECT count(*), 1 FROM users
++ SELECT * FROM nobody
++ COMMIT
+BEGIN
++ TRUNCATE posts --: refused 0A000
++ SELECT count(*) FROM posts
++ ROLLBACK
+INSERT INTO users (id, name) VALUES (100, 'a'); INSERT INTO users (id, name) VALUES (1, 'twice') --: refused 0A000
+INSERT INTO users (id, name) VALUES (100, 'a'); INSERT INTO users (id, name) VALUES (133, 'b'); SELECT count(*) FROM users --: refused 0A000
+UPDATE users SET age = 1 WHERE id = 4; UPDATE users SET age = 1 WHERE id = 34; SELECT 1 / 0 --: refused 0A000 range
+BEGIN; UPDATE users SET age = 1 WHERE id = 4; COMMIT; SELECT age FROM users WHERE id = 4
