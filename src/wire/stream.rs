@@ -8,13 +8,17 @@ use std::mem::{self, MaybeUninit};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, BufMut, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsStream;
 
 /// Room for one read. Four times as much took no less CPU for large results.
 const ROOM: usize = 16 * 1024;
+/// Bytes of one read at most, whatever room there is. The relay's buffers change places: one that
+/// had to grow for a large read would take a larger one the next time, and so on, up to what the
+/// kernel keeps for a connection.
+const MAX_READ: usize = 64 * 1024;
 
 #[derive(Debug)]
 pub enum Stream {
@@ -41,8 +45,8 @@ impl Stream {
         Stream::Tls(Box::new(Tls { inner: inner.into(), taken: 0 }))
     }
 
-    /// Reads once into `buf`, at most [`ROOM`] bytes more than it has room for; an end is an error.
-    /// Nothing is lost when the caller stops asking.
+    /// Reads once into `buf`, into the room that it has or at most [`ROOM`] bytes more, and never
+    /// more than 64 KiB; an end is an error. Nothing is lost when the caller stops asking.
     ///
     /// Little is read beside the buffer and then copied, so that who waits has no buffer, and
     /// who says little a small one. Only who says much gets room to read into.
@@ -232,14 +236,14 @@ impl Tls {
     }
 }
 
-/// As tokio's `read_buf`, for a poll: one read into the spare room.
+/// As tokio's `read_buf`, for a poll: one read into the spare room, or a part of it.
 fn poll_read_buf(
     stream: &mut Stream,
     cx: &mut Context<'_>,
     buf: &mut BytesMut,
 ) -> Poll<io::Result<usize>> {
-    let mut read = std::pin::pin!(stream.read_buf(buf));
-    read.as_mut().poll(cx)
+    let mut room = buf.limit(MAX_READ);
+    pin!(stream.read_buf(&mut room)).poll(cx)
 }
 
 fn gone<T>() -> Poll<io::Result<T>> {
@@ -410,6 +414,27 @@ mod tests {
             theirs.shutdown().await.unwrap();
             until_not_quiet(&mut ours).await;
         }
+    }
+
+    #[tokio::test]
+    async fn a_read_is_bounded_whatever_room_there_is() {
+        let (reader, mut writer) = UnixStream::pair().unwrap();
+        let (mut written, mut reader) = (0, Stream::Unix(reader));
+        let chunk = [7; 4096];
+        // Until nothing goes any more: nobody reads.
+        while let Poll::Ready(n) =
+            poll_fn(|cx| Poll::Ready(Pin::new(&mut writer).poll_write(cx, &chunk))).await
+        {
+            written += n.unwrap();
+        }
+        assert!(written > MAX_READ);
+        let mut read = BytesMut::with_capacity(4 * written);
+        let n = poll_fn(|cx| reader.poll_fill(cx, &mut read)).await.unwrap();
+        assert_eq!((n, read.len()), (MAX_READ, MAX_READ));
+        while read.len() < written {
+            poll_fn(|cx| reader.poll_fill(cx, &mut read)).await.unwrap();
+        }
+        assert!(read.iter().all(|byte| *byte == 7));
     }
 
     #[tokio::test]
