@@ -12,10 +12,11 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::{self, Handle};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::error::ConnectError;
 use super::line::Line;
+use super::moment::Moment;
 use super::prepared::PreparedSet;
 use super::reach::{Reached, reach};
 use crate::config::settings::NodeAddress;
@@ -68,7 +69,7 @@ pub struct Backend {
     awaited: u32,
     broken: bool,
     /// When it is too old to be lent.
-    expires: Option<Instant>,
+    expires: Option<Moment>,
     began: StartupParameters,
     /// The prepared statements that this session holds; the proxy keeps it true.
     pub prepared: PreparedSet,
@@ -304,11 +305,11 @@ impl Backend {
 
     /// From now on it may be lent for so long.
     pub(super) fn live_for(&mut self, lifetime: Duration) {
-        self.expires = Instant::now().checked_add(lifetime);
+        self.expires = Moment::now().after(lifetime);
     }
 
     /// Whether it is too old to be lent.
-    pub(super) fn has_expired(&self, now: Instant) -> bool {
+    pub(super) fn has_expired(&self, now: Moment) -> bool {
         self.expires.is_some_and(|expires| now >= expires)
     }
 

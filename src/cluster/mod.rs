@@ -10,6 +10,7 @@ mod control;
 pub mod error;
 pub mod install;
 mod line;
+mod moment;
 mod pause;
 pub mod pool;
 pub mod prepared;

@@ -23,6 +23,7 @@ use tokio::time::{Instant, timeout_at};
 use super::backend::{Backend, StartupParameters, Target};
 use super::error::ConnectError;
 use super::line::Line;
+use super::moment::Moment;
 pub use budget::{Budget, ServerBudgets};
 pub use lent::Lent;
 pub use pause::PoolPause;
@@ -148,7 +149,7 @@ impl State {
 struct Idle {
     /// Boxed, since it moves from hand to hand.
     backend: Box<Backend>,
-    since: Instant,
+    since: Moment,
 }
 
 struct Waiter {
@@ -280,9 +281,9 @@ impl Pool {
         let mut state = self.shared.state.lock();
         let mut kept = Vec::with_capacity(state.idle.len());
         let mut live = state.live;
-        let now = Instant::now();
+        let now = Moment::now();
         for mut idle in state.idle.drain(..) {
-            let fresh = now.duration_since(idle.since) < self.shared.limits.idle_timeout;
+            let fresh = now.since(idle.since) < self.shared.limits.idle_timeout;
             let young = !idle.backend.has_expired(now);
             if (fresh || live <= min) && young && idle.backend.is_quiet() {
                 kept.push(idle);
@@ -417,8 +418,8 @@ impl Shared {
     }
 
     fn may_lend(&self, idle: &mut Idle) -> bool {
-        let now = Instant::now();
-        let fresh = now < idle.since + FRESH;
+        let now = Moment::now();
+        let fresh = now.since(idle.since) < FRESH;
         let open = if fresh { idle.backend.seems_quiet() } else { idle.backend.is_quiet() };
         open && !idle.backend.has_expired(now)
     }
@@ -429,7 +430,7 @@ impl Shared {
 
     /// A connection comes back, or is new: to the first in line, else to the idle ones.
     fn take_back(self: &Arc<Self>, mut backend: Box<Backend>) {
-        let now = Instant::now();
+        let now = Moment::now();
         if !backend.is_clean() || backend.has_expired(now) {
             return self.discard(backend);
         }

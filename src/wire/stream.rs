@@ -5,10 +5,12 @@
 
 use std::io;
 use std::mem::{self, MaybeUninit};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BufMut, BytesMut};
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsStream;
@@ -72,25 +74,37 @@ impl Stream {
         cx: &mut Context<'_>,
         buf: &mut BytesMut,
     ) -> Poll<io::Result<usize>> {
-        let mut room = [MaybeUninit::uninit(); ROOM];
-        let mut read = ReadBuf::uninit(&mut room);
-        ready!(Pin::new(&mut *self).poll_read(cx, &mut read))?;
-        let read = read.filled();
-        if read.is_empty() {
-            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+        let mut keep = |read: &[u8]| {
+            if read.len() > ROOM / 4 {
+                buf.reserve(2 * ROOM);
+            }
+            buf.extend_from_slice(read);
+        };
+        let read = match self.socket() {
+            Some(socket) => ready!(socket.poll_recv(cx, keep))?,
+            None => {
+                let mut room = [MaybeUninit::uninit(); ROOM];
+                let mut read = ReadBuf::uninit(&mut room);
+                ready!(Pin::new(&mut *self).poll_read(cx, &mut read))?;
+                keep(read.filled());
+                read.filled().len()
+            }
+        };
+        match read {
+            0 => Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+            read => Poll::Ready(Ok(read)),
         }
-        if read.len() > ROOM / 4 {
-            buf.reserve(2 * ROOM);
-        }
-        buf.extend_from_slice(read);
-        Poll::Ready(Ok(read.len()))
     }
 
     /// Sends all of `buf`, which is empty then. Nothing is sent twice when the caller stops
     /// asking and asks again.
     pub fn poll_send(&mut self, cx: &mut Context<'_>, buf: &mut BytesMut) -> Poll<io::Result<()>> {
         while buf.has_remaining() {
-            match ready!(Pin::new(&mut *self).poll_write(cx, buf))? {
+            let sent = match self.socket() {
+                Some(socket) => socket.poll_send(cx, buf),
+                None => Pin::new(&mut *self).poll_write(cx, buf),
+            };
+            match ready!(sent)? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 n => buf.advance(n),
             }
@@ -166,6 +180,15 @@ impl Stream {
         socket.is_read_closed()
     }
 
+    /// The socket, where bytes are carried as they are.
+    fn socket(&self) -> Option<Socket<'_>> {
+        match self {
+            Stream::Tcp(s) => Some(Socket::Tcp(s)),
+            Stream::Unix(s) => Some(Socket::Unix(s)),
+            Stream::Tls(_) | Stream::Gone => None,
+        }
+    }
+
     /// The socket, unless there is something to read already that it gave away.
     fn socket_when_all_is_read(&mut self) -> Option<Socket<'_>> {
         match self {
@@ -203,6 +226,67 @@ impl Socket<'_> {
             Socket::Unix(socket) => socket.poll_read_ready(cx),
         }
     }
+
+    fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Socket::Tcp(socket) => socket.poll_write_ready(cx),
+            Socket::Unix(socket) => socket.poll_write_ready(cx),
+        }
+    }
+
+    fn try_io<R>(
+        &self,
+        interest: Interest,
+        act: impl FnOnce(BorrowedFd<'_>) -> io::Result<R>,
+    ) -> io::Result<R> {
+        match self {
+            Socket::Tcp(socket) => socket.try_io(interest, || act(socket.as_fd())),
+            Socket::Unix(socket) => socket.try_io(interest, || act(socket.as_fd())),
+        }
+    }
+
+    /// Receives once, and hands on what has come; how much that was. When the room wasn't filled
+    /// there is no more for now, and the socket isn't asked again before the kernel says so.
+    fn poll_recv(
+        &self,
+        cx: &mut Context<'_>,
+        mut keep: impl FnMut(&[u8]),
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.poll_read_ready(cx))?;
+            let mut received = None;
+            let asked = self.try_io(Interest::READABLE, |socket| {
+                let mut room = [MaybeUninit::uninit(); ROOM];
+                let ((read, rest), len) = recv(socket, &mut room[..], RecvFlags::empty())?;
+                keep(read);
+                received = Some(len);
+                let more = rest.is_empty() || len == 0;
+                if more { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
+            });
+            match (received, asked) {
+                (Some(len), _) => return Poll::Ready(Ok(len)),
+                (None, Err(error)) if !is_passing(&error) => return Poll::Ready(Err(error)),
+                _ => {}
+            }
+        }
+    }
+
+    fn poll_send(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.poll_write_ready(cx))?;
+            let sent = self
+                .try_io(Interest::WRITABLE, |socket| Ok(send(socket, bytes, SendFlags::NOSIGNAL)?));
+            match sent {
+                Err(error) if is_passing(&error) => {}
+                other => return Poll::Ready(other),
+            }
+        }
+    }
+}
+
+/// Not now, but later.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
 impl Tls {

@@ -17,7 +17,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::{Shared, State};
+use super::{Moment, Shared, State};
 use crate::config::settings::NodeAddress;
 
 /// The budgets of servers, for all databases that have nodes there.
@@ -177,7 +177,7 @@ impl Shared {
     }
 
     /// Since when the connection is idle that is it for longest.
-    fn idle_since(&self) -> Option<Instant> {
+    fn idle_since(&self) -> Option<Moment> {
         self.state.lock().idle.iter().map(|idle| idle.since).min()
     }
 
