@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 use super::error::SqlError;
 use super::lexer::{LexLiteral, LexOptions, LexToken};
 use super::statement::LiteralSlot;
@@ -40,7 +42,8 @@ pub struct Literal {
 /// The literals of one statement by slot: a slot is one literal, or a folded list of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Literals {
-    literals: Vec<Literal>,
+    /// Most statements have so few that they need no allocation.
+    literals: SmallVec<[Literal; 4]>,
     slots: u32,
     /// End of each slot's run in `literals`; empty while each slot is one literal.
     ends: Vec<u32>,
@@ -74,11 +77,13 @@ impl Literals {
         &self.literals
     }
 
+    #[inline(always)]
     pub(super) fn push(&mut self, literal: Literal) {
         self.literals.push(literal);
     }
 
     /// Ends a slot: what was pushed since the last one is its run.
+    #[inline(always)]
     pub(super) fn close_slot(&mut self) -> LiteralSlot {
         let end = self.literals.len() as u32;
         if !self.ends.is_empty() || end != self.slots + 1 {
@@ -109,25 +114,23 @@ impl Literals {
 
 impl Literal {
     /// The literal of one token; `end` is behind its UESCAPE, if it has one.
+    #[inline(always)]
     pub(super) fn new(
         text: &[u8],
         token: LexToken,
         form: LexLiteral,
         end: usize,
-        negative: bool,
         options: LexOptions,
     ) -> Result<Literal, SqlError> {
         let kind = match form {
+            LexLiteral::Integer if fits_bigint(token.of(text)) => LiteralKind::Integer,
+            LexLiteral::Integer | LexLiteral::Decimal => LiteralKind::Decimal,
             LexLiteral::String | LexLiteral::Unicode | LexLiteral::Dollar => LiteralKind::String,
             // A plain string of a session without standard_conforming_strings stays plain.
-            LexLiteral::Escape if text[token.start] == b'\'' => LiteralKind::String,
+            LexLiteral::Escape if token.of(text).starts_with(b"'") => LiteralKind::String,
             LexLiteral::Escape => LiteralKind::EscapeString,
             LexLiteral::National => LiteralKind::National,
             LexLiteral::Bits => LiteralKind::Bits,
-            LexLiteral::Integer if fits_bigint(&text[token.start..token.end]) => {
-                LiteralKind::Integer
-            }
-            LexLiteral::Integer | LexLiteral::Decimal => LiteralKind::Decimal,
         };
         let escapes = match form {
             LexLiteral::Escape | LexLiteral::Unicode => true,
@@ -135,17 +138,20 @@ impl Literal {
             _ => false,
         };
         let range = token.start as u32..end as u32;
-        let literal = Literal { kind, negative, range, form, escapes };
+        let literal = Literal { kind, negative: false, range, form, escapes };
         if escapes {
-            // Postgres's own lexer refuses a bad escape, wherever the literal stands. What only
-            // its versions read differently matters to none but who asks for the value.
-            if let Err(error) = literal.value(text)
-                && error.sqlstate != "0A000"
-            {
-                return Err(error);
-            }
+            literal.check_escapes(text)?;
         }
         Ok(literal)
+    }
+
+    /// Postgres's own lexer refuses a bad escape, wherever the literal stands. What only its
+    /// versions read differently matters to none but who asks for the value.
+    fn check_escapes(&self, text: &[u8]) -> Result<(), SqlError> {
+        match self.value(text) {
+            Err(error) if error.sqlstate != "0A000" => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// What the literal says: a string's bytes with quotes and escapes resolved, a number's
@@ -195,6 +201,7 @@ impl Literal {
     }
 }
 
+#[inline(always)]
 fn fits_bigint(digits: &[u8]) -> bool {
     // Eighteen digits always fit, and so do as many of a smaller radix.
     if digits.len() <= 18 && !matches!(digits.get(1), Some(b'x' | b'X')) {

@@ -6,6 +6,7 @@
 //! Nothing here knows shards, placement or a socket.
 
 pub mod error;
+pub mod fingerprint;
 pub mod form;
 pub mod lexer;
 pub mod literal;
@@ -17,11 +18,12 @@ mod tokens;
 pub mod visit;
 
 pub use error::SqlError;
+pub use fingerprint::Fingerprint;
 pub use form::{Blank, Form};
 pub use lexer::LexOptions;
 pub use literal::{Literal, LiteralKind, Literals};
 pub use parser::parse;
 pub use prepared::{executed_name, prepared_body};
-pub use scan::{Fingerprint, Hint, Scanned, scan, scan_single};
+pub use scan::{Hint, Scanned, scan, scan_single};
 pub use statement::*;
 pub use visit::{Node, visit, visit_expr, visit_query};

@@ -16,7 +16,7 @@ pub fn prepared_body(text: &[u8], options: LexOptions) -> Option<usize> {
             TokenKind::Punctuation(b'(') => depth += 1,
             TokenKind::Punctuation(b')') => depth = depth.saturating_sub(1),
             TokenKind::Word if depth == 0 && is(text, &token, b"as") => {
-                return tokens.next().map(|body| body.start as usize);
+                return tokens.next().map(|body| body.start);
             }
             _ => {}
         }
@@ -30,7 +30,7 @@ pub fn executed_name(text: &[u8], options: LexOptions) -> Option<String> {
     let mut tokens = tokens(text, options);
     tokens.find(|token| token.kind == TokenKind::Word && is(text, token, b"execute"))?;
     let name = tokens.next()?;
-    let written = String::from_utf8_lossy(text.get(name.start as usize..name.end as usize)?);
+    let written = String::from_utf8_lossy(name.of(text));
     match name.kind {
         TokenKind::Word => Some(written.to_ascii_lowercase()),
         TokenKind::QuotedIdent => Some(written.trim_matches('"').replace("\"\"", "\"")),
@@ -40,12 +40,12 @@ pub fn executed_name(text: &[u8], options: LexOptions) -> Option<String> {
 
 fn tokens(text: &[u8], options: LexOptions) -> impl Iterator<Item = Token> {
     let mut tokens = Tokens::new(text, 0, options);
-    std::iter::from_fn(move || tokens.next_token().ok().flatten())
+    let next = move || tokens.next_token().ok();
+    std::iter::from_fn(next).take_while(|token| token.kind != TokenKind::End)
 }
 
 fn is(text: &[u8], token: &Token, word: &[u8]) -> bool {
-    let written = text.get(token.start as usize..token.end as usize).unwrap_or_default();
-    written.eq_ignore_ascii_case(word)
+    token.of(text).eq_ignore_ascii_case(word)
 }
 
 #[cfg(test)]

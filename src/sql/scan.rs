@@ -3,36 +3,13 @@
 //! This is the one pass over the text that every statement costs; the parser runs only
 //! when a fingerprint is new.
 
-use std::fmt;
 use std::ops::Range;
 
-use sha2::{Digest, Sha256};
-
 use super::error::SqlError;
+use super::fingerprint::{Fingerprint, Normal};
 use super::lexer::LexOptions;
-use super::literal::{LiteralKind, Literals};
+use super::literal::Literals;
 use super::tokens::{Token, TokenKind, Tokens};
-
-/// Says which statements are the same but for their literals.
-///
-/// Half of a SHA-256 over the tokens: words folded to lower case, white space and comments
-/// left out, literals as their kind only, `IN (1, 2, 3)` and `ARRAY[…]` of literals as one
-/// list. A cryptographic hash, since two statements that collide would share a plan, and a
-/// client could choose them so.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Fingerprint(pub u128);
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
-    }
-}
-
-impl fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Fingerprint({self})")
-    }
-}
 
 /// `/* pgherd: name=value */` before the first or behind the last token of a statement,
 /// before its semicolon. Elsewhere, and within a literal or another comment, it is none.
@@ -64,13 +41,10 @@ pub fn scan(text: &[u8], options: LexOptions) -> Result<Vec<Scanned>, SqlError> 
     if text.len() > MAX_TEXT_BYTES {
         return Err(SqlError::at("54000", "statement too long".into(), text, 0));
     }
+    let mut scanner = Scanner::new(text, options);
     let mut statements = Vec::new();
-    let mut from = 0;
-    while from < text.len() {
-        let mut scanner = Scanner::new(text, from, options);
-        let (scanned, next) = scanner.statement()?;
-        statements.extend(scanned);
-        from = next;
+    while let Some(scanned) = scanner.statement()? {
+        statements.push(scanned);
     }
     Ok(statements)
 }
@@ -80,35 +54,93 @@ pub fn scan_single(text: &[u8], options: LexOptions) -> Result<Option<Scanned>, 
     if text.len() > MAX_TEXT_BYTES {
         return Ok(None);
     }
-    let (mut single, mut from) = Scanner::new(text, 0, options).statement()?;
-    while from < text.len() {
-        let (more, next) = Scanner::new(text, from, options).statement()?;
-        if more.is_some() && single.is_some() {
-            return Ok(None);
+    let mut scanner = Scanner::new(text, options);
+    let mut single = scanner.statement();
+    if matches!(single, Ok(Some(_))) && !scanner.tokens.at_end() {
+        match scanner.statement() {
+            Ok(None) => {}
+            Ok(Some(_)) => single = Ok(None),
+            Err(error) => single = Err(error),
         }
-        single = single.or(more);
-        from = next;
     }
-    Ok(single)
+    single
 }
 
-/// Token positions are 32-bit. (A message of the protocol is at most 1 GB.)
+/// Positions of literals are 32-bit. (A message of the protocol is at most 1 GB.)
 const MAX_TEXT_BYTES: usize = 1 << 30;
 
+/// Goes through a text, statement by statement.
 struct Scanner<'a> {
     text: &'a [u8],
     tokens: Tokens<'a>,
     options: LexOptions,
-    normal: Normal,
+}
+
+impl<'a> Scanner<'a> {
+    #[inline(always)]
+    fn new(text: &'a [u8], options: LexOptions) -> Self {
+        let tokens = Tokens::new(text, 0, options);
+        Scanner { text, tokens, options }
+    }
+
+    /// The next statement that isn't empty; `None` at the end of the text.
+    fn statement(&mut self) -> Result<Option<Scanned>, SqlError> {
+        let mut nesting = Nesting::default();
+        let mut normal = Normal::default();
+        let (mut start, mut end) = (0, 0);
+        let mut count = 0;
+        loop {
+            let token = self.tokens.next_token()?;
+            let at_end = token.kind == TokenKind::End;
+            if at_end || token.kind == TokenKind::Punctuation(b';') && !nesting.is_inside() {
+                if count > 0 {
+                    return Ok(Some(self.scanned(start..end, normal.finish(), count)));
+                } else if at_end {
+                    return Ok(None);
+                }
+                self.tokens.take_comments();
+                continue;
+            }
+            if count == 0 {
+                start = token.start;
+                nesting.begin(self.text, &token);
+            } else {
+                nesting.follow(self.text, &token);
+            }
+            end = token.end;
+            normal.push(self.text, &token, self.tokens.kinds);
+            count += 1;
+        }
+    }
+
+    /// The statement that ended, with what was collected of it.
+    #[inline(always)]
+    fn scanned(&mut self, range: Range<usize>, fingerprint: Fingerprint, tokens: u32) -> Scanned {
+        let comments = self.tokens.take_comments();
+        Scanned {
+            fingerprint,
+            literals: std::mem::take(&mut self.tokens.literals),
+            hints: hints(self.text, &comments, &range),
+            range,
+            tokens,
+            options: self.options,
+        }
+    }
+}
+
+/// Follows a statement to know which semicolon ends it.
+#[derive(Default)]
+struct Nesting {
+    /// How many brackets are open.
     depth: i64,
     body: Body,
 }
 
-/// Follows a statement to know when a semicolon is inside the body of
-/// `CREATE FUNCTION … BEGIN ATOMIC …; …; END`.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// Where a semicolon may be inside the body of `CREATE FUNCTION … BEGIN ATOMIC …; …; END`.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 enum Body {
     /// Not a CREATE.
+    #[default]
     No,
     /// CREATE so far: a function or procedure may follow.
     Create,
@@ -120,201 +152,75 @@ enum Body {
     Inside(u32),
 }
 
-impl<'a> Scanner<'a> {
-    fn new(text: &'a [u8], from: usize, options: LexOptions) -> Self {
-        Scanner {
-            text,
-            tokens: Tokens::new(text, from, options),
-            options,
-            normal: Normal::default(),
-            depth: 0,
-            body: Body::No,
+impl Nesting {
+    /// Whether a semicolon is a part of the statement here.
+    #[inline(always)]
+    fn is_inside(&self) -> bool {
+        self.depth > 0 || matches!(self.body, Body::Inside(_))
+    }
+
+    /// The first token of the statement.
+    #[inline(always)]
+    fn begin(&mut self, text: &[u8], token: &Token) {
+        if token.kind == TokenKind::Word && token.of(text).eq_ignore_ascii_case(b"create") {
+            self.body = Body::Create;
+        }
+        self.bracket(token.kind);
+    }
+
+    /// Any other.
+    #[inline(always)]
+    fn follow(&mut self, text: &[u8], token: &Token) {
+        self.bracket(token.kind);
+        if self.body != Body::No {
+            self.body = self.body.after(token.kind, token.of(text));
         }
     }
 
-    /// One statement, and where the next one may start.
-    fn statement(&mut self) -> Result<(Option<Scanned>, usize), SqlError> {
-        let mut hints = Vec::new();
-        let mut range: Option<Range<usize>> = None;
-        let mut count = 0u32;
-        let next = loop {
-            let token = self.tokens.next_token()?;
-            let comments = self.tokens.take_comments();
-            let last = match token {
-                None => Some(self.text.len()),
-                Some(t) if self.ends_statement(&t) => Some(t.end as usize),
-                Some(_) => None,
-            };
-            // Between two tokens it is a comment like any other.
-            if range.is_none() || last.is_some() {
-                let texts = comments.into_iter().filter_map(|range| self.text.get(range));
-                texts.for_each(|comment| read_hints(comment, &mut hints));
-            }
-            if let Some(next) = last {
-                break next;
-            }
-            if let Some(token) = token {
-                let (start, end) = (token.start as usize, token.end as usize);
-                range = Some(range.map_or(start, |r| r.start)..end);
-                self.follow(&token, count);
-                self.normal.push(self.text, &token, &self.tokens.literals);
-                count += 1;
-            }
-        };
-        let scanned = range.map(|range| Scanned {
-            range,
-            fingerprint: self.normal.finish(),
-            literals: std::mem::take(&mut self.tokens.literals),
-            hints,
-            tokens: count,
-            options: self.options,
-        });
-        Ok((scanned, next))
-    }
-
-    fn ends_statement(&self, token: &Token) -> bool {
-        token.kind == TokenKind::Punctuation(b';')
-            && self.depth <= 0
-            && !matches!(self.body, Body::Inside(_))
-    }
-
-    fn follow(&mut self, token: &Token, index: u32) {
-        match token.kind {
+    #[inline(always)]
+    fn bracket(&mut self, token: TokenKind) {
+        match token {
             TokenKind::Punctuation(b'(' | b'[') => self.depth += 1,
             TokenKind::Punctuation(b')' | b']') => self.depth -= 1,
-            TokenKind::Word if index == 0 || self.body != Body::No => {
-                let word = &self.text[token.start as usize..token.end as usize];
-                self.body = self.body.after(word, index);
-            }
-            _ if self.body == Body::Begin => self.body = Body::Routine,
             _ => {}
         }
     }
 }
 
 impl Body {
-    fn after(self, word: &[u8], index: u32) -> Body {
+    fn after(self, kind: TokenKind, word: &[u8]) -> Body {
         let is = |w: &[u8]| word.eq_ignore_ascii_case(w);
-        match self {
-            Body::No if index == 0 && is(b"create") => Body::Create,
-            Body::Create if is(b"or") || is(b"replace") => Body::Create,
-            Body::Create if is(b"function") || is(b"procedure") => Body::Routine,
-            Body::Routine if is(b"begin") => Body::Begin,
-            Body::Begin if is(b"atomic") => Body::Inside(1),
-            Body::Begin => Body::Routine,
-            Body::Routine => Body::Routine,
-            Body::Inside(n) if is(b"case") => Body::Inside(n + 1),
-            Body::Inside(1) if is(b"end") => Body::Routine,
-            Body::Inside(n) if is(b"end") => Body::Inside(n - 1),
-            Body::Inside(n) => Body::Inside(n),
-            Body::No | Body::Create => Body::No,
+        match (self, kind) {
+            (body, TokenKind::Punctuation(b'(' | b'[' | b')' | b']')) => body,
+            (Body::Begin, TokenKind::Word) if is(b"atomic") => Body::Inside(1),
+            (Body::Begin, _) => Body::Routine,
+            (body, TokenKind::Word) => match body {
+                Body::Create if is(b"or") || is(b"replace") => Body::Create,
+                Body::Create if is(b"function") || is(b"procedure") => Body::Routine,
+                Body::Create => Body::No,
+                Body::Routine if is(b"begin") => Body::Begin,
+                Body::Inside(n) if is(b"case") => Body::Inside(n + 1),
+                Body::Inside(1) if is(b"end") => Body::Routine,
+                Body::Inside(n) if is(b"end") => Body::Inside(n - 1),
+                body => body,
+            },
+            (body, _) => body,
         }
     }
 }
 
-/// The normal form of a statement, hashed in pieces.
-///
-/// Each token begins with a tag below 0x10, which no word or operator holds; quoted names
-/// carry their length. So two different sequences of tokens never have the same form.
-struct Normal {
-    hash: Option<Sha256>,
-    buffer: [u8; 256],
-    used: usize,
+/// The hints of the comments that stand before or behind a statement. One between two tokens
+/// is a comment like any other.
+fn hints(text: &[u8], comments: &[Range<usize>], statement: &Range<usize>) -> Vec<Hint> {
+    let mut hints = Vec::new();
+    for comment in comments {
+        let outside = comment.end <= statement.start || statement.end <= comment.start;
+        if outside && let Some(comment) = text.get(comment.clone()) {
+            read_hints(comment, &mut hints);
+        }
+    }
+    hints
 }
-
-impl Default for Normal {
-    fn default() -> Self {
-        Normal { hash: None, buffer: [0; 256], used: 0 }
-    }
-}
-
-impl Normal {
-    fn push(&mut self, text: &[u8], token: &Token, literals: &Literals) {
-        let written = &text[token.start as usize..token.end as usize];
-        match token.kind {
-            TokenKind::Word => {
-                self.byte(1);
-                self.lower(written);
-            }
-            TokenKind::QuotedIdent | TokenKind::UnicodeIdent => {
-                self.byte(if token.kind == TokenKind::QuotedIdent { 2 } else { 3 });
-                self.bytes(&(written.len() as u32).to_le_bytes());
-                self.bytes(written);
-            }
-            TokenKind::Literal(slot) | TokenKind::LiteralList(slot) => {
-                let list = matches!(token.kind, TokenKind::LiteralList(_));
-                self.byte(if list { 5 } else { 4 });
-                let kinds = literals.slot(slot).iter().fold(0, |set, l| set | l.kind as u8);
-                self.byte(kinds | KIND_MARK);
-            }
-            TokenKind::Parameter => {
-                self.byte(6);
-                let digits = written.get(1..).unwrap_or(b"");
-                let zeros = digits.iter().take_while(|&&b| b == b'0').count();
-                self.bytes(&digits[zeros..]);
-            }
-            TokenKind::Operator => {
-                self.byte(7);
-                self.bytes(if written == b"!=" { b"<>" } else { written });
-            }
-            TokenKind::Cast => self.byte(8),
-            TokenKind::ColonEquals => self.byte(9),
-            TokenKind::DotDot => self.byte(10),
-            TokenKind::Punctuation(b) => {
-                self.byte(11);
-                self.byte(b);
-            }
-            TokenKind::End => {}
-        }
-    }
-
-    /// The next `wanted` bytes of the buffer, if it still has as many.
-    fn room(&mut self, wanted: usize) -> Option<&mut [u8]> {
-        let start = self.used;
-        let room = self.buffer.get_mut(start..start + wanted)?;
-        self.used += wanted;
-        Some(room)
-    }
-
-    fn bytes(&mut self, written: &[u8]) {
-        match self.room(written.len()) {
-            Some(room) => room.copy_from_slice(written),
-            None => written.iter().for_each(|&b| self.byte(b)),
-        }
-    }
-
-    fn lower(&mut self, written: &[u8]) {
-        match self.room(written.len()) {
-            Some(room) => {
-                room.copy_from_slice(written);
-                room.make_ascii_lowercase();
-            }
-            None => written.iter().for_each(|b| self.byte(b.to_ascii_lowercase())),
-        }
-    }
-
-    fn byte(&mut self, b: u8) {
-        if self.used == self.buffer.len() {
-            self.hash.get_or_insert_with(Sha256::new).update(self.buffer);
-            self.used = 0;
-        }
-        self.buffer[self.used] = b;
-        self.used += 1;
-    }
-
-    fn finish(&mut self) -> Fingerprint {
-        let mut hash = self.hash.take().unwrap_or_default();
-        hash.update(&self.buffer[..self.used]);
-        self.used = 0;
-        let mut half = [0; 16];
-        half.copy_from_slice(&hash.finalize()[..16]);
-        Fingerprint(u128::from_le_bytes(half))
-    }
-}
-
-/// Lifts a set of kinds above the tags. [`LiteralKind`] uses the bits below.
-const KIND_MARK: u8 = 0x40;
-const _: () = assert!((LiteralKind::Decimal as u8) < KIND_MARK);
 
 /// Reads `/* pgherd: shard=s1, key='4 2' */`. Anything else is a comment.
 fn read_hints(comment: &[u8], hints: &mut Vec<Hint>) {

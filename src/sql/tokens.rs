@@ -41,82 +41,122 @@ pub enum TokenKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Token {
     pub kind: TokenKind,
-    pub start: u32,
-    pub end: u32,
+    pub start: usize,
+    pub end: usize,
+}
+
+impl Token {
+    /// The token's bytes in its text.
+    #[inline(always)]
+    pub fn of<'a>(&self, text: &'a [u8]) -> &'a [u8] {
+        &text[self.start..self.end]
+    }
 }
 
 /// Reads tokens and collects literals.
 pub(super) struct Tokens<'a> {
     lexer: Lexer<'a>,
     options: LexOptions,
-    /// A token that was read ahead.
-    ahead: Option<Option<LexToken>>,
-    /// `IN` or `ARRAY` came just now.
     list: ListState,
     pub literals: Literals,
+    /// The kinds of the literals in the slot that was read last, as a set.
+    pub kinds: u8,
 }
 
+/// How far the beginning of a list that may be folded has come.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ListState {
     No,
     AfterIn,
     AfterArray,
-    /// Behind the bracket: what comes may be a list of literals, up to this closing bracket.
-    Inside(u8),
+    /// Behind `IN (`
+    InParens,
+    /// Behind `ARRAY [`
+    InBrackets,
 }
 
-impl<'a> Tokens<'a> {
-    pub fn new(text: &'a [u8], start: usize, options: LexOptions) -> Self {
-        Tokens {
-            lexer: Lexer::starting_at(text, start, options),
-            options,
-            ahead: None,
-            list: ListState::No,
-            literals: Literals::default(),
+impl ListState {
+    #[inline(always)]
+    fn after_word(text: &[u8], word: &LexToken) -> ListState {
+        match word.end - word.start {
+            2 if word.of(text).eq_ignore_ascii_case(b"in") => ListState::AfterIn,
+            5 if word.of(text).eq_ignore_ascii_case(b"array") => ListState::AfterArray,
+            _ => ListState::No,
         }
     }
 
+    #[inline(always)]
+    fn after_punctuation(self, b: u8) -> ListState {
+        match (self, b) {
+            (ListState::AfterIn, b'(') => ListState::InParens,
+            (ListState::AfterArray, b'[') => ListState::InBrackets,
+            _ => ListState::No,
+        }
+    }
+
+    /// The bracket that closes a list of literals, where one may begin.
+    #[inline(always)]
+    fn closing(self) -> Option<u8> {
+        match self {
+            ListState::InParens => Some(b')'),
+            ListState::InBrackets => Some(b']'),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> Tokens<'a> {
+    #[inline(always)]
+    pub fn new(text: &'a [u8], start: usize, options: LexOptions) -> Self {
+        Tokens {
+            lexer: Lexer::new(text, start, options),
+            options,
+            list: ListState::No,
+            literals: Literals::default(),
+            kinds: 0,
+        }
+    }
+
+    /// The comments for pgherd that were passed since they were last taken.
     pub fn take_comments(&mut self) -> Vec<Range<usize>> {
         self.lexer.take_comments()
     }
 
-    fn lex(&mut self) -> Result<Option<LexToken>, SqlError> {
-        match self.ahead.take() {
-            Some(token) => Ok(token),
-            None => self.lexer.next_token(),
-        }
+    /// Whether nothing is left of the text, not even white space.
+    pub fn at_end(&self) -> bool {
+        self.lexer.at_end()
     }
 
-    /// The next token; `None` at the end of the text.
-    pub fn next_token(&mut self) -> Result<Option<Token>, SqlError> {
-        if let ListState::Inside(close) = self.list {
-            self.list = ListState::No;
-            if let Some(token) = self.list_of_literals(close)? {
-                return Ok(Some(token));
-            }
-        }
-        let Some(token) = self.lex()? else { return Ok(None) };
+    /// The next token; [`TokenKind::End`] at the end of the text, however often it is asked.
+    #[inline(always)]
+    pub fn next_token(&mut self) -> Result<Token, SqlError> {
+        let list = std::mem::replace(&mut self.list, ListState::No);
+        let token = self.lexer.next_token()?;
         let LexToken { kind, start, mut end } = token;
-        let before = std::mem::replace(&mut self.list, ListState::No);
-        let text = self.lexer.text();
         let kind = match kind {
             LexKind::Word => {
-                self.list = match &text[start..end] {
-                    w if w.eq_ignore_ascii_case(b"in") => ListState::AfterIn,
-                    w if w.eq_ignore_ascii_case(b"array") => ListState::AfterArray,
-                    _ => ListState::No,
-                };
+                self.list = ListState::after_word(self.lexer.text(), &token);
                 TokenKind::Word
             }
+            LexKind::Literal(_) | LexKind::Operator
+                if let Some(close) = list.closing()
+                    && let Some(list) = self.list_of_literals(token, close)? =>
+            {
+                return Ok(list);
+            }
             LexKind::Literal(form) => {
-                end = self.behind_uescape(form == LexLiteral::Unicode, end)?;
-                let literal = Literal::new(text, token, form, end, false, self.options)?;
-                self.literals.push(literal);
-                TokenKind::Literal(self.literals.close_slot())
+                if form == LexLiteral::Unicode {
+                    end = self.behind_uescape(end)?;
+                }
+                self.literal(Literal::new(self.lexer.text(), token, form, end, self.options)?)
             }
             LexKind::UnicodeIdent => {
-                end = self.behind_uescape(true, end)?;
+                end = self.behind_uescape(end)?;
                 TokenKind::UnicodeIdent
+            }
+            LexKind::Punctuation(b) => {
+                self.list = list.after_punctuation(b);
+                TokenKind::Punctuation(b)
             }
             LexKind::QuotedIdent => TokenKind::QuotedIdent,
             LexKind::Parameter => TokenKind::Parameter,
@@ -124,100 +164,99 @@ impl<'a> Tokens<'a> {
             LexKind::Cast => TokenKind::Cast,
             LexKind::ColonEquals => TokenKind::ColonEquals,
             LexKind::DotDot => TokenKind::DotDot,
-            LexKind::Punctuation(b) => {
-                self.list = match (before, b) {
-                    (ListState::AfterIn, b'(') => ListState::Inside(b')'),
-                    (ListState::AfterArray, b'[') => ListState::Inside(b']'),
-                    _ => ListState::No,
-                };
-                TokenKind::Punctuation(b)
-            }
+            LexKind::End => TokenKind::End,
         };
-        Ok(Some(Token { kind, start: start as u32, end: end as u32 }))
+        Ok(Token { kind, start, end })
     }
 
-    /// Behind `UESCAPE '!'`, if that follows.
-    fn behind_uescape(&mut self, unicode: bool, end: usize) -> Result<usize, SqlError> {
-        if !unicode {
-            return Ok(end);
-        }
+    #[inline(always)]
+    fn literal(&mut self, literal: Literal) -> TokenKind {
+        self.kinds = literal.kind as u8;
+        self.literals.push(literal);
+        TokenKind::Literal(self.literals.close_slot())
+    }
+
+    /// The next lexical token, where tokens are looked at ahead: not inlined there, too.
+    fn lex(&mut self) -> Result<LexToken, SqlError> {
+        self.lexer.next_token()
+    }
+
+    /// Behind `UESCAPE '!'` if that follows, else `end`.
+    fn behind_uescape(&mut self, end: usize) -> Result<usize, SqlError> {
         let text = self.lexer.text();
-        let Some(word) = self.lex()? else { return Ok(end) };
-        if word.kind != LexKind::Word
-            || !text[word.start..word.end].eq_ignore_ascii_case(b"uescape")
-        {
-            self.ahead = Some(Some(word));
+        let behind = self.lexer.mark();
+        let word = self.lex()?;
+        if word.kind != LexKind::Word || !word.of(text).eq_ignore_ascii_case(b"uescape") {
+            self.lexer.back_to(behind);
             return Ok(end);
         }
         // `UESCAPE` is reserved: nothing else can follow it.
-        let apart = text[end..word.start].iter().all(|b| b.is_ascii_whitespace());
-        match self.lex()? {
-            Some(LexToken { kind: LexKind::Literal(LexLiteral::String), start, end: behind })
-                if behind == start + 3
-                    && text[word.end..start].iter().all(|b| b.is_ascii_whitespace())
-                    && apart
-                    && is_escape_character(text[start + 1]) =>
+        let escape = self.lex()?;
+        let only_space =
+            |from: usize, to: usize| text[from..to].iter().all(|b| b.is_ascii_whitespace());
+        match escape.kind {
+            LexKind::Literal(LexLiteral::String)
+                if matches!(escape.of(text), [_, b, _] if is_escape_character(*b))
+                    && only_space(end, word.start)
+                    && only_space(word.end, escape.start) =>
             {
-                Ok(behind)
+                Ok(escape.end)
             }
-            Some(token) => Err(SqlError::near(
-                "invalid Unicode escape character",
-                text,
-                token.start,
-                token.end,
-            )),
-            None => Err(SqlError::syntax(text, text.len(), text.len())),
+            LexKind::End => Err(SqlError::syntax(text, text.len(), text.len())),
+            _ => {
+                let what = "invalid Unicode escape character";
+                Err(SqlError::near(what, text, escape.start, escape.end))
+            }
         }
     }
 
-    /// Literals apart by commas up to the closing bracket, or nothing and nothing read.
-    /// A token is looked at once here at most, and once again if this isn't such a list.
-    fn list_of_literals(&mut self, close: u8) -> Result<Option<Token>, SqlError> {
-        if self.ahead.is_some() {
-            return Ok(None);
+    /// Literals apart by commas from `first` up to the closing bracket, or nothing and nothing
+    /// read. A token is looked at once here at most, and once again if this isn't such a list.
+    fn list_of_literals(&mut self, first: LexToken, close: u8) -> Result<Option<Token>, SqlError> {
+        let (behind, had) = (self.lexer.mark(), self.literals.len());
+        let list = self.literals_up_to(close, first)?;
+        if list.is_none() {
+            self.literals.truncate(had);
+            self.lexer.back_to(behind);
         }
-        let retry = self.lexer.clone();
-        let had = self.literals.len();
+        Ok(list)
+    }
+
+    fn literals_up_to(&mut self, close: u8, first: LexToken) -> Result<Option<Token>, SqlError> {
         let text = self.lexer.text();
-        let mut range: Option<(usize, usize)> = None;
+        let mut kinds = 0;
+        let mut token = first;
         loop {
-            let mut token = self.lexer.next_token()?;
-            let mut negative = None;
-            if let Some(LexToken { kind: LexKind::Operator, start, end }) = token
-                && &text[start..end] == b"-"
-            {
-                negative = Some(start);
-                token = self.lexer.next_token()?;
+            let negative = token.kind == LexKind::Operator && token.of(text) == b"-";
+            if negative {
+                token = self.lex()?;
             }
-            let Some(LexToken { kind: LexKind::Literal(form), start, end }) = token else { break };
-            let number = matches!(form, LexLiteral::Integer | LexLiteral::Decimal);
-            if negative.is_some() && !number {
-                break;
+            let LexKind::Literal(form) = token.kind else { return Ok(None) };
+            if negative && !matches!(form, LexLiteral::Integer | LexLiteral::Decimal) {
+                return Ok(None);
             }
-            let behind = self.lexer.next_token()?;
-            if form == LexLiteral::Unicode && matches!(behind, Some(t) if t.kind == LexKind::Word) {
+            let before = self.lexer.mark();
+            let comma = self.lexer.take_byte(b',');
+            let behind = if comma { LexKind::Punctuation(b',') } else { self.lex()?.kind };
+            if form == LexLiteral::Unicode && behind == LexKind::Word {
                 // Its UESCAPE: read as a single literal.
-                break;
+                return Ok(None);
             }
-            let lexed = LexToken { kind: LexKind::Literal(form), start, end };
-            let literal = Literal::new(text, lexed, form, end, negative.is_some(), self.options)?;
+            let mut literal = Literal::new(text, token, form, token.end, self.options)?;
+            literal.negative = negative;
+            kinds |= literal.kind as u8;
             self.literals.push(literal);
-            range = Some((range.map_or(negative.unwrap_or(start), |r| r.0), end));
             match behind {
-                Some(LexToken { kind: LexKind::Punctuation(b','), .. }) => {}
-                Some(token) if token.kind == LexKind::Punctuation(close) => {
-                    self.ahead = Some(Some(token));
-                    let Some((start, end)) = range else { break };
-                    let slot = self.literals.close_slot();
-                    let kind = TokenKind::LiteralList(slot);
-                    return Ok(Some(Token { kind, start: start as u32, end: end as u32 }));
+                LexKind::Punctuation(b',') => token = self.lexer.next_token()?,
+                LexKind::Punctuation(b) if b == close => {
+                    self.lexer.back_to(before);
+                    self.kinds = kinds;
+                    let kind = TokenKind::LiteralList(self.literals.close_slot());
+                    return Ok(Some(Token { kind, start: first.start, end: token.end }));
                 }
-                _ => break,
+                _ => return Ok(None),
             }
         }
-        self.literals.truncate(had);
-        self.lexer = retry;
-        Ok(None)
     }
 }
 

@@ -35,7 +35,7 @@ impl<'a> Parser<'a> {
         let words = tokens.into_iter().chain([Token { kind: TokenKind::End, start: end, end }]);
         let words = words.map(|token| {
             let keyword = match token.kind {
-                TokenKind::Word => lookup(&text[token.start as usize..token.end as usize]),
+                TokenKind::Word => lookup(token.of(text)),
                 _ => None,
             };
             Word { token, keyword }
@@ -71,7 +71,7 @@ impl<'a> Parser<'a> {
 
     pub fn written_ahead(&self, ahead: usize) -> &'a [u8] {
         let token = self.word(ahead).token;
-        &self.text[token.start as usize..token.end as usize]
+        token.of(self.text)
     }
 
     pub fn position(&self) -> usize {
@@ -174,12 +174,12 @@ impl<'a> Parser<'a> {
     /// `syntax error at or near` the current token.
     pub fn unexpected(&self) -> SqlError {
         let token = self.word(0).token;
-        SqlError::syntax(self.text, token.start as usize, token.end as usize)
+        SqlError::syntax(self.text, token.start, token.end)
     }
 
     /// A construct that Postgres may know and pgherd doesn't analyse.
     pub fn unsupported(&self, what: &str) -> SqlError {
-        let offset = self.word(0).token.start as usize;
+        let offset = self.word(0).token.start;
         SqlError::unsupported(format!("{what} is not analysed"), self.text, offset)
     }
 
@@ -206,7 +206,7 @@ impl<'a> Parser<'a> {
     }
 
     fn over_bound(&self, what: &str) -> SqlError {
-        let offset = self.word(0).token.start as usize;
+        let offset = self.word(0).token.start;
         SqlError::at("54001", format!("statement too complex: {what}"), self.text, offset)
             .with_hint("Split the statement, or write long alternatives as = ANY (array).")
     }
@@ -291,14 +291,14 @@ impl<'a> Parser<'a> {
                 let (body, escape) = split_uescape(written);
                 let body = undouble(body.get(3..body.len() - 1).unwrap_or(b""));
                 unescape_unicode(&body, escape).map_err(|(sqlstate, what)| {
-                    let offset = self.word(0).token.start as usize;
+                    let offset = self.word(0).token.start;
                     SqlError::at(sqlstate, what.to_string(), self.text, offset)
                 })?
             }
             _ => return Err(self.unexpected()),
         };
         let Ok(mut ident) = String::from_utf8(bytes) else {
-            let offset = self.word(0).token.start as usize;
+            let offset = self.word(0).token.start;
             let message = "invalid byte sequence for encoding \"UTF8\"".to_string();
             return Err(SqlError::at("22021", message, self.text, offset));
         };
@@ -338,7 +338,7 @@ impl<'a> Parser<'a> {
                 let token = self.word(0).token;
                 let written = String::from_utf8_lossy(self.written());
                 let message = format!("there is no parameter {written}");
-                Err(SqlError::at("42P02", message, self.text, token.start as usize))
+                Err(SqlError::at("42P02", message, self.text, token.start))
             }
         }
     }

@@ -21,7 +21,7 @@ mod utility;
 use super::error::SqlError;
 use super::scan::Scanned;
 use super::statement::Statement;
-use super::tokens::Tokens;
+use super::tokens::{Token, TokenKind, Tokens};
 use cursor::Parser;
 use keywords::Keyword as K;
 
@@ -49,8 +49,11 @@ pub fn parse(text: &[u8], scanned: &Scanned) -> Result<Statement, SqlError> {
     };
     let mut reader = Tokens::new(text, scanned.range.start, scanned.options);
     let mut tokens = Vec::with_capacity(scanned.tokens as usize + 1);
-    while let Some(token) = reader.next_token()? {
-        tokens.push(token);
+    loop {
+        match reader.next_token()? {
+            Token { kind: TokenKind::End, .. } => break,
+            token => tokens.push(token),
+        }
     }
     let mut parser = Parser::new(text, &scanned.literals, tokens);
     let statement = parser.statement()?;
