@@ -24,6 +24,7 @@ impl<'a> Reader<'a> {
     }
 
     /// An error in this message.
+    #[cold]
     pub fn error(&self, why: &str) -> ProtocolError {
         ProtocolError::message(format!("invalid {} message: {why}", self.what))
     }
@@ -71,7 +72,7 @@ impl<'a> Reader<'a> {
 
     /// A string up to its zero byte, without it.
     pub fn cstr(&mut self) -> Result<&'a [u8], ProtocolError> {
-        let Some(end) = self.rest.iter().position(|b| *b == 0) else {
+        let Some(end) = memchr::memchr(0, self.rest) else {
             return Err(self.error("a string has no end"));
         };
         let text = &self.rest[..end];
