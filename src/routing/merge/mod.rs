@@ -10,6 +10,7 @@
 //!   anything is sent.
 //! - [`Merge`]: sorted streams into one, row by row, with DISTINCT and, through [`Cut`], OFFSET,
 //!   LIMIT and WITH TIES.
+//! - [`Pile`]: the same for rows that no shard could sort, in memory.
 //! - [`Aggregate`]: what to ask of each shard ([`Part`]) and how its partial results are put
 //!   together; [`Groups`] does that by key.
 //! - [`Numeric`]: numbers with Postgres's own digits after the point.
@@ -32,6 +33,8 @@ mod normal;
 mod numeric;
 pub mod oid;
 pub mod order;
+mod pile;
+mod sieve;
 mod streams;
 mod text_form;
 mod value;
@@ -43,6 +46,7 @@ pub use error::{CombineError, Malformed, NotCombinable, NotComparable, Obstacle,
 pub use groups::{Group, Groups, Want};
 pub use numeric::{Decimal, Numeric};
 pub use order::{Collation, Column, Order, SortColumn};
+pub use pile::Pile;
 pub use streams::{Merge, Pulled};
 pub use text_form::TextForm;
 pub use value::Value;

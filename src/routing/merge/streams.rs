@@ -9,6 +9,7 @@ use crate::wire::frontend::Values;
 use super::cut::{Cut, Fate};
 use super::error::Unmerged;
 use super::order::Order;
+use super::sieve::{Ends, Sieve};
 
 /// A k-way merge. `R` is what the caller wants back for a row: its bytes, or where they are.
 ///
@@ -28,16 +29,12 @@ use super::order::Order;
 #[derive(Debug)]
 pub struct Merge<R> {
     order: Order,
-    cut: Cut,
+    sieve: Sieve,
     inputs: Vec<Input<R>>,
     /// At 0 the winner, at 1.. the loser of each game: node n plays what comes from nodes 2n and
     /// 2n + 1, and input i of k enters as node k + i.
     games: Vec<usize>,
     vacant: Vacant,
-    /// The last row that DISTINCT let through.
-    last: Option<Last>,
-    /// LIMIT took its last row; only ties may follow.
-    ties_only: bool,
 }
 
 /// Which input has to bring a row before the next can be told.
@@ -58,20 +55,6 @@ struct Input<R> {
     /// The key of the row before: an input that isn't sorted is found out.
     before: Vec<u8>,
     began: bool,
-}
-
-/// Where in a key the columns end that DISTINCT and WITH TIES compare. No form of a value is
-/// the beginning of another, so a key that begins with the same bytes has the same values.
-#[derive(Debug, Clone, Copy, Default)]
-struct Ends {
-    distinct: usize,
-    ties: usize,
-}
-
-#[derive(Debug, Default)]
-struct Last {
-    key: Vec<u8>,
-    ends: Ends,
 }
 
 /// What [`Merge::pull`] gives.
@@ -96,25 +79,22 @@ impl<R> Merge<R> {
         };
         Merge {
             order,
-            cut,
+            sieve: Sieve::new(cut),
             inputs: (0..inputs).map(|_| input()).collect(),
             games: vec![0; inputs.max(1)],
             vacant: Vacant::From(0),
-            last: None,
-            ties_only: false,
         }
     }
 
     /// The next row of the input that [`Pulled::Needs`] named. `row` is what comes back for it.
     pub fn push(&mut self, input: usize, values: Values<'_>, row: R) -> Result<(), Unmerged> {
-        let prefixes = [self.cut.distinct.unwrap_or(0), self.cut.ties.unwrap_or(0)];
         let Some(slot) = self.inputs.get_mut(input) else { return Ok(()) };
         std::mem::swap(&mut slot.key, &mut slot.before);
-        let [distinct, ties] = self.order.key_with_ends(values, prefixes, &mut slot.key)?;
+        let ends = self.sieve.key(&self.order, values, &mut slot.key)?;
         if slot.began && slot.key < slot.before {
             return Err(Unmerged::Unsorted);
         }
-        slot.ends = Ends { distinct, ties };
+        slot.ends = ends;
         slot.began = true;
         slot.row = Some(row);
         self.filled();
@@ -132,7 +112,7 @@ impl<R> Merge<R> {
     /// The next row in order, or what is needed to know it.
     pub fn pull(&mut self) -> Pulled<R> {
         loop {
-            if self.cut.is_over() {
+            if self.sieve.is_over() {
                 return Pulled::Done;
             }
             match self.vacant {
@@ -144,42 +124,13 @@ impl<R> Merge<R> {
             let row = self.inputs.get_mut(winner).and_then(|input| input.row.take());
             let Some(row) = row else { return Pulled::Done };
             self.vacant = Vacant::Winner;
-            match self.fate(winner) {
+            let Input { key, ends, .. } = &self.inputs[winner];
+            match self.sieve.fate(key, *ends) {
                 Fate::Take => return Pulled::Row(row),
                 Fate::Skip => {}
-                Fate::Stop => {
-                    self.cut = Cut::window(0, Some(0));
-                    return Pulled::Done;
-                }
+                Fate::Stop => return Pulled::Done,
             }
         }
-    }
-
-    /// Whether the row that just won comes out.
-    fn fate(&mut self, winner: usize) -> Fate {
-        let Cut { distinct, ties, .. } = self.cut;
-        if distinct.is_none() && ties.is_none() {
-            return self.cut.decide();
-        }
-        let Input { key, ends, .. } = &self.inputs[winner];
-        if let Some(last) = &self.last {
-            let equal = |end: usize| key.get(..end) == last.key.get(..end);
-            if distinct.is_some() && equal(last.ends.distinct) {
-                return Fate::Skip;
-            }
-            if self.ties_only && !equal(last.ends.ties) {
-                return Fate::Stop;
-            }
-        }
-        let last = self.last.get_or_insert_default();
-        last.key.clone_from(key);
-        last.ends = *ends;
-        if self.ties_only {
-            return Fate::Take;
-        }
-        let fate = self.cut.decide();
-        self.ties_only = ties.is_some() && self.cut.limit == Some(0);
-        fate
     }
 
     /// The input that had to bring a row has done so, or has no more.

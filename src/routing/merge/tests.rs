@@ -87,6 +87,13 @@ proptest! {
             }
             expected.truncate(end);
         }
+        // Unsorted, in memory.
+        let mut pile = Pile::new(order.clone(), cut.clone(), 1 << 20);
+        for pair in streams.iter().rev().flat_map(|stream| stream.iter().rev()) {
+            let body = pair_row(pair);
+            pile.push(read_data_row(&body).expect("a row"), *pair, body.len()).expect("room");
+        }
+        prop_assert_eq!(pile.finish().collect::<Vec<_>>(), expected.clone());
         prop_assert_eq!(merged(order, cut, &streams).expect("sorted"), expected);
     }
 
@@ -133,6 +140,15 @@ fn the_end_of_a_limit_needs_no_further_row() {
     merge.push(0, read_data_row(&body).expect("a row"), 'a').expect("sorted");
     assert_eq!(merge.pull(), Pulled::Row('a'));
     assert_eq!(merge.pull(), Pulled::Done);
+}
+
+#[test]
+fn a_pile_stays_within_its_bound() {
+    let mut pile = Pile::new(order(&[int4(0)]), Cut::ALL, 1_000);
+    let body = pair_row(&(Some(1), 1));
+    let full = (0..100)
+        .find_map(|_| pile.push(read_data_row(&body).expect("a row"), (), body.len()).err());
+    assert_eq!(full, Some(CombineError::Full { limit: 1_000 }));
 }
 
 #[test]
