@@ -13,6 +13,7 @@
 //! - [`Pile`]: the same for rows that no shard could sort, in memory.
 //! - [`Aggregate`]: what to ask of each shard ([`Part`]) and how its partial results are put
 //!   together; [`Groups`] does that by key.
+//! - [`Expression`]: what a statement makes of its aggregates.
 //! - [`Numeric`]: numbers with Postgres's own digits after the point.
 //!
 //! # Which forms can be read
@@ -28,6 +29,8 @@ mod aggregate;
 mod cut;
 mod datetime;
 mod error;
+mod expression;
+mod expression_arithmetic;
 mod groups;
 mod normal;
 mod numeric;
@@ -43,6 +46,7 @@ pub use aggregate::{Aggregate, Function, Part, PartKind, State};
 pub use cut::{Cut, Fate};
 pub use datetime::Interval;
 pub use error::{CombineError, Malformed, NotCombinable, NotComparable, Obstacle, Unmerged};
+pub use expression::{Arithmetic, Comparison, Expression};
 pub use groups::{Group, Groups, Want};
 pub use numeric::{Decimal, Numeric};
 pub use order::{Collation, Column, Order, SortColumn};

@@ -167,6 +167,29 @@ impl Numeric {
         }
     }
 
+    /// `round(x, places)`: shown with so many places, also where it has fewer.
+    pub fn round(&self, places: u32) -> Result<Numeric, CombineError> {
+        match self {
+            // NUMERIC_MAX_RESULT_SCALE.
+            Numeric::Finite(number) => number.rounded(places.min(2_000)).stored(),
+            other => Ok(other.clone()),
+        }
+    }
+
+    /// Rounded half away from zero; `None` where no bigint is as large, or it isn't a number.
+    pub fn round_to_integer(&self) -> Option<i64> {
+        let Numeric::Finite(number) = self else { return None };
+        // A bigint has five digits to base 10,000 at most.
+        if number.weight > 4 {
+            return None;
+        }
+        let whole = number.rounded(0);
+        let magnitude = (0..=whole.weight)
+            .rev()
+            .fold(0i128, |value, place| value * i128::from(BASE) + i128::from(whole.digit(place)));
+        i64::try_from(if whole.negative { -magnitude } else { magnitude }).ok()
+    }
+
     /// -1, 0 or 1; 0 for NaN, which is all that a product of it can be.
     fn sign(&self) -> i32 {
         match self {
