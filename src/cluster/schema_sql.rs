@@ -72,7 +72,12 @@ const COLUMNS: &str = "
            a.atthasdef OR a.attidentity <> '' OR b.has_default,
            a.attidentity <> '' OR coalesce(
              pg_get_expr(d.adbin, d.adrelid) ~ '\\mnextval\\(', false),
-           NOT coalesce(l.collisdeterministic, true), a.attgenerated <> ''
+           NOT coalesce(l.collisdeterministic, true), a.attgenerated <> '',
+           CASE WHEN l.collprovider = 'd' THEN
+               (SELECT s.datcollate IN ('C', 'POSIX')
+                       AND coalesce(to_jsonb(s) ->> 'datlocprovider', 'c') = 'c'
+                FROM pg_database s WHERE s.datname = current_database())
+             ELSE coalesce(l.collprovider = 'c' AND l.collcollate IN ('C', 'POSIX'), false) END
     FROM pg_attribute a
     JOIN base b ON b.oid = a.atttypid
     JOIN pg_type y ON y.oid = b.base
@@ -254,6 +259,7 @@ impl Tables {
                 from_sequence: row.try_get(7)?,
                 nondeterministic: row.try_get(8)?,
                 generated: row.try_get(9)?,
+                bytewise: row.try_get(10)?,
             });
             Ok(())
         };

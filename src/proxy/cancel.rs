@@ -41,6 +41,8 @@ struct Target {
 #[derive(Debug, Default)]
 struct Running {
     token: Option<Arc<CancelToken>>,
+    /// Further connections that it runs on.
+    others: Vec<Arc<CancelToken>>,
     /// A request is on its way to the server. Until it has arrived the connection isn't lent to
     /// another client, whose statement it would hit.
     asked: bool,
@@ -116,7 +118,16 @@ impl CancelKeys {
 /// Cancels what one client runs, or waits to run.
 async fn cancel(target: Arc<Target>, limit: Duration) {
     target.waiting.notify_waiters();
-    let Some((token, _on_its_way)) = OnItsWay::set_out(target) else { return };
+    let Some((token, others, _on_its_way)) = OnItsWay::set_out(target) else { return };
+    let mut asked = JoinSet::new();
+    for token in others {
+        asked.spawn(async move { ask(&token, limit).await });
+    }
+    ask(&token, limit).await;
+    while asked.join_next().await.is_some() {}
+}
+
+async fn ask(token: &CancelToken, limit: Duration) {
     if let Err(error) = token.cancel(limit).await {
         tracing::warn!(%error, "a cancel request did not reach its server");
     }
@@ -128,7 +139,7 @@ impl Target {
         rand::rng().fill_bytes(&mut secret);
         Target {
             secret: secret.into(),
-            running: Mutex::new(Running { token: running, asked: false }),
+            running: Mutex::new(Running { token: running, others: Vec::new(), asked: false }),
             arrived: Notify::new(),
             waiting: Notify::new(),
         }
@@ -141,12 +152,13 @@ struct OnItsWay(Arc<Target>);
 impl OnItsWay {
     /// Sets out for what runs now, if something does. One that follows another on its way would
     /// come to nothing else.
-    fn set_out(target: Arc<Target>) -> Option<(Arc<CancelToken>, OnItsWay)> {
+    fn set_out(target: Arc<Target>) -> Option<(Arc<CancelToken>, Vec<Arc<CancelToken>>, OnItsWay)> {
         let mut running = target.running.lock();
         let token = running.token.clone().filter(|_| !running.asked)?;
+        let others = running.others.clone();
         running.asked = true;
         drop(running);
-        Some((token, OnItsWay(target)))
+        Some((token, others, OnItsWay(target)))
     }
 }
 
@@ -179,6 +191,14 @@ impl CancelKey {
         self.target.running.lock().token = Some(token);
     }
 
+    /// From now on requests go to all these connections.
+    pub fn attach_all(&self, tokens: Vec<Arc<CancelToken>>) {
+        let mut tokens = tokens.into_iter();
+        let mut running = self.target.running.lock();
+        running.token = tokens.next();
+        running.others = tokens.collect();
+    }
+
     /// From now on requests go nowhere. Waits for one that is on its way.
     pub async fn detach(&self) {
         if self.let_go() {
@@ -199,6 +219,7 @@ impl CancelKey {
     fn let_go(&self) -> bool {
         let mut running = self.target.running.lock();
         running.token = None;
+        running.others = Vec::new();
         !running.asked
     }
 

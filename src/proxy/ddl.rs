@@ -100,7 +100,8 @@ impl Session {
 
 fn refused(error: crate::routing::RouteError) -> Failure {
     match error {
-        crate::routing::RouteError::Refused(refusal) => refusal.into(),
+        crate::routing::RouteError::Refused(refusal)
+        | crate::routing::RouteError::Several(refusal) => refusal.into(),
         crate::routing::RouteError::NeedsParameterTypes => {
             Failure::new("42P02", "a statement that defines has no parameters")
         }

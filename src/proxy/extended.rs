@@ -10,8 +10,9 @@ use super::client::Gone;
 use super::control::Where;
 use super::failure::Failure;
 use super::leg::{ExecuteOp, Leg, Op, Target};
-use super::planner::{Part, parameters};
+use super::planner::{Bound, Part, parameters};
 use super::portals::Portal;
+use super::scatter::Spread;
 use super::session::{Session, Stop};
 use super::setting_call::effect_of_call;
 use super::state::{Effect, Purpose};
@@ -121,8 +122,8 @@ impl Session {
 
     async fn run_batch(&mut self, messages: Vec<Message>, end: End) -> Result<(), Stop> {
         let mut leg = Leg::default();
-        for message in messages {
-            let taken = self.take_message(&message, &mut leg).await;
+        for (at, message) in messages.iter().enumerate() {
+            let taken = self.take_message(message, messages.get(at + 1), &mut leg).await;
             if self.skipping {
                 return Ok(());
             }
@@ -135,12 +136,21 @@ impl Session {
         self.run_leg(&mut leg, end).await
     }
 
-    async fn take_message(&mut self, message: &Message, leg: &mut Leg) -> Result<(), Stop> {
+    /// `next` is the message behind it, if that has come.
+    async fn take_message(
+        &mut self,
+        message: &Message,
+        next: Option<&Message>,
+        leg: &mut Leg,
+    ) -> Result<(), Stop> {
         let body = &message.body;
         match message.tag {
             tag::PARSE => self.take_parse(body, leg),
             tag::BIND => self.take_bind(body, leg).await,
-            tag::DESCRIBE => self.take_describe(body, leg),
+            tag::DESCRIBE => match self.spread_portal(body) {
+                Some(portal) => Box::pin(self.describe_spread(&portal, next, leg)).await,
+                None => self.take_describe(body, leg),
+            },
             tag::EXECUTE => self.take_execute(body, leg).await,
             tag::CLOSE => self.take_close(body, leg),
             _ => Ok(()),
@@ -250,6 +260,7 @@ impl Session {
         };
         let mut explain = None;
         let mut local = false;
+        let mut spread = None;
         let target = match &part {
             // Sent on where the transaction is: it fails there.
             _ if self.server_refuses() => Target::Any,
@@ -268,14 +279,21 @@ impl Session {
                 }
                 Where::Trial => Target::Trial,
                 Where::Anywhere => Target::Any,
-                Where::Routed => {
-                    let (route, shown) = self.route_bind(part, &statement, &bind).await?;
-                    explain = shown;
-                    match route {
-                        Route::One(shard) => Target::Shard(shard),
-                        Route::Any | Route::All => Target::Any,
+                Where::Routed => match self.route_bind(part, &statement, &bind).await? {
+                    Bound::Routed((route, shown)) => {
+                        explain = shown;
+                        match route {
+                            Route::One(shard) => Target::Shard(shard),
+                            Route::Any | Route::All => Target::Any,
+                        }
                     }
-                }
+                    Bound::Several(scattered) => {
+                        let bind = body.clone();
+                        spread = Some(Spread::bound(scattered, bind, unnamed, &statement, leg)?);
+                        local = true;
+                        Target::Nowhere
+                    }
+                },
             },
         };
         if !leg.admits(target, self.held.as_ref().map(|held| held.shard)) {
@@ -304,7 +322,8 @@ impl Session {
             self.bound_state(statement.size() + body.len())?;
         }
         let statement_of = Arc::clone(&statement);
-        let portal = Portal { statement: statement_of, part, local, explain, effect, leaves };
+        let portal =
+            Portal { statement: statement_of, part, local, spread, explain, effect, leaves };
         self.portals.put(bind.portal, portal);
         if local {
             leg.answer(answer::BIND_COMPLETE, None);
@@ -370,11 +389,17 @@ impl Session {
             return Ok(());
         };
         if portal.local {
+            let described = std::mem::take(&mut leg.describes);
             self.run_leg(leg, End::Flush).await?;
             if self.skipping {
                 return Ok(());
             }
-            return self.execute_local(&portal).await;
+            return match &portal.spread {
+                Some(spread) => {
+                    Box::pin(self.execute_spread(&portal, spread, execute, described)).await
+                }
+                None => self.execute_local(&portal).await,
+            };
         }
         let copies_in =
             portal.part.as_ref().is_some_and(|part| part.copies_in(&portal.statement.text));

@@ -84,6 +84,8 @@ pub struct Leg {
     pub names: Vec<Wanted>,
     /// The last thing executed ended the transaction.
     pub ended: bool,
+    /// What several shards answer next is to be described, too.
+    pub describes: bool,
 }
 
 impl Leg {

@@ -9,7 +9,8 @@
 //! that stay a client's between its transactions, `relay` carries bytes to it and back, and
 //! `replies` knows which reply belongs to which message. What a session is, apart from
 //! connections, is in `state`, `settings`, `statements` and `unsent`. In session mode where there
-//! is one shard, none of it is needed: `tunnel`.
+//! is one shard, none of it is needed: `tunnel`. A SELECT that several shards answer at once goes
+//! through `scatter`.
 
 pub mod admission;
 mod alarm;
@@ -38,6 +39,7 @@ mod query;
 mod reading;
 mod relay;
 pub mod replies;
+mod scatter;
 pub mod session;
 mod setting_call;
 pub mod settings;

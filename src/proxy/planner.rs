@@ -14,7 +14,7 @@ use super::state::Effect;
 use super::statements::{Statement, World};
 use crate::routing::{
     self, Action, Leaves, Parameter, ParameterValue, Plan, Refusal, Route, RouteError, Router,
-    RoutingHint, SettingCall, ShardId, Values,
+    RoutingHint, Scattered, SettingCall, ShardId, Values,
 };
 use crate::sql::{self, ExplainFormat, Scanned, SetItem, SetValue};
 use crate::wire::frontend::{Bind, Format};
@@ -235,6 +235,13 @@ impl Part {
 /// Where one execution goes, and what EXPLAIN says of it.
 pub type Routed = (Route, Option<Arc<Shown>>);
 
+/// Where a Bind goes.
+pub enum Bound {
+    Routed(Routed),
+    /// To several shards, whose answers are merged.
+    Several(Scattered),
+}
+
 impl Session {
     /// The statements of a text; none where it is empty.
     pub(super) fn parts(&self, text: &[u8]) -> Result<Vec<Part>, Failure> {
@@ -371,8 +378,17 @@ impl Session {
         };
         let hint = self.hint(part);
         let current = self.held.as_ref().map(|held| held.shard);
-        let route = known.plan.route(&router, &values, hint.as_ref(), current)?;
-        let route = match route {
+        let routed = known.plan.route(&router, &values, hint.as_ref(), current);
+        if let (Err(RouteError::Several(_)), Action::Explain { format, .. }) =
+            (&routed, &known.plan.action)
+        {
+            // One of them shows its own plan.
+            let scattered = known.plan.scatter(&router, &values, &known.scanned)?;
+            let shown = Shown { format: *format, route: scattered.words(&router).join("\n") };
+            let first = scattered.shards.first().copied().unwrap_or(router.home());
+            return Ok((Route::One(first), Some(Arc::new(shown))));
+        }
+        let route = match routed? {
             Route::All if self.db.is_one_shard() => Route::One(router.home()),
             other => other,
         };
@@ -386,29 +402,46 @@ impl Session {
         Ok((route, shown))
     }
 
+    /// How a statement is answered by several shards, where its route says that it can be.
+    pub(super) fn scattered(
+        &self,
+        part: &Part,
+        text: &[u8],
+        parameters: &[Parameter<'_>],
+    ) -> Result<Scattered, Failure> {
+        let known = part.known.as_ref().ok_or_else(|| Failure::new("XX000", "not analysed"))?;
+        let utf8 = self.reading().utf8;
+        let literals = &known.scanned.literals;
+        let values = Values { text, literals, parameters, utf8 };
+        known.plan.scatter(&self.db.router(), &values, &known.scanned).map_err(
+            |error| match error {
+                RouteError::Refused(refusal) | RouteError::Several(refusal) => refusal.into(),
+                RouteError::NeedsParameterTypes => parameter_unknown(),
+            },
+        )
+    }
+
     /// Where a Bind goes. The types of its parameters are learned from a server if they decide.
     pub(super) async fn route_bind(
         &mut self,
         part: &Part,
         statement: &Arc<Statement>,
         bind: &Bind<'_>,
-    ) -> Result<Routed, Stop> {
-        let routed = self.route(part, &statement.text, &parameters(statement, bind));
-        match routed {
-            Ok(routed) => return Ok(routed),
-            Err(RouteError::Refused(refusal)) => return Err(refusal.into()),
-            Err(RouteError::NeedsParameterTypes) => {}
+    ) -> Result<Bound, Stop> {
+        let mut routed = self.route(part, &statement.text, &parameters(statement, bind));
+        if matches!(routed, Err(RouteError::NeedsParameterTypes)) {
+            self.learn_types(statement).await?;
+            routed = self.route(part, &statement.text, &parameters(statement, bind));
         }
-        self.learn_types(statement).await?;
-        self.route(part, &statement.text, &parameters(statement, bind)).map_err(|error| match error
-        {
-            RouteError::Refused(refusal) => refusal.into(),
-            RouteError::NeedsParameterTypes => Failure::unsupported(
-                "the type of the parameter that decides the shard isn't known",
-                "Give the parameter's type, or cast it: $1::bigint.",
-            )
-            .into(),
-        })
+        match routed {
+            Ok(routed) => Ok(Bound::Routed(routed)),
+            Err(RouteError::Several(_)) if self.may_scatter() => {
+                let parameters = parameters(statement, bind);
+                Ok(Bound::Several(self.scattered(part, &statement.text, &parameters)?))
+            }
+            Err(RouteError::Refused(refusal) | RouteError::Several(refusal)) => Err(refusal.into()),
+            Err(RouteError::NeedsParameterTypes) => Err(parameter_unknown().into()),
+        }
     }
 
     /// What a statement that is prepared now depends on beside its text.
@@ -484,6 +517,13 @@ fn explained(
     };
     let why = if lines.is_empty() { String::new() } else { format!(" ({})", lines.join("; ")) };
     Shown { format, route: place + &why }
+}
+
+fn parameter_unknown() -> Failure {
+    Failure::unsupported(
+        "the type of the parameter that decides the shard isn't known",
+        "Give the parameter's type, or cast it: $1::bigint.",
+    )
 }
 
 pub fn parameters<'a>(statement: &Statement, bind: &Bind<'a>) -> Vec<Parameter<'a>> {

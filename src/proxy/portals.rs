@@ -17,6 +17,8 @@ pub struct Portal {
     pub part: Option<Arc<Part>>,
     /// The session answers it by itself.
     pub local: bool,
+    /// It does so by asking several shards.
+    pub spread: Option<Arc<super::scatter::Spread>>,
     /// EXPLAIN: what stands before the server's plan.
     pub explain: Option<Arc<super::explain::Shown>>,
     /// What running it does to the session, where that hangs on the parameters.

@@ -70,7 +70,15 @@ impl Session {
                 Ok(())
             }
             Where::Routed => {
-                let (route, explain) = self.route(part, text, &[]).map_err(no_route)?;
+                let (route, explain) = match self.route(part, text, &[]) {
+                    Err(RouteError::Several(_)) if self.may_scatter() => {
+                        let scattered = self.scattered(part, text, &[])?;
+                        Box::pin(self.scatter_text(&scattered, text)).await?;
+                        self.ready();
+                        return Ok(());
+                    }
+                    routed => routed.map_err(no_route)?,
+                };
                 let parts = std::slice::from_ref(part);
                 let mut note = Note { explain, ..note_of(parts, text) };
                 if part.statement_name(text).is_none() {
@@ -349,7 +357,7 @@ fn one(route: Route) -> Option<ShardId> {
 
 fn no_route(error: RouteError) -> Failure {
     match error {
-        RouteError::Refused(refusal) => refusal.into(),
+        RouteError::Refused(refusal) | RouteError::Several(refusal) => refusal.into(),
         RouteError::NeedsParameterTypes => {
             Failure::new("42P02", "there is no parameter in a simple query")
         }

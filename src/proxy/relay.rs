@@ -546,7 +546,7 @@ impl<'a> Conversation<'a> {
 }
 
 /// `cached plan must not change result type`.
-fn is_stale_plan(fields: &ErrorFields<'_>) -> bool {
+pub fn is_stale_plan(fields: &ErrorFields<'_>) -> bool {
     fields.sqlstate() == b"0A000" && fields.get(b'R') == Some(REVALIDATE.as_bytes())
 }
 

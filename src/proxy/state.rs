@@ -125,6 +125,16 @@ impl ClientState {
         self.hints.0.rollback_to(name);
     }
 
+    /// `extra_float_digits`, which servers don't report: as the client has set it, or Postgres's own;
+    /// `None` where it was set in a way that isn't read.
+    pub fn float_digits(&self) -> Option<&str> {
+        let Some(sql) = self.settings.committed().get("extra_float_digits") else {
+            return Some("1");
+        };
+        let sql = std::str::from_utf8(sql).ok()?;
+        sql.split(|c: char| !c.is_ascii_digit() && c != '-').find(|digits| !digits.is_empty())
+    }
+
     /// A server has reported a parameter. Whether the client must hear of it: it has been told
     /// another value.
     pub fn tell(&mut self, name: &str, value: &str) -> bool {

@@ -30,6 +30,8 @@ pub struct Statement {
     shape: Mutex<Option<Shape>>,
     /// What it is, and the world (router, search path) in which it is that.
     planned: Mutex<Option<(World, Option<Arc<Part>>)>>,
+    /// What shards get of it in its place, where it was so last.
+    pushed: Mutex<Option<Arc<Statement>>>,
 }
 
 /// What a plan depends on beside the text, as two hashes.
@@ -84,6 +86,7 @@ impl Statement {
             learned: OnceLock::new(),
             shape: Mutex::new(None),
             planned: Mutex::new(None),
+            pushed: Mutex::new(None),
         }
     }
 
@@ -96,6 +99,20 @@ impl Statement {
     pub fn learn(&self, types: Box<[u32]>) {
         // Types learned twice are the same: the text and the given types decide them.
         let _ = self.learned.set(types);
+    }
+
+    /// The statement that shards get in its place: it stays the same one while its text does.
+    pub fn with_text(&self, text: &[u8], registry: &Registry) -> Arc<Statement> {
+        let types = || self.types.iter().copied();
+        let mut pushed = self.pushed.lock();
+        match &*pushed {
+            Some(known) if known.is(text, types(), self.world) => Arc::clone(known),
+            _ => {
+                let statement = registry.statement(text, types(), self.world);
+                *pushed = Some(Arc::clone(&statement));
+                statement
+            }
+        }
     }
 
     /// What it was found to be in this world, if it was looked at there last; `None` in it is
@@ -250,6 +267,7 @@ impl Registry {
             learned: OnceLock::new(),
             shape: Mutex::new(None),
             planned: Mutex::new(None),
+            pushed: Mutex::new(None),
         });
         if known.statements.len() >= known.sweep_at {
             known.statements.retain(|_, statement| statement.strong_count() > 0);

@@ -26,6 +26,7 @@ pub fn describe(
         Err(RouteError::NeedsParameterTypes) => {
             "route: depends on the types of the parameters".into()
         }
+        Err(RouteError::Several(_)) => "route: several shards, merged".into(),
         Err(RouteError::Refused(refusal)) => format!("refused: {refusal}"),
     });
     if let Action::Ddl { .. } = plan.action

@@ -7,7 +7,8 @@
 //!
 //! The way of a statement through the files: `statements` (its kind) → `bind*` (names
 //! resolved, conditions turned into `facts`) → `settle` (which facts apply to which
-//! occurrence) → `places` (their algebra and evaluation).
+//! occurrence) → `places` (their algebra and evaluation). `scatter*` says how a SELECT over
+//! several shards is merged.
 
 mod array;
 mod bind;
@@ -30,6 +31,9 @@ pub mod plan;
 mod refusal;
 mod relation;
 pub mod router;
+mod scatter;
+mod scatter_check;
+mod scatter_keys;
 pub mod schema;
 mod setting;
 mod settle;
@@ -48,6 +52,7 @@ pub use leaves::Leaves;
 pub use plan::{Plan, PlanContext, join_routes};
 pub use refusal::Refusal;
 pub use router::{Bounds, Parts, PartsError, Router};
+pub use scatter::{Scattered, SortKey, SortPlace, Steps};
 pub use setting::{SettingCall, SettingValue};
 pub use value::Values;
 
@@ -108,6 +113,10 @@ pub enum RouteError {
     /// To be answered as it is; nothing is sent.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// Several shards have its rows, and their answers can be merged: see [`Plan::scatter`]. In it
+    /// what is said where that can't be done.
+    #[error(transparent)]
+    Several(Refusal),
     /// A parameter without a type decides, and its type isn't sure: ask a server by
     /// Describe, and route again with the types.
     #[error("the types of the parameters aren't known")]

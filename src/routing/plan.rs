@@ -8,6 +8,7 @@ use super::bind::Analysis;
 use super::places::{Evaluation, ShardSet, Tree};
 use super::relation::Scope;
 use super::router::Router;
+use super::scatter::{Reason, Scatter};
 use super::setting::{SettingCall, setting_call};
 use super::value::{ParameterUses, Reader, Values};
 use super::{Action, Leaves, Refusal, Route, RouteError, RoutingHint, statements};
@@ -41,6 +42,8 @@ pub struct Plan {
     pub(super) parameter_uses: ParameterUses,
     /// The rules under which it was made: keyspaces are numbers in them. 0 where it has none.
     pub(super) rules_hash: u64,
+    /// How it is merged from several shards, or why it isn't.
+    pub(super) scatter: Result<Box<Scatter>, Reason>,
     /// Of PREPARE: the plan of what is prepared.
     pub prepared: Option<Box<Plan>>,
 }
@@ -90,6 +93,7 @@ impl Plan {
             follow: Follow::No,
             parameter_uses: Vec::new(),
             rules_hash: 0,
+            scatter: Err(super::scatter::NO_SELECT),
             prepared: None,
         }
     }
@@ -149,7 +153,7 @@ impl Plan {
     /// # Errors
     /// [`RouteError::Refused`] is the client's error, nothing was sent;
     /// [`RouteError::NeedsParameterTypes`] asks the session to learn the parameters' types
-    /// from a server and to come again.
+    /// from a server and to come again; [`RouteError::Several`] says that it can be merged.
     pub fn route(
         &self,
         router: &Router,
@@ -201,7 +205,12 @@ impl Plan {
             ShardSet::None => Ok(Route::Any),
             ShardSet::One(shard) => Ok(Route::One(shard)),
             ShardSet::Several(_) | ShardSet::All => {
-                Err(super::describe::several(self, router, values, unknown).into())
+                let refusal = super::describe::several(self, router, values, unknown);
+                Err(match (&self.scatter, &self.follow, &self.leaves.is_nothing()) {
+                    (Ok(_), Follow::No, true) => RouteError::Several(refusal),
+                    (Ok(_), ..) => refusal.into(),
+                    (Err(reason), ..) => refusal.not_merged(reason).into(),
+                })
             }
         }
     }
@@ -217,7 +226,8 @@ impl Plan {
             })
             .sum();
         let prepared = self.prepared.as_ref().map_or(0, |plan| plan.bytes());
-        size_of::<Plan>() + occurrences + 400 * self.refusals.len() + prepared
+        let scatter = self.scatter.as_ref().map_or(0, |scatter| scatter.bytes());
+        size_of::<Plan>() + occurrences + 400 * self.refusals.len() + scatter + prepared
     }
 
     /// The one setting that the statement makes isn't hidden in the server's session.
@@ -331,7 +341,11 @@ impl<'a> Analysis<'a> {
     ) -> Result<Plan, Refusal> {
         let node = self.write(statement, &Scope::default())?;
         self.settle(&node, &Vec::new(), None);
-        Plan::found(action, self)
+        if self.router.shards.len() == 1 {
+            return Plan::found(action, self);
+        }
+        let scatter = super::scatter::of(&self, statement);
+        Ok(Plan { scatter, ..Plan::found(action, self)? })
     }
 }
 

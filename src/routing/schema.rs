@@ -65,6 +65,8 @@ pub struct Column {
     pub generated: bool,
     /// Text under a collation in which different bytes can be equal.
     pub nondeterministic: bool,
+    /// Text under the collation C, which is ordered by its bytes.
+    pub bytewise: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

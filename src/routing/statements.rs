@@ -162,7 +162,10 @@ impl<'a> Analysis<'a> {
             self.refusals.push(Refusal::server_file());
         }
         let (name, columns) = match &copy.what {
-            CopyWhat::Statement(statement) => return self.rows(Action::Run, statement),
+            CopyWhat::Statement(statement) => {
+                let scatter = Err(super::scatter::NO_SELECT);
+                return Ok(Plan { scatter, ..self.rows(Action::Run, statement)? });
+            }
             CopyWhat::Table { name, columns } => (name, columns),
         };
         let from = copy.direction != CopyDirection::ToStdout;

@@ -8,6 +8,8 @@
 //! Literals are not in the tree: a literal is a *slot* in the [`Literals`](super::Literals)
 //! of one text, so that statements that differ in their literals only share a tree.
 
+use std::ops::Range;
+
 /// An identifier as Postgres would store it: folded to lower case unless it was quoted,
 /// cut to 63 bytes.
 pub type Ident = Box<str>;
@@ -91,6 +93,28 @@ pub struct Query {
     pub with_ties: bool,
     /// FOR UPDATE, FOR NO KEY UPDATE, FOR SHARE or FOR KEY SHARE.
     pub locks_rows: bool,
+    /// How it is ordered: one for each of `order_by`.
+    pub order: Vec<Ordering>,
+    /// LIMIT, OFFSET and FETCH, from the first to the last; empty where there is none.
+    pub limits: Tokens,
+}
+
+/// Where something stands, counted in tokens of its statement (a folded list is one), so that it
+/// is the same place in all texts of one fingerprint.
+pub type Tokens = Range<u32>;
+
+/// One expression of ORDER BY.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ordering {
+    /// The expression's.
+    pub tokens: Tokens,
+    pub descending: bool,
+    /// As written, if written.
+    pub nulls_first: Option<bool>,
+    /// `USING operator`
+    pub using: bool,
+    /// It ends with `COLLATE "C"`, so that it is ordered by bytes.
+    pub bytewise: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -136,6 +160,10 @@ pub struct Select {
     pub windows: Vec<Expr>,
     /// INTO TEMP has the schema `pg_temp`.
     pub into: Option<Name>,
+    /// The expressions of `items`, without their labels.
+    pub item_tokens: Vec<Tokens>,
+    /// The token behind the last item, where another one could stand; `None` for TABLE.
+    pub items_end: Option<u32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default)]

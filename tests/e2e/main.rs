@@ -15,6 +15,7 @@ mod pool;
 mod pool_bounds;
 mod pool_pause;
 mod proxy;
+mod scatter;
 mod schema;
 mod support_itself;
 mod tls;

@@ -83,6 +83,7 @@ fn column(name: &str, type_oid: u32, type_name: &str) -> Column {
         has_default: false,
         from_sequence: false,
         nondeterministic: false,
+        bytewise: false,
         generated: false,
     }
 }

@@ -193,7 +193,13 @@ fn a_refusal_says_what_would_help() {
     let Err(RouteError::Refused(refusal)) = route(&router, &plan, text) else {
         panic!("not refused");
     };
-    assert_eq!(refusal.detail.as_deref(), Some("No condition binds p.user_id."));
+    assert_eq!(
+        refusal.detail.as_deref(),
+        Some(
+            "No condition binds p.user_id. It isn't merged from several shards: it reads more than \
+             one sharded table, or one of them twice."
+        )
+    );
     assert!(refusal.hint.expect("a hint").starts_with("add p.user_id = "));
 }
 

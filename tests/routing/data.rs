@@ -1,6 +1,6 @@
 //! Reads `data/*.sql`: `statement -- [$1:type=value …] => expectation`.
 //!
-//! An expectation is `any`, `home`, `all`, `KEYSPACE KEY` (the shard of that key), `types`
+//! An expectation is `any`, `home`, `all`, `KEYSPACE KEY` (the shard of that key), `several`, `types`
 //! (the parameters' types are needed) or `CODE words of the message`. `UPDATE_EXPECT=1`
 //! rewrites the files with what routing says.
 
@@ -125,6 +125,7 @@ fn said(router: &Router, line: &Line) -> String {
             router.shards()[usize::from(shard.0)].to_string()
         }
         Err(RouteError::NeedsParameterTypes) => "types".into(),
+        Err(RouteError::Several(_)) => "several".into(),
         Err(RouteError::Refused(refusal)) => {
             let said = format!("{} {}", refusal.sqlstate, refusal.message);
             let (code, words) = line.expectation.split_once(' ').unwrap_or(("", ""));
@@ -193,6 +194,11 @@ fn written(number: usize, oid: u32, value: &Option<Vec<u8>>) -> String {
 #[test]
 fn accepted() {
     check("accepted.sql");
+}
+
+#[test]
+fn several() {
+    check("several.sql");
 }
 
 #[test]

@@ -99,6 +99,7 @@ fn column(name: &str, type_name: &str) -> Column {
         has_default: false,
         from_sequence: false,
         nondeterministic: false,
+        bytewise: false,
         generated: false,
     }
 }

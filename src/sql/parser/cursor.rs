@@ -74,6 +74,17 @@ impl<'a> Parser<'a> {
         token.of(self.text)
     }
 
+    /// The keyword at a place that [`position`](Self::position) gave.
+    pub fn keyword_at(&self, position: usize) -> Option<Keyword> {
+        self.tokens.get(position).and_then(|word| word.keyword)
+    }
+
+    /// The bytes of the token at a place that [`position`](Self::position) gave.
+    pub fn written_at(&self, position: usize) -> &'a [u8] {
+        let token = self.tokens.get(position).map(|word| word.token);
+        token.map_or(b"", |token| &self.text[token.start as usize..token.end as usize])
+    }
+
     pub fn position(&self) -> usize {
         self.at
     }

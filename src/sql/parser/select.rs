@@ -3,7 +3,7 @@
 use super::cursor::{Parser, Result};
 use super::keywords::Keyword as K;
 use crate::sql::statement::{
-    Cte, Distinct, Expr, GroupBy, Ident, Query, Select, SelectItem, SetExpr, SetOperator,
+    Cte, Distinct, Expr, GroupBy, Ident, Ordering, Query, Select, SelectItem, SetExpr, SetOperator,
 };
 use crate::sql::tokens::TokenKind;
 
@@ -172,8 +172,14 @@ impl Parser<'_> {
             self.eat(K::All);
         }
         if self.starts_select_item() {
-            select.items = self.comma_list(Self::select_item)?;
+            let items = self.comma_list(|p| {
+                let start = p.position();
+                let (item, end) = p.item_with_end()?;
+                Ok((item, start as u32..end as u32))
+            })?;
+            (select.items, select.item_tokens) = items.into_iter().unzip();
         }
+        select.items_end = Some(self.position() as u32);
         if self.eat(K::Into) {
             self.eat_any(&[K::Local, K::Global]);
             let temporary = self.eat_any(&[K::Temporary, K::Temp]);
@@ -238,16 +244,22 @@ impl Parser<'_> {
     }
 
     pub fn select_item(&mut self) -> Result<SelectItem> {
+        Ok(self.item_with_end()?.0)
+    }
+
+    /// An item, and where its expression ends.
+    fn item_with_end(&mut self) -> Result<(SelectItem, usize)> {
         if self.eat_operator(b"*") {
-            return Ok(SelectItem::Wildcard);
+            return Ok((SelectItem::Wildcard, self.position()));
         }
-        let expr = match self.expr()? {
-            Expr::Wildcard(Some(name)) => return Ok(SelectItem::QualifiedWildcard(name)),
-            expr => expr,
-        };
+        let expr = self.expr()?;
+        let end = self.position();
+        if let Expr::Wildcard(Some(name)) = expr {
+            return Ok((SelectItem::QualifiedWildcard(name), end));
+        }
         let named = self.eat(K::As) || self.is_bare_label();
         let alias = if named { Some(self.label()?) } else { None };
-        Ok(SelectItem::Expr { expr, alias })
+        Ok((SelectItem::Expr { expr, alias }, end))
     }
 
     fn group_by(&mut self, group_by: &mut GroupBy) -> Result<()> {
@@ -292,9 +304,11 @@ impl Parser<'_> {
     /// ORDER BY, LIMIT, OFFSET, FETCH and FOR, in any order that the grammar takes.
     fn query_tail(&mut self, query: &mut Query) -> Result<()> {
         if self.is(K::Order) {
-            query.order_by = self.order_by()?;
+            (query.order_by, query.order) = self.ordering()?.into_iter().unzip();
         }
         loop {
+            let start = self.position() as u32;
+            let for_clause = self.is(K::For);
             match self.keyword() {
                 Some(K::Limit) if query.limit.is_none() => {
                     self.advance();
@@ -308,6 +322,11 @@ impl Parser<'_> {
                 Some(K::Fetch) if query.limit.is_none() => self.fetch_first(query)?,
                 Some(K::For) => self.locking(query)?,
                 _ => return Ok(()),
+            }
+            if !for_clause {
+                let first = query.limits.is_empty();
+                let start = if first { start } else { query.limits.start };
+                query.limits = start..self.position() as u32;
             }
         }
     }
@@ -362,25 +381,46 @@ impl Parser<'_> {
 
     /// `ORDER BY …`: its expressions.
     pub fn order_by(&mut self) -> Result<Vec<Expr>> {
+        Ok(self.ordering()?.into_iter().map(|(expr, _)| expr).collect())
+    }
+
+    /// `ORDER BY …`
+    fn ordering(&mut self) -> Result<Vec<(Expr, Ordering)>> {
         self.expect_all(&[K::Order, K::By])?;
         self.comma_list(|p| {
+            let start = p.position();
             let expr = p.expr()?;
+            let mut ordering = Ordering {
+                tokens: start as u32..p.position() as u32,
+                bytewise: p.follows_collate_c(start),
+                ..Ordering::default()
+            };
             if p.eat(K::Using) {
                 p.operator_name()?;
-            } else {
-                p.eat_any(&[K::Asc, K::Desc]);
+                ordering.using = true;
+            } else if !p.eat(K::Asc) {
+                ordering.descending = p.eat(K::Desc);
             }
-            p.nulls_order()?;
-            Ok(expr)
+            ordering.nulls_first = p.nulls_order()?;
+            Ok((expr, ordering))
         })
     }
 
-    /// `NULLS FIRST | LAST`, if it is here.
-    pub fn nulls_order(&mut self) -> Result<()> {
-        if self.eat(K::Nulls) && !self.eat_any(&[K::First, K::Last]) {
-            return Err(self.unexpected());
+    /// Whether what began at `start` ends here with `COLLATE "C"`.
+    fn follows_collate_c(&self, start: usize) -> bool {
+        let words = self.position().checked_sub(2).filter(|at| *at > start);
+        words.is_some_and(|at| {
+            self.keyword_at(at) == Some(K::Collate) && self.written_at(at + 1) == b"\"C\""
+        })
+    }
+
+    /// `NULLS FIRST | LAST`, if it is here: whether they come first.
+    pub fn nulls_order(&mut self) -> Result<Option<bool>> {
+        if !self.eat(K::Nulls) {
+            return Ok(None);
         }
-        Ok(())
+        let first = self.eat(K::First);
+        if first || self.eat(K::Last) { Ok(Some(first)) } else { Err(self.unexpected()) }
     }
 }
 

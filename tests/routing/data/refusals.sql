@@ -3,53 +3,17 @@
 -- read this file too.
 
 -- No condition on the key, or none that binds it.
-SELECT * FROM users -- => 0A000 public.users is not bound to one shard
 SELECT count(*) FROM posts -- => 0A000 public.posts is not bound to one shard
-SELECT * FROM users WHERE name = 'x' -- => 0A000 public.users is not bound to one shard
-SELECT * FROM users WHERE id > 5 -- => 0A000 public.users is bound to more than one shard
-SELECT * FROM users WHERE id <> 5 -- => 0A000 public.users is not bound to one shard
-SELECT * FROM users WHERE id BETWEEN 1 AND 2 -- => 0A000 public.users is bound to more than one shard
-SELECT * FROM users WHERE id IS NULL -- => 0A000 public.users is not bound to one shard
-SELECT * FROM users WHERE id IS NOT NULL -- => 0A000 public.users is not bound to one shard
-SELECT * FROM users WHERE NOT id = 5 -- => 0A000 public.users is not bound to one shard
-SELECT * FROM users WHERE id + 0 = 5 -- => 0A000 public.users is not bound to one shard
-SELECT * FROM users WHERE coalesce(id, 0) = 5 -- => 0A000 public.users is not bound to one shard
-SELECT * FROM users WHERE id = 2 + 3 -- => 0A000 public.users is not bound to one shard
-SELECT * FROM users WHERE id = abs(-5) -- => 0A000 public.users is not bound to one shard
-SELECT * FROM users WHERE id IS NOT DISTINCT FROM 5 -- => 0A000 public.users is not bound to one shard
-SELECT * FROM users WHERE id::text = '5' -- => 0A000 public.users is not bound to one shard
-SELECT * FROM users WHERE CASE WHEN id = 5 THEN true ELSE false END -- => 0A000 public.users is not bound to one shard
-SELECT * FROM users WHERE id = 5 IS TRUE -- => 0A000 public.users is not bound to one shard
-SELECT * FROM users LIMIT 1 -- => 0A000 public.users is not bound to one shard
-SELECT * FROM users ORDER BY id LIMIT 10 -- => 0A000 public.users is not bound to one shard
 SELECT max(id) FROM users -- => 0A000 public.users is not bound to one shard
 SELECT DISTINCT country FROM users -- => 0A000 public.users is not bound to one shard
 SELECT * FROM users FOR UPDATE -- => 0A000 public.users is not bound to one shard
-TABLE users -- => 0A000 public.users is not bound to one shard
 SELECT * FROM users TABLESAMPLE BERNOULLI (10) -- => 0A000 public.users is not bound to one shard
 -- Keys of several shards.
-SELECT * FROM users WHERE id IN (1, 2, 3, 4, 5, 6) -- => 0A000 public.users is bound to more than one shard
-SELECT * FROM users WHERE id = 1 OR id = 2 OR id = 3 OR id = 4 -- => 0A000 public.users is bound to more than one shard
-SELECT * FROM users WHERE id = ANY (ARRAY[1, 2, 3, 4, 5]) -- => 0A000 public.users is bound to more than one shard
-SELECT * FROM users WHERE id IN ($1, $2, $3, $4) -- $1:int8=1 $2:int8=2 $3:int8=3 $4:int8=4 => 0A000 public.users is bound to more than one shard
-SELECT * FROM users WHERE (id = 1 OR id = 2 OR id = 3) AND name = 'x' -- => 0A000 public.users is bound to more than one shard
-SELECT * FROM orders WHERE tenant_id = 1 AND region IN ('a', 'b', 'c', 'd', 'e') -- => 0A000 public.orders is bound to more than one shard
-SELECT * FROM orders WHERE (tenant_id, region) IN ((1, 'a'), (2, 'b'), (3, 'c'), (4, 'd')) -- => 0A000 public.orders is bound to more than one shard
-SELECT * FROM events WHERE seq BETWEEN 500 AND 1500 -- => 0A000 public.events is bound to more than one shard
-SELECT * FROM events WHERE seq < 1500 -- => 0A000 public.events is bound to more than one shard
-SELECT * FROM events WHERE seq >= 1000 -- => 0A000 public.events is bound to more than one shard
-SELECT * FROM visits WHERE day >= '2024-06-01' AND day < '2025-06-01' -- => 0A000 public.visits is bound to more than one shard
 INSERT INTO users (id, name) VALUES (1, 'a'), (2, 'b'), (3, 'c'), (4, 'd') -- => 0A000 public.users is bound to more than one shard
 -- A part of the key.
-SELECT * FROM orders WHERE tenant_id = 7 -- => 0A000 public.orders is not bound to one shard
-SELECT * FROM orders WHERE region = 'eu' -- => 0A000 public.orders is not bound to one shard
-SELECT * FROM orders WHERE tenant_id = 7 OR region = 'eu' -- => 0A000 public.orders is not bound to one shard
 DELETE FROM order_items WHERE tenant_id = 7 AND order_id = 3 -- => 0A000 public.order_items is not bound to one shard
 -- OR with a branch that doesn't bind.
-SELECT * FROM users WHERE id = 1 OR name = 'x' -- => 0A000 public.users is not bound to one shard
-SELECT * FROM users WHERE (id = 1 AND name = 'x') OR email = 'y' -- => 0A000 public.users is not bound to one shard
 SELECT * FROM users WHERE id = 1 OR EXISTS (SELECT 1 FROM countries) -- => 0A000 public.users is not bound to one shard
-SELECT * FROM users WHERE id = 1 OR true -- => 0A000 public.users is not bound to one shard
 UPDATE users SET name = 'x' WHERE id = 1 OR email = 'y' -- => 0A000 public.users is not bound to one shard
 -- Joins.
 SELECT * FROM users u JOIN posts p ON p.user_id = u.id -- => 0A000 public.users as u is not bound to one shard
@@ -115,7 +79,6 @@ WITH gone AS (DELETE FROM posts WHERE likes = 0 RETURNING *) SELECT * FROM gone 
 WITH gone AS (DELETE FROM posts WHERE user_id = 1 RETURNING *) SELECT * FROM gone, users -- => 0A000 public.users is not bound to one shard
 WITH u AS (UPDATE users SET name = 'x' RETURNING id) SELECT 1 -- => 0A000 public.users is not bound to one shard
 SELECT * FROM users u, LATERAL (SELECT * FROM posts p WHERE p.likes > u.age) x WHERE u.id = 1 -- => 0A000 public.posts as p is not bound to one shard
-SELECT * FROM generate_series(1, 3) g, users u WHERE u.id = g -- => 0A000 public.users as u is not bound to one shard
 -- Tables that no rule names, and views.
 SELECT * FROM stray -- => 0A000 table public.stray is in no sharding rule
 SELECT * FROM stray WHERE user_id = 1 -- => 0A000 table public.stray is in no sharding rule
@@ -169,23 +132,10 @@ COPY countries FROM STDIN -- => 0A000 public.countries is a reference table: a w
 COPY (SELECT * FROM users) TO STDOUT -- => 0A000 public.users is not bound to one shard
 COPY jobs FROM '/tmp/jobs' -- => 0A000 COPY with a server's file or program
 -- Values that can't be read as the server would.
-SELECT * FROM users WHERE id = $1 -- $1:int8[]={1} => 0A000 public.users is not bound to one shard
-SELECT * FROM users WHERE id = ANY ($1) -- $1:int8[]={{1},{2}} => 0A000 public.users is not bound
-SELECT * FROM users WHERE id <> ALL ($1) -- $1:int8[]={1} => 0A000 public.users is not bound
-SELECT * FROM users WHERE id = ANY ($1) -- $1:int8[]={1,2,3,4,5} => 0A000 public.users is bound to more than one shard
 SELECT * FROM users WHERE id = 'abc' -- => 22P02 invalid input syntax for type bigint: "abc"
 SELECT * FROM users WHERE id = $1 -- $1:int8=abc => 22P02 invalid input syntax for type bigint: "abc"
 SELECT * FROM users WHERE id = '99999999999999999999' -- => 22003 value "99999999999999999999" is out of range for type bigint
-SELECT * FROM visits WHERE day = 'yesterday' -- => 0A000 public.visits is not bound to one shard
-SELECT * FROM users WHERE id = $1::numeric(4, 1) -- $1:=1 => 0A000 public.users is not bound to one shard
-SELECT * FROM users WHERE id = 9007199254740993::float8 -- => 0A000 public.users is not bound to one shard
-SELECT * FROM accounts WHERE login = 'x'::char(3) -- => 0A000 public.accounts is not bound to one shard
-SELECT * FROM accounts WHERE login = N'x' -- => 0A000 public.accounts is not bound to one shard
 SELECT * FROM accounts WHERE login = 42 -- => 42883 operator does not exist: text = integer
-SELECT * FROM accounts WHERE lower(login) = 'x' -- => 0A000 public.accounts is not bound to one shard
-SELECT * FROM accounts WHERE login LIKE 'x' -- => 0A000 public.accounts is not bound to one shard
-SELECT * FROM accounts WHERE login = 'x' COLLATE "en_US" -- => 0A000 public.accounts is not bound to one shard
-SELECT * FROM accounts WHERE login BETWEEN 'x' AND 'x' -- => 0A000 public.accounts is not bound to one shard
 -- Functions.
 SELECT user_rank(1) -- => 0A000 function user_rank may read or write tables
 SELECT do_things() -- => 0A000 function do_things may read or write tables
@@ -224,7 +174,6 @@ DO $$ BEGIN PERFORM 1; END $$ -- => 0A000 what a DO block does can't be known fr
 CALL do_it(1) -- => 0A000 what procedure do_it does can't be known from its text
 UPDATE users SET name = 'x' WHERE CURRENT OF c -- => 0A000 WHERE CURRENT OF outside the cursor's transaction
 DECLARE c CURSOR FOR SELECT * FROM users -- => 0A000 public.users is not bound to one shard
-EXPLAIN SELECT * FROM users -- => 0A000 public.users is not bound to one shard
 EXPLAIN ANALYZE DELETE FROM posts -- => 0A000 public.posts is not bound to one shard
 PREPARE p AS CREATE TABLE x (a int) -- => 42601 syntax error at or near "CREATE"
 -- Hints that can't be followed.
@@ -242,7 +191,6 @@ SELECT (q.r).user_rank FROM (SELECT u AS r FROM users u WHERE u.id = 1) q -- => 
 UPDATE users u SET name = u.user_rank WHERE id = 1 -- => 0A000 function user_rank may read or write tables
 SELECT * FROM users o WHERE EXISTS (SELECT u.count FROM users u WHERE u.id = 1 AND o.id = 1) -- => 0A000 public.users as o is not bound to one shard
 -- A narrowing cast of the key fails for rows of whichever shard.
-SELECT * FROM users WHERE id::int4 = 42 -- => 0A000 public.users is not bound to one shard
 -- A key that the server computes changes with any column that it may be computed from.
 UPDATE letters SET seal = 7 WHERE owner = 1 -- => 0A000 UPDATE changes public.letters.owner, a shard key, to a value that isn't known
 INSERT INTO letters (seal) VALUES (7) -- => 0A000 the default of public.letters.owner, a shard key, is computed by the server

@@ -68,6 +68,7 @@ fn router() -> Router {
         has_default: false,
         from_sequence: false,
         nondeterministic: false,
+        bytewise: false,
         generated: false,
     };
     let mut tables: HashMap<_, _> = TABLES

@@ -27,8 +27,8 @@ SELECT u.id, l.id FROM users u LEFT JOIN LATERAL (SELECT p.id FROM posts p WHERE
 SELECT count(*) FROM users u JOIN posts p ON p.user_id = u.id --: refused 0A000
 SELECT sum(p.likes), count(DISTINCT u.country) FROM users u JOIN posts p ON p.user_id = u.id WHERE u.active --: refused 0A000
 -- With reference tables
-SELECT u.id, c.name FROM users u JOIN countries c ON c.code = u.country ORDER BY u.id --: refused 0A000
-SELECT u.id, c.name FROM users u LEFT JOIN countries c ON c.code = u.country ORDER BY u.id --: refused 0A000
+SELECT u.id, c.name FROM users u JOIN countries c ON c.code = u.country ORDER BY u.id --: refused 0A000 portal
+SELECT u.id, c.name FROM users u LEFT JOIN countries c ON c.code = u.country ORDER BY u.id --: refused 0A000 portal
 SELECT c.code, u.id FROM countries c LEFT JOIN users u ON u.country = c.code ORDER BY 1, 2 --: refused 0A000
 SELECT c.code, u.id FROM users u RIGHT JOIN countries c ON u.country = c.code ORDER BY 1, 2 --: refused 0A000
 SELECT c.code, u.id FROM users u FULL JOIN countries c ON u.country = c.code ORDER BY 1, 2 --: refused 0A000
@@ -37,8 +37,8 @@ SELECT c.code FROM countries c WHERE EXISTS (SELECT FROM users u WHERE u.country
 SELECT c.code FROM countries c WHERE NOT EXISTS (SELECT FROM users u WHERE u.country = c.code) ORDER BY 1 --: refused 0A000
 SELECT c.code FROM countries c WHERE c.code NOT IN (SELECT country FROM users WHERE country IS NOT NULL) ORDER BY 1 --: refused 0A000
 SELECT c.code, (SELECT count(*) FROM users u WHERE u.country = c.code) FROM countries c ORDER BY 1 --: refused 0A000
-SELECT u.id, r.rate FROM users u JOIN countries c ON c.code = u.country JOIN rates r ON r.code = c.code WHERE r.since > '2025-02-15' ORDER BY 1, 2 --: refused 0A000
-SELECT u.id, n FROM users u, generate_series(1, 2) n ORDER BY 1, 2 --: refused 0A000
+SELECT u.id, r.rate FROM users u JOIN countries c ON c.code = u.country JOIN rates r ON r.code = c.code WHERE r.since > '2025-02-15' ORDER BY 1, 2 --: refused 0A000 portal
+SELECT u.id, n FROM users u, generate_series(1, 2) n ORDER BY 1, 2 --: refused 0A000 portal
 SELECT u.id, v.b FROM users u JOIN (VALUES (1, 'x'), (11, 'y'), (31, 'z')) v (a, b) ON v.a = u.id ORDER BY 1 --: refused 0A000
 SELECT v.a, u.id FROM (VALUES (1), (11), (4000)) v (a) LEFT JOIN users u ON v.a = u.id ORDER BY 1 --: refused 0A000
 SELECT x, u.id FROM unnest(ARRAY[1, 11, 4000]) x LEFT JOIN users u ON u.id = x ORDER BY 1 --: refused 0A000

@@ -1,0 +1,135 @@
+//! One shard's part of a statement that several shards answer.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use bytes::{Buf, BytesMut};
+
+use crate::cluster::ConnectError;
+use crate::proxy::held::Held;
+use crate::proxy::state::{ClientState, Note, Purpose};
+use crate::wire::ProtocolError;
+use crate::wire::backend::{self, tag};
+use crate::wire::frame::{HEADER_LEN, Header};
+
+/// Longest frame of a server that is looked at whole: a row must be, to be merged.
+const MAX_FRAME: usize = 1 << 30;
+const MAX_FRAME_NAME: &str = "what pgherd looks at in one message of a server";
+
+/// How far a shard has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// It hasn't said what its rows look like.
+    Asked,
+    /// Its rows come.
+    Rows,
+    /// It has no more rows.
+    Ended,
+    /// Its server is ready for the next statement, or is of no use any more.
+    Over,
+}
+
+/// A cancel request on its way.
+pub type Cancelling = Pin<Box<dyn Future<Output = Result<(), ConnectError>> + Send>>;
+
+/// A shard's connection, and what is known of its answer.
+pub struct Leg {
+    pub held: Held,
+    /// The shard's.
+    pub name: Box<str>,
+    pub stage: Stage,
+    /// The body of its RowDescription.
+    pub description: Option<BytesMut>,
+    pub cancelling: Option<Cancelling>,
+    /// Why the connection is lost.
+    pub lost: Option<String>,
+}
+
+impl Leg {
+    pub fn new(held: Held, name: &str) -> Leg {
+        Leg {
+            held,
+            name: name.into(),
+            stage: Stage::Asked,
+            description: None,
+            cancelling: None,
+            lost: None,
+        }
+    }
+
+    /// The frame at the front of what was read, if all of it is there.
+    pub fn front(&self) -> Result<Option<Header>, ProtocolError> {
+        let input = &self.held.backend.input;
+        let Some(header) = Header::peek(input)? else { return Ok(None) };
+        header.check_size(MAX_FRAME, MAX_FRAME_NAME)?;
+        Ok((input.len() >= header.len).then_some(header))
+    }
+
+    /// The row at the front, if one is there: its frame's length.
+    pub fn row(&self) -> Result<Option<usize>, ProtocolError> {
+        let row = self.front()?.filter(|header| header.tag == tag::DATA_ROW);
+        Ok(row.map(|header| header.len))
+    }
+
+    /// The whole rows at the front, at most so many, up to so many bytes and one more: how many,
+    /// and their bytes.
+    pub fn rows(&self, most: u64, bytes: usize) -> Result<(u64, usize), ProtocolError> {
+        let input = &self.held.backend.input[..];
+        let (mut count, mut at) = (0, 0);
+        while count < most && at < bytes {
+            let Some(header) = Header::peek(&input[at..])? else { break };
+            if header.tag != tag::DATA_ROW || input.len() - at < header.len {
+                break;
+            }
+            count += 1;
+            at += header.len;
+        }
+        Ok((count, at))
+    }
+
+    /// Takes the frame at the front off: its body.
+    pub fn take(&mut self, header: &Header) -> BytesMut {
+        let mut frame = self.held.backend.input.split_to(header.len);
+        frame.advance(HEADER_LEN);
+        frame
+    }
+
+    /// Whether the message that is answered now is the statement, not one of ours before it.
+    pub fn is_statement(&self) -> bool {
+        self.held.replies.front().is_some_and(|front| front.shown)
+    }
+
+    /// A setting was reported. Whether the client must hear of it.
+    pub fn parameter(
+        &mut self,
+        state: &mut ClientState,
+        body: &[u8],
+    ) -> Result<bool, ProtocolError> {
+        self.held.backend.note(tag::PARAMETER_STATUS, body)?;
+        let (name, value) = backend::read_parameter_status(body)?;
+        let told = self
+            .held
+            .replies
+            .front()
+            .is_none_or(|front| front.shown || front.note.purpose == Purpose::Settings);
+        Ok(told && state.tell(&String::from_utf8_lossy(name), &String::from_utf8_lossy(value)))
+    }
+
+    /// A message was skipped: what it would have done hasn't been.
+    pub fn take_back(&mut self, note: Note) {
+        let backend = &mut self.held.backend;
+        if let Some(number) = note.prepared {
+            backend.prepared.remove(number);
+        }
+        if note.unnamed {
+            backend.unnamed = None;
+        }
+    }
+
+    /// The connection can't be used any more.
+    pub fn lose(&mut self, why: String) {
+        self.held.backend.mark_broken();
+        self.stage = Stage::Over;
+        self.lost.get_or_insert(why);
+    }
+}

@@ -1,0 +1,247 @@
+//! From the rows of several shards to the client's.
+
+use bytes::{Buf, BufMut, BytesMut};
+
+use super::leg::{Leg, Stage};
+use crate::proxy::failure::Failure;
+use crate::routing::merge::{Collation, Column, Cut, Merge, NotComparable, Obstacle, Order};
+use crate::routing::merge::{Pulled, SortColumn, TextForm, Unmerged};
+use crate::routing::{SortKey, SortPlace, Steps};
+use crate::wire::backend::{self, RowDescription, tag};
+use crate::wire::frame::HEADER_LEN;
+use crate::wire::write;
+
+/// What came of one turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Took {
+    /// Rows were taken: there may be more.
+    Rows,
+    /// There is no room for more, or a shard's next row isn't there yet, or all have ended.
+    Nothing,
+    /// The client has all that it asked for.
+    Enough,
+}
+
+/// What the client's settings make of values in text.
+#[derive(Debug, Clone, Copy)]
+pub struct Form {
+    pub text: TextForm,
+    /// Texts come as the server has them.
+    pub same_encoding: bool,
+}
+
+/// A merge under way.
+pub struct Merging {
+    /// Columns of the client's rows, where a shard's have more.
+    visible: Option<u16>,
+    given: u64,
+    how: How,
+}
+
+enum How {
+    /// As they come: so many still to be left out, and so many to be given at most.
+    Concatenate { skip: u64, left: u64 },
+    /// By their keys. A row is known by its leg and its frame's length.
+    Sorted { merge: Merge<(usize, usize)>, pushed: Vec<Option<usize>> },
+}
+
+impl Merging {
+    /// `description` is of a shard's rows.
+    ///
+    /// # Errors
+    /// Rows like these can't be merged so.
+    pub fn new(
+        steps: &Steps,
+        description: RowDescription<'_>,
+        legs: usize,
+        form: Form,
+    ) -> Result<Merging, Box<Failure>> {
+        let visible = description.len().saturating_sub(steps.hidden);
+        let how = if steps.order.is_empty() {
+            How::Concatenate { skip: steps.offset, left: steps.limit.unwrap_or(u64::MAX) }
+        } else {
+            let order = order(&steps.order, description, visible, form)?;
+            let cut = Cut::window(steps.offset, steps.limit);
+            How::Sorted { merge: Merge::new(order, cut, legs), pushed: vec![None; legs] }
+        };
+        let cuts = (steps.hidden > 0).then_some(visible as u16);
+        Ok(Merging { visible: cuts, given: 0, how })
+    }
+
+    /// Rows that the client has got.
+    pub fn given(&self) -> u64 {
+        self.given
+    }
+
+    /// Takes rows from the legs that have some, until `room` bytes are in `out`.
+    ///
+    /// # Errors
+    /// A row isn't what it must be.
+    pub fn take(
+        &mut self,
+        legs: &mut [Leg],
+        out: &mut BytesMut,
+        room: usize,
+    ) -> Result<Took, Box<Failure>> {
+        match &mut self.how {
+            How::Concatenate { skip, left } => {
+                concatenate(legs, out, room, (skip, left, &mut self.given))
+            }
+            How::Sorted { merge, pushed } => {
+                let mut took = Took::Nothing;
+                while out.len() < room {
+                    match merge.pull() {
+                        Pulled::Done => return Ok(Took::Enough),
+                        Pulled::Row((at, len)) => {
+                            let input = &mut legs[at].held.backend.input;
+                            put_row(out, &input[..len], self.visible);
+                            input.advance(len);
+                            pushed[at] = None;
+                            self.given += 1;
+                            took = Took::Rows;
+                        }
+                        Pulled::Needs(at) => {
+                            // The row before was one of those that OFFSET leaves out.
+                            if let Some(len) = pushed[at].take() {
+                                legs[at].held.backend.input.advance(len);
+                                took = Took::Rows;
+                            }
+                            match push(merge, &legs[at], at)? {
+                                Pushed::Row(len) => pushed[at] = Some(len),
+                                Pushed::End => {}
+                                Pushed::Nothing => return Ok(took),
+                            }
+                        }
+                    }
+                }
+                Ok(took)
+            }
+        }
+    }
+}
+
+enum Pushed {
+    Row(usize),
+    /// The leg has no more.
+    End,
+    /// It isn't known yet.
+    Nothing,
+}
+
+/// Hands a leg's next row over.
+fn push(merge: &mut Merge<(usize, usize)>, leg: &Leg, at: usize) -> Result<Pushed, Box<Failure>> {
+    if leg.stage != Stage::Rows {
+        merge.finish(at);
+        return Ok(Pushed::End);
+    }
+    let Some(len) = leg.row().map_err(Failure::from)? else { return Ok(Pushed::Nothing) };
+    let body = leg.held.backend.input.get(HEADER_LEN..len).unwrap_or_default();
+    let row = backend::read_data_row(body).map_err(Failure::from)?;
+    merge.push(at, row, (at, len)).map_err(|unmerged| Box::new(not_merged(unmerged, leg)))?;
+    Ok(Pushed::Row(len))
+}
+
+/// Rows in any order, whole runs of them.
+fn concatenate(
+    legs: &mut [Leg],
+    out: &mut BytesMut,
+    room: usize,
+    (skip, left, given): (&mut u64, &mut u64, &mut u64),
+) -> Result<Took, Box<Failure>> {
+    if *left == 0 {
+        return Ok(Took::Enough);
+    }
+    let mut took = Took::Nothing;
+    for leg in legs.iter_mut().filter(|leg| leg.stage == Stage::Rows) {
+        if *skip > 0 {
+            let (count, bytes) = leg.rows(*skip, usize::MAX).map_err(Failure::from)?;
+            leg.held.backend.input.advance(bytes);
+            *skip -= count;
+            if count > 0 {
+                took = Took::Rows;
+            }
+        }
+        if *skip > 0 || out.len() >= room || *left == 0 {
+            continue;
+        }
+        let (count, bytes) = leg.rows(*left, room - out.len()).map_err(Failure::from)?;
+        if count > 0 {
+            let input = &mut leg.held.backend.input;
+            out.extend_from_slice(&input[..bytes]);
+            input.advance(bytes);
+            *left -= count;
+            *given += count;
+            took = Took::Rows;
+        }
+    }
+    Ok(took)
+}
+
+/// Appends a row's frame with no more than its first columns.
+fn put_row(out: &mut BytesMut, frame: &[u8], visible: Option<u16>) {
+    let Some(visible) = visible else { return out.extend_from_slice(frame) };
+    // Behind the header and the count; the row was read before, so that its lengths hold.
+    let columns = frame.get(HEADER_LEN + 2..).unwrap_or_default();
+    let mut end = 0;
+    for _ in 0..visible {
+        let Some((length, _)) = columns.get(end..).and_then(|rest| rest.split_first_chunk()) else {
+            break;
+        };
+        end += 4 + usize::try_from(i32::from_be_bytes(*length)).unwrap_or(0);
+    }
+    write::frame(out, tag::DATA_ROW, |b| {
+        b.put_u16(visible);
+        b.extend_from_slice(columns.get(..end).unwrap_or(columns));
+    });
+}
+
+/// The order of a shard's rows.
+fn order(
+    keys: &[SortKey],
+    description: RowDescription<'_>,
+    visible: usize,
+    form: Form,
+) -> Result<Order, Box<Failure>> {
+    let mut columns = Vec::with_capacity(keys.len());
+    for key in keys {
+        let index = match key.column {
+            SortPlace::Output(at) if at >= visible => {
+                let message = format!("ORDER BY position {} is not in select list", at + 1);
+                return Err(Box::new(Failure::new("42P10", message)));
+            }
+            SortPlace::Output(at) => at,
+            SortPlace::Hidden(at) => visible + at,
+        };
+        let Some(field) = description.iter().nth(index) else {
+            return Err(Box::new(Failure::new("XX000", "a column to order by is missing")));
+        };
+        let bytes = key.bytewise && form.same_encoding;
+        let collation = if bytes { Collation::C } else { Collation::Other };
+        columns.push(SortColumn {
+            index,
+            column: Column { type_oid: field.type_oid, format: field.format, collation },
+            descending: key.descending,
+            nulls_first: key.nulls_first,
+        });
+    }
+    Order::new(columns, form.text).map_err(|obstacle| Box::new(not_comparable(obstacle)))
+}
+
+fn not_comparable(not: NotComparable) -> Failure {
+    let hint = match not.obstacle {
+        Obstacle::Type => "Order by something else, or ask for one key.",
+        Obstacle::Collation => {
+            "Order by a column whose collation is \"C\", or by … COLLATE \"C\", with \
+             client_encoding as the server's."
+        }
+        Obstacle::DateStyle => "SET datestyle = 'ISO'.",
+        Obstacle::IntervalStyle => "SET intervalstyle = 'postgres'.",
+        Obstacle::Floats => "SET extra_float_digits = 1.",
+    };
+    Failure::unsupported(not.to_string(), hint)
+}
+
+fn not_merged(unmerged: Unmerged, leg: &Leg) -> Failure {
+    Failure::new("XX000", format!("{unmerged} (shard {})", leg.name))
+        .with_hint("Its servers may have other collations or versions than the others.")
+}

@@ -1,0 +1,204 @@
+//! A SELECT that several shards answer (`docs/decisions/007-scatter.md`).
+//!
+//! `routing` has said which shards, what each of them gets, and how their rows are merged. Here
+//! the connections are taken (`mod`, and `portal` for the extended protocol), the statement runs on all of them at once (`run`), each of which is
+//! a `leg`; `shape` looks whether their rows look alike, and `merge` makes the client's of them.
+
+mod leg;
+mod merge;
+mod portal;
+mod run;
+mod shape;
+
+use std::sync::Arc;
+
+use self::leg::Leg;
+pub use self::portal::Spread;
+use self::run::{Run, Why};
+use super::client::Gone;
+use super::held::Held;
+use super::replies::Request;
+use super::session::{Session, Stop};
+use super::state::Note;
+use super::statements::Statement;
+use crate::routing::{Scattered, ShardId};
+use crate::sql::Edited;
+use crate::wire::backend::{self, ErrorFields, TransactionStatus, tag};
+use crate::wire::frame::HEADER_LEN;
+use crate::wire::frontend::{self, Bind, Target as Named};
+use crate::wire::write;
+
+/// What the shards are asked.
+enum Question<'a> {
+    Text(&'a [u8]),
+    /// What is prepared, with its values.
+    Bound {
+        statement: &'a Arc<Statement>,
+        spread: &'a Spread,
+    },
+}
+
+impl Session {
+    /// Whether a statement may run on several shards now: in no transaction that would have to be
+    /// on all of them.
+    pub(super) fn may_scatter(&self) -> bool {
+        self.held.is_none()
+            && !self.unsent.is_open()
+            && self.state.status == TransactionStatus::Idle
+    }
+
+    /// Answers a text of one statement, without ReadyForQuery.
+    pub(super) async fn scatter_text(
+        &mut self,
+        scattered: &Scattered,
+        text: &[u8],
+    ) -> Result<(), Stop> {
+        let sent = scattered.text.as_ref().map_or(text, |edited| &edited.text);
+        self.scatter(scattered, Question::Text(sent), text, true).await
+    }
+
+    /// `text` is the client's.
+    async fn scatter(
+        &mut self,
+        scattered: &Scattered,
+        question: Question<'_>,
+        text: &[u8],
+        shown: bool,
+    ) -> Result<(), Stop> {
+        // They go with a transaction, and this statement is none of it.
+        let portals = std::mem::take(&mut self.portals);
+        let mut legs = self.take_legs(&scattered.shards).await?;
+        let asked = legs.iter_mut().try_for_each(|leg| leg.ask(&question));
+        let ended = match asked {
+            Err(stop) => Err(stop),
+            Ok(()) => {
+                let us = (&mut self.client, &mut self.state, &mut self.alarm);
+                let run = Run::new(us, &mut legs, &scattered.steps, shown, self.times.statement);
+                Ok(run.run().await)
+            }
+        };
+        for leg in legs {
+            self.part_with(leg).await;
+        }
+        self.portals = portals;
+        match ended? {
+            Ok(rows) => {
+                backend::command_complete(&mut self.client.output, &format!("SELECT {rows}"));
+                Ok(())
+            }
+            Err(Why::Gone(gone)) => Err(gone.into()),
+            Err(Why::Failed(failure)) => Err(Stop::Failed(failure)),
+            Err(Why::Told(frame)) => {
+                let edited = scattered.text.as_ref().filter(|_| self.reading().utf8);
+                self.tell_error(&frame, edited, text)?;
+                Err(Stop::Told)
+            }
+            Err(Why::Enough) => Ok(()),
+        }
+    }
+
+    /// A connection to each shard. All wait in the same order, so that nobody waits for himself.
+    async fn take_legs(&mut self, shards: &[ShardId]) -> Result<Vec<Leg>, Stop> {
+        // A shard that isn't there is waited for while nothing is held of the others.
+        for shard in shards {
+            if self.db.reachable(*shard).is_err() {
+                self.take(Some(*shard)).await?;
+                if let Some(held) = self.held.take() {
+                    self.give_back(held).await;
+                }
+            }
+        }
+        let mut legs = Vec::with_capacity(shards.len());
+        for shard in shards {
+            let taken = self.take(Some(*shard)).await;
+            if let Some(held) = self.held.take() {
+                legs.push(Leg::new(held, self.db.shard_name(*shard)));
+            }
+            if let Err(stop) = taken {
+                for leg in legs {
+                    self.part_with(leg).await;
+                }
+                return Err(stop);
+            }
+        }
+        let tokens = legs.iter().map(|leg| leg.held.backend.cancel_token());
+        self.cancel.attach_all(tokens.collect());
+        Ok(legs)
+    }
+
+    async fn part_with(&mut self, leg: Leg) {
+        let Leg { held, lost, .. } = leg;
+        if lost.is_some() {
+            self.pools.suspect(held.shard, &held.backend);
+        }
+        self.give_back(held).await;
+    }
+
+    async fn give_back(&mut self, held: Held) {
+        let broken = held.backend.is_broken();
+        let asked = !held.replies.is_empty();
+        self.held = Some(held);
+        // A setting was sent, and no statement after all.
+        let clean = !broken && (!asked || Box::pin(self.converse()).await.is_ok());
+        if clean {
+            self.release_if_idle().await;
+        }
+        if self.held.is_some() {
+            self.drop_broken().await;
+        }
+    }
+
+    /// A server's error, with its position in the client's own text.
+    fn tell_error(
+        &mut self,
+        frame: &[u8],
+        edited: Option<&Edited>,
+        text: &[u8],
+    ) -> Result<(), Gone> {
+        let out = &mut self.client.output;
+        let Some(edited) = edited else {
+            out.extend_from_slice(frame);
+            return Ok(());
+        };
+        let fields = ErrorFields::read(&frame[HEADER_LEN..])?;
+        let before = |position: &[u8]| {
+            let at = std::str::from_utf8(position).ok()?.parse().ok()?;
+            edited.place_before(text, at).map(|at| at.to_string().into_bytes())
+        };
+        write::frame(out, tag::ERROR_RESPONSE, |b| {
+            for (code, said) in fields.iter() {
+                let moved = if code == b'P' { before(said) } else { Some(said.to_vec()) };
+                if let Some(said) = moved {
+                    b.extend_from_slice(&[code]);
+                    write::cstr(b, &said);
+                }
+            }
+            b.extend_from_slice(&[0]);
+        });
+        Ok(())
+    }
+}
+
+impl Leg {
+    /// Puts the question into what is to be sent.
+    fn ask(&mut self, question: &Question<'_>) -> Result<(), Stop> {
+        let held = &mut self.held;
+        match question {
+            Question::Text(text) => held.query(text, true, Note::default()),
+            Question::Bound { statement, spread } => {
+                let name = held.have(statement, spread.unnamed)?;
+                // A Parse that fails is the client's error as much.
+                let bind = Bind::read(&spread.bind)?;
+                let out = &mut held.backend.output;
+                portal::write_bind(out, &bind, &name, spread.scattered.steps.hidden);
+                frontend::describe(out, Named::Portal(b""));
+                frontend::execute(out, b"", 0);
+                for request in [Request::Bind, Request::DescribePortal, Request::Execute] {
+                    held.replies.push(request, true, Note::default());
+                }
+                held.sync(true, super::state::Purpose::Client);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,186 @@
+//! Portals that several shards answer.
+//!
+//! Such a statement is bound nowhere before it is executed: each shard gets its Parse, Bind,
+//! Describe and Execute in one go. So a Describe right before the Execute costs nothing, and any
+//! other asks one shard.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::Question;
+use crate::proxy::extended::{End, Message};
+use crate::proxy::failure::Failure;
+use crate::proxy::leg::{Leg, Op};
+use crate::proxy::portals::Portal;
+use crate::proxy::replies::Request;
+use crate::proxy::session::{Session, Stop};
+use crate::proxy::state::{Note, Purpose};
+use crate::proxy::statements::Statement;
+use crate::routing::Scattered;
+use crate::wire::backend::{self, tag as answer};
+use crate::wire::frontend::{self, Bind, Execute, Target as Named, tag};
+use crate::wire::write;
+
+/// A portal that several shards answer.
+#[derive(Debug)]
+pub struct Spread {
+    pub scattered: Scattered,
+    /// The Bind's body.
+    pub bind: Bytes,
+    /// Of the statement without a name.
+    pub unnamed: bool,
+    /// The client has all its rows.
+    done: AtomicBool,
+}
+
+impl Spread {
+    /// `leg` is what was gathered before its Bind.
+    ///
+    /// # Errors
+    /// It would be part of a transaction on one shard.
+    pub fn bound(
+        scattered: Scattered,
+        bind: Bytes,
+        unnamed: bool,
+        statement: &Statement,
+        leg: &mut Leg,
+    ) -> Result<Arc<Spread>, Failure> {
+        if leg.goes_somewhere() {
+            return Err(Failure::unsupported(
+                "a statement for several shards behind others in one pipeline",
+                "Send a Sync before it.",
+            ));
+        }
+        if unnamed {
+            leg.answer_parse_of(statement.number);
+        }
+        Ok(Arc::new(Spread { scattered, bind, unnamed, done: AtomicBool::new(false) }))
+    }
+}
+
+impl Leg {
+    /// The unnamed statement is parsed where it is executed.
+    fn answer_parse_of(&mut self, number: u64) {
+        for op in &mut self.ops {
+            if let Op::Parse { statement, unnamed: true, .. } = op
+                && statement.number == number
+            {
+                let mut out = BytesMut::new();
+                backend::empty(&mut out, answer::PARSE_COMPLETE);
+                let answer = Op::Answer { bytes: out.freeze(), before: None };
+                if let Op::Parse { before, .. } = std::mem::replace(op, answer)
+                    && let Op::Answer { before: taken, .. } = op
+                {
+                    *taken = Some(before);
+                }
+            }
+        }
+    }
+}
+
+impl Session {
+    /// The portal that a Describe is about, if several shards answer it.
+    pub(in crate::proxy) fn spread_portal(&self, describe: &[u8]) -> Option<Portal> {
+        match frontend::read_describe(describe) {
+            Ok(Named::Portal(name)) => {
+                self.portals.get(name).filter(|portal| portal.spread.is_some()).cloned()
+            }
+            _ => None,
+        }
+    }
+
+    /// Describes such a portal: with its rows if they are asked for next.
+    pub(in crate::proxy) async fn describe_spread(
+        &mut self,
+        portal: &Portal,
+        next: Option<&Message>,
+        leg: &mut Leg,
+    ) -> Result<(), Stop> {
+        let Some(spread) = &portal.spread else { return Ok(()) };
+        let executed = next.filter(|next| next.tag == tag::EXECUTE);
+        let executed = executed.and_then(|next| Execute::read(&next.body).ok());
+        let same = |execute: &Execute<'_>| {
+            let next = self.portals.get(execute.portal).and_then(|portal| portal.spread.as_ref());
+            next.is_some_and(|next| Arc::ptr_eq(next, spread)) && execute.max_rows <= 0
+        };
+        if executed.as_ref().is_some_and(same) && !spread.done.load(Ordering::Relaxed) {
+            leg.describes = true;
+            return Ok(());
+        }
+        self.run_leg(leg, End::Flush).await?;
+        if self.skipping {
+            return Ok(());
+        }
+        // They go with a transaction, and this is none of theirs.
+        let portals = std::mem::take(&mut self.portals);
+        let described = self.ask_shape(&portal.statement, spread).await;
+        self.portals = portals;
+        described
+    }
+
+    async fn ask_shape(&mut self, statement: &Arc<Statement>, spread: &Spread) -> Result<(), Stop> {
+        self.take(spread.scattered.shards.first().copied()).await?;
+        let Some(held) = &mut self.held else { return Ok(()) };
+        let name = held.have(statement, false)?;
+        Bind::read(&spread.bind)?.write_as(&mut held.backend.output, b"", &name);
+        held.replies.push(Request::Bind, false, Note::default());
+        frontend::describe(&mut held.backend.output, Named::Portal(b""));
+        held.replies.push(Request::DescribePortal, true, Note::default());
+        held.sync(false, Purpose::Undo);
+        let ended = self.converse().await?;
+        self.release_if_idle().await;
+        if ended.failed { Err(Stop::Told) } else { Ok(()) }
+    }
+
+    /// Answers an Execute; `described`: and the Describe before it.
+    pub(in crate::proxy) async fn execute_spread(
+        &mut self,
+        portal: &Portal,
+        spread: &Spread,
+        execute: Execute<'_>,
+        described: bool,
+    ) -> Result<(), Stop> {
+        if execute.max_rows > 0 {
+            return Err(Failure::unsupported(
+                "a part of a result that is merged from several shards",
+                "Execute it without a limit on rows (a fetch size), or have LIMIT in it.",
+            )
+            .into());
+        }
+        if spread.done.swap(true, Ordering::Relaxed) {
+            // As of any portal that has come to its end.
+            backend::command_complete(&mut self.client.output, "SELECT 0");
+            return Ok(());
+        }
+        let statement = &portal.statement;
+        let sent = match &spread.scattered.text {
+            None => Arc::clone(statement),
+            Some(edited) => statement.with_text(&edited.text, &self.db.registry),
+        };
+        let question = Question::Bound { statement: &sent, spread };
+        self.scatter(&spread.scattered, question, &statement.text, described).await
+    }
+}
+
+/// Appends the client's Bind for the unnamed portal: with a format for each column that is added to
+/// the outputs, where each output has its own.
+pub fn write_bind(out: &mut BytesMut, bind: &Bind<'_>, statement: &[u8], hidden: usize) {
+    let formats = bind.result_formats;
+    let all = u16::try_from(formats.len() + hidden);
+    let (Ok(all), true) = (all, formats.len() > 1 && hidden > 0) else {
+        bind.write_as(out, b"", statement);
+        return;
+    };
+    let codes = 2 * (formats.len() + 1);
+    let before = &bind.tail[..bind.tail.len().saturating_sub(codes)];
+    write::frame(out, tag::BIND, |b| {
+        write::cstr(b, b"");
+        write::cstr(b, statement);
+        b.put_slice(before);
+        b.put_u16(all);
+        (0..formats.len()).for_each(|at| b.put_u16(formats.of(at) as u16));
+        (0..hidden).for_each(|_| b.put_u16(0));
+    });
+}

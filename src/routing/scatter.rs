@@ -1,0 +1,441 @@
+//! A SELECT over several shards: whether it can be merged from what each of them answers, and
+//! how. `docs/decisions/007-scatter.md` has the argument.
+
+use crate::placement::ShardId;
+use crate::sql::{
+    self, Distinct, Edit, Edited, Expr, LiteralSlot, Piece, Query, Scanned, SetExpr, Statement,
+    Tokens,
+};
+
+use super::bind::Analysis;
+use super::places::ShardSet;
+use super::plan::{Follow, Place, Plan};
+use super::router::Router;
+use super::scatter_check::{Checked, check_from, check_select};
+use super::scatter_keys::{Key, KeyColumn, Outputs};
+use super::value::Values;
+use super::{ParameterValue, Refusal, RouteError};
+
+/// Why a statement isn't merged: goes on after "it isn't merged from several: ".
+pub(super) type Reason = &'static str;
+
+/// Nobody expects anything else of a statement that is none.
+pub(super) const NO_SELECT: Reason = "";
+
+/// What is known of a merge before its statement has values.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Scatter {
+    order: Vec<Key>,
+    /// What is added behind the outputs, and where.
+    added: Vec<Tokens>,
+    items_end: Option<u32>,
+    /// How many outputs there are, where there is no `*`.
+    outputs: Option<usize>,
+    limit: Option<Count>,
+    offset: Option<Count>,
+    limits: Tokens,
+    /// Which outputs are ordered by bytes, if they are texts.
+    bytewise: Vec<bool>,
+    /// String literals of outputs that are read as a time.
+    times: Vec<LiteralSlot>,
+}
+
+/// What LIMIT or OFFSET says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Count {
+    Literal(LiteralSlot),
+    Parameter(u16),
+    /// `FETCH FIRST ROW`
+    One,
+    /// `LIMIT ALL`, and NULL.
+    All,
+}
+
+/// One execution of a SELECT on several shards.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scattered {
+    /// At least two, in order.
+    pub shards: Vec<ShardId>,
+    /// What each of them gets; `None` is the statement as it came.
+    pub text: Option<Edited>,
+    pub steps: Steps,
+}
+
+/// What becomes of the rows of several shards.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Steps {
+    /// Each shard's rows come in this order, and so do the merged ones. Empty: in any.
+    pub order: Vec<SortKey>,
+    /// Columns at the end that the client doesn't get.
+    pub hidden: usize,
+    /// `None` is all.
+    pub limit: Option<u64>,
+    pub offset: u64,
+}
+
+/// One column that rows are ordered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SortKey {
+    pub column: SortPlace,
+    pub descending: bool,
+    pub nulls_first: bool,
+    /// If it is a text: its order is that of its bytes. Otherwise it is a collation's.
+    pub bytewise: bool,
+}
+
+/// Where a key's column stands in a shard's rows, from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SortPlace {
+    /// Among the client's.
+    Output(usize),
+    /// Among those behind them.
+    Hidden(usize),
+}
+
+/// Whether and how an analysed statement can be merged.
+pub(super) fn of(analysis: &Analysis<'_>, statement: &Statement) -> Result<Box<Scatter>, Reason> {
+    let Statement::Query(query) = statement else { return Err(NO_SELECT) };
+    let query = inside(query);
+    let effects = &analysis.effects;
+    if effects.writes || query.locks_rows || !effects.leaves.is_nothing() {
+        return Err("it writes, locks rows, or leaves something in its session");
+    }
+    if effects.ask_home || effects.session_state.is_some() || !analysis.refusals.is_empty() {
+        return Err("it asks of a server's catalogs or session");
+    }
+    if !query.with.is_empty() {
+        return Err("it has a WITH");
+    }
+    let SetExpr::Select(select) = &query.body else {
+        return Err("it is a set operation, VALUES, or a SELECT in parentheses");
+    };
+    let sharded = |place: &Place| matches!(place, Place::Keys { .. });
+    let elsewhere = |place: &Place| !matches!(place, Place::Keys { .. } | Place::Anywhere);
+    if analysis.occurrences.iter().any(|o| elsewhere(&o.place)) {
+        return Err("it reads tables of the home shard, too");
+    }
+    if analysis.occurrences.iter().filter(|o| sharded(&o.place)).count() != 1 {
+        return Err("it reads more than one sharded table, or one of them twice");
+    }
+    let tables = check_from(analysis, &select.from)?;
+    if select.distinct != Distinct::No {
+        return Err("it has a DISTINCT");
+    }
+    if !select.group_by.expressions.is_empty()
+        || select.group_by.grouping_sets
+        || select.having.is_some()
+    {
+        return Err("it has a GROUP BY or HAVING");
+    }
+    if !select.windows.is_empty() {
+        return Err("it has window functions");
+    }
+    if query.with_ties {
+        return Err("it has FETCH … WITH TIES");
+    }
+    let Checked { times } = check_select(analysis, query, select)?;
+    let outputs = Outputs { select, tables: &tables, volatile: effects.volatile > 0 };
+    let mut added = Vec::new();
+    let keys = query.order_by.iter().zip(&query.order);
+    let order = keys.map(|(expr, ordering)| outputs.key(expr, ordering, &mut added));
+    let order = order.collect::<Result<Vec<Key>, Reason>>()?;
+    if !added.is_empty() && select.items_end.is_none() {
+        return Err("TABLE has no place for the columns that it is ordered by");
+    }
+    Ok(Box::new(Scatter {
+        order,
+        added,
+        items_end: select.items_end,
+        outputs: outputs.count(),
+        limit: query.limit.as_ref().map(count).transpose()?,
+        offset: query.offset.as_ref().map(count).transpose()?,
+        limits: query.limits.clone(),
+        bytewise: outputs.bytewise(),
+        times,
+    }))
+}
+
+/// A query without the parentheses around all of it.
+fn inside(mut query: &Query) -> &Query {
+    while let SetExpr::Nested(inner) = &query.body
+        && query.with.is_empty()
+        && query.order_by.is_empty()
+        && query.limits.is_empty()
+        && !query.locks_rows
+    {
+        query = inner;
+    }
+    query
+}
+
+fn count(expr: &Expr) -> Result<Count, Reason> {
+    match expr {
+        Expr::Literal(slot) => Ok(Count::Literal(*slot)),
+        Expr::Parameter(number) => Ok(Count::Parameter(*number)),
+        Expr::Null => Ok(Count::All),
+        Expr::Other(operands) if operands.is_empty() => Ok(Count::One),
+        Expr::Cast { expr, to }
+            if matches!(&*to.name.name, "int2" | "int4" | "int8") && to.dimensions == 0 =>
+        {
+            count(expr)
+        }
+        _ => Err("its LIMIT or OFFSET is neither a number nor a parameter"),
+    }
+}
+
+impl Plan {
+    /// How the statement is answered by several shards, after [`Plan::route`] has said that it
+    /// can be. `scanned` is of the text in `values`.
+    ///
+    /// # Errors
+    /// As of [`Plan::route`]; and its LIMIT or OFFSET isn't a number that can be.
+    pub fn scatter(
+        &self,
+        router: &Router,
+        values: &Values<'_>,
+        scanned: &Scanned,
+    ) -> Result<Scattered, RouteError> {
+        let not = || Refusal::unsupported("the statement can't be merged from several shards");
+        let Ok(scatter) = &self.scatter else { return Err(not().into()) };
+        if self.follow != Follow::No {
+            return Err(not().into());
+        }
+        let mut set = ShardSet::None;
+        for occurrence in &self.occurrences {
+            set = set.union(self.evaluate(occurrence, router, values)?.shards);
+        }
+        let shards = match set {
+            ShardSet::Several(shards) => shards,
+            ShardSet::All => (0..router.shards.len()).map(|i| ShardId(i as u16)).collect(),
+            ShardSet::None | ShardSet::One(_) => return Err(not().into()),
+        };
+        scatter.times_are_given(values)?;
+        let steps = scatter.steps(values)?;
+        let edits = scatter.edits(values, &steps)?;
+        let text = if edits.is_empty() {
+            None
+        } else {
+            Some(sql::edit(values.text, scanned, &edits).map_err(Refusal::from)?)
+        };
+        Ok(Scattered { shards, text, steps })
+    }
+}
+
+impl Scatter {
+    /// Roughly what it takes in memory.
+    pub fn bytes(&self) -> usize {
+        size_of::<Scatter>()
+            + self.order.len() * size_of::<Key>()
+            + self.added.len() * size_of::<Tokens>()
+            + self.bytewise.len()
+            + self.times.len() * size_of::<LiteralSlot>()
+    }
+
+    fn steps(&self, values: &Values<'_>) -> Result<Steps, Refusal> {
+        let limit = match self.limit {
+            Some(count) => number(count, values, "LIMIT", "2201W")?,
+            None => None,
+        };
+        let offset = match self.offset {
+            Some(count) => number(count, values, "OFFSET", "2201X")?.unwrap_or(0),
+            None => 0,
+        };
+        let order =
+            self.order.iter().map(|key| self.sort_key(key, values)).collect::<Result<_, _>>()?;
+        Ok(Steps { order, hidden: self.added.len(), limit, offset })
+    }
+
+    fn sort_key(&self, key: &Key, values: &Values<'_>) -> Result<SortKey, Refusal> {
+        let mut bytewise = key.bytewise;
+        let column = match key.column {
+            KeyColumn::Output(at) => SortPlace::Output(at),
+            KeyColumn::Hidden(at) => SortPlace::Hidden(at),
+            KeyColumn::Ordinal(slot) => {
+                let at = integer(slot, values).and_then(|n| usize::try_from(n).ok());
+                let at = at.and_then(|n| n.checked_sub(1)).ok_or_else(|| {
+                    Refusal::unsupported("an ORDER BY by a constant over several shards")
+                        .hint("order by the number of an output, or by its name")
+                })?;
+                bytewise = self.bytewise.get(at).copied().unwrap_or(false);
+                SortPlace::Output(at)
+            }
+        };
+        let Key { descending, nulls_first, .. } = *key;
+        Ok(SortKey { column, descending, nulls_first, bytewise })
+    }
+
+    fn edits(&self, values: &Values<'_>, steps: &Steps) -> Result<Vec<Edit>, Refusal> {
+        let mut edits = Vec::new();
+        let beyond = |key: &SortKey| match (key.column, self.outputs) {
+            (SortPlace::Output(at), Some(outputs)) => at >= outputs,
+            _ => false,
+        };
+        if steps.order.iter().any(beyond) {
+            // An error, which any server says best of the text as it came.
+            return Ok(edits);
+        }
+        if let (Some(at), false) = (self.items_end, self.added.is_empty()) {
+            let mut pieces = Vec::new();
+            for (i, tokens) in self.added.iter().enumerate() {
+                let comma = i > 0 || self.outputs != Some(0);
+                pieces.push(Piece::Text(if comma { ", (" } else { " (" }.into()));
+                pieces.push(Piece::Copy(tokens.clone()));
+                pieces.push(Piece::Text(")".into()));
+            }
+            edits.push(Edit { at: at..at, pieces });
+        }
+        let Some(offset) = self.offset else { return Ok(edits) };
+        // Where there is an OFFSET, the rows that it skips may come from any shard.
+        let both = match steps.limit {
+            None if !is_parameter(self.limit) && !is_parameter(self.offset) => None,
+            limit => {
+                let sum = limit.unwrap_or(0).saturating_add(steps.offset);
+                if i64::try_from(sum).is_err() {
+                    return Err(Refusal::unsupported("LIMIT and OFFSET together are too large"));
+                }
+                let limit = self.limit.unwrap_or(Count::All);
+                Some(match is_parameter(Some(limit)) || is_parameter(Some(offset)) {
+                    false => format!("LIMIT {sum}"),
+                    // One text for all values, so that it can be prepared.
+                    true => format!(
+                        "LIMIT {} + coalesce({}, 0)",
+                        written(limit, values),
+                        written(offset, values)
+                    ),
+                })
+            }
+        };
+        let pieces = both.map(|text| Piece::Text(text.into())).into_iter().collect();
+        edits.push(Edit { at: self.limits.clone(), pieces });
+        Ok(edits)
+    }
+
+    /// Each shard would read its own clock for `'now'`.
+    fn times_are_given(&self, values: &Values<'_>) -> Result<(), Refusal> {
+        const WORDS: [&[u8]; 4] = [b"now", b"today", b"tomorrow", b"yesterday"];
+        let names_a_word = |slot: &LiteralSlot| {
+            let literal = values.literals.slot(*slot).first();
+            literal.and_then(|literal| literal.value(values.text).ok()).is_none_or(|value| {
+                let value = value.to_ascii_lowercase();
+                WORDS.iter().any(|word| value.windows(word.len()).any(|part| part == *word))
+            })
+        };
+        if self.times.iter().any(names_a_word) {
+            return Err(Refusal::unsupported("the time of several shards in one result")
+                .hint("give the time as a parameter"));
+        }
+        Ok(())
+    }
+}
+
+fn is_parameter(count: Option<Count>) -> bool {
+    matches!(count, Some(Count::Parameter(_)))
+}
+
+/// The value of a literal that is an integer.
+fn integer(slot: LiteralSlot, values: &Values<'_>) -> Option<i64> {
+    let [literal] = values.literals.slot(slot) else { return None };
+    let value = literal.value(values.text).ok()?;
+    let integer = literal.kind == sql::LiteralKind::Integer;
+    std::str::from_utf8(&value).ok().filter(|_| integer)?.parse().ok()
+}
+
+/// A count's value; `None` is NULL.
+fn number(
+    count: Count,
+    values: &Values<'_>,
+    clause: &str,
+    negative: &'static str,
+) -> Result<Option<u64>, Refusal> {
+    let value = match count {
+        Count::One => return Ok(Some(1)),
+        Count::All => return Ok(None),
+        Count::Literal(slot) => integer(slot, values),
+        Count::Parameter(at) => {
+            let parameter = usize::from(at).checked_sub(1).and_then(|at| values.parameters.get(at));
+            match parameter.map(|parameter| (parameter.type_oid, parameter.value)) {
+                Some((_, ParameterValue::Null)) => return Ok(None),
+                Some((_, ParameterValue::Text(text))) => {
+                    std::str::from_utf8(text).ok().and_then(|text| text.trim().parse().ok())
+                }
+                Some((type_oid, ParameterValue::Binary(bytes))) => binary(type_oid, bytes),
+                Some((_, ParameterValue::Unknown)) | None => None,
+            }
+        }
+    };
+    let value = value.ok_or_else(|| {
+        Refusal::unsupported(format!("{clause} over several shards that isn't an integer"))
+            .hint("give it as a number, or as a parameter of type bigint")
+    })?;
+    match u64::try_from(value) {
+        Ok(value) => Ok(Some(value)),
+        Err(_) => Err(Refusal::new(negative, format!("{clause} must not be negative"))),
+    }
+}
+
+/// An integer parameter; one without a type is a bigint where it stands.
+fn binary(type_oid: u32, bytes: &[u8]) -> Option<i64> {
+    const INT8: u32 = 20;
+    const INT2: u32 = 21;
+    const INT4: u32 = 23;
+    match type_oid {
+        0 | INT8 => Some(i64::from_be_bytes(bytes.try_into().ok()?)),
+        INT4 => Some(i32::from_be_bytes(bytes.try_into().ok()?).into()),
+        INT2 => Some(i16::from_be_bytes(bytes.try_into().ok()?).into()),
+        _ => None,
+    }
+}
+
+/// A count in the text that a shard gets.
+fn written(count: Count, values: &Values<'_>) -> String {
+    match count {
+        Count::Parameter(number) => format!("(${number})::pg_catalog.int8"),
+        Count::Literal(slot) => integer(slot, values).unwrap_or(0).to_string(),
+        Count::One => "1".into(),
+        Count::All => "NULL".into(),
+    }
+}
+
+impl Scattered {
+    /// In words, a line a step: for EXPLAIN.
+    pub fn words(&self, router: &Router) -> Vec<String> {
+        let names: Vec<String> = self.shards.iter().map(|id| router.shard_name(*id)).collect();
+        let mut lines = vec![format!("shards {}", names.join(", "))];
+        if let Some(edited) = &self.text {
+            lines.push(format!("each gets: {}", String::from_utf8_lossy(&edited.text)));
+        }
+        let Steps { order, hidden, limit, offset } = &self.steps;
+        if order.is_empty() {
+            lines.push("merged: rows as they come".into());
+        } else {
+            let keys: Vec<String> = order.iter().map(SortKey::words).collect();
+            lines.push(format!("merged: by {}", keys.join(", ")));
+        }
+        if *offset > 0 {
+            lines.push(format!("then: the first {offset} rows left out"));
+        }
+        if let Some(limit) = limit {
+            lines.push(format!("then: at most {limit} rows"));
+        }
+        if *hidden > 0 {
+            lines.push(format!("then: the last columns cut off ({hidden})"));
+        }
+        lines
+    }
+}
+
+impl SortKey {
+    fn words(&self) -> String {
+        let column = match self.column {
+            SortPlace::Output(at) => format!("output {}", at + 1),
+            SortPlace::Hidden(at) => format!("added column {}", at + 1),
+        };
+        let direction = if self.descending { " descending" } else { "" };
+        let nulls = match (self.descending, self.nulls_first) {
+            (false, true) => ", nulls first",
+            (true, false) => ", nulls last",
+            _ => "",
+        };
+        format!("{column}{direction}{nulls}")
+    }
+}

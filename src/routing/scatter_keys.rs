@@ -1,0 +1,224 @@
+//! What rows of several shards are ordered by: each ORDER BY expression's column in them.
+
+use crate::sql::{
+    Expr, Ident, LiteralSlot, Node, Ordering, Select, SelectItem, Tokens, visit_expr,
+};
+
+use super::scatter::Reason;
+use super::schema::Table;
+
+/// One expression of ORDER BY.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Key {
+    pub column: KeyColumn,
+    pub descending: bool,
+    pub nulls_first: bool,
+    pub bytewise: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum KeyColumn {
+    /// An output, from 0.
+    Output(usize),
+    /// `ORDER BY 2`
+    Ordinal(LiteralSlot),
+    /// A column that is added behind the outputs, from 0.
+    Hidden(usize),
+}
+
+/// A relation of FROM, by the name under which its columns are known.
+pub(super) struct Named<'a> {
+    pub name: Option<Ident>,
+    /// `None`: its columns aren't known.
+    pub table: Option<&'a Table>,
+}
+
+/// The outputs of a SELECT, and what they are made of.
+pub(super) struct Outputs<'a> {
+    pub select: &'a Select,
+    pub tables: &'a [Named<'a>],
+    /// Something gives another value each time that it is asked.
+    pub volatile: bool,
+}
+
+impl Outputs<'_> {
+    /// The column of one expression. `added` are the expressions behind the outputs.
+    pub fn key(
+        &self,
+        expr: &Expr,
+        ordering: &Ordering,
+        added: &mut Vec<Tokens>,
+    ) -> Result<Key, Reason> {
+        if ordering.using {
+            return Err("it has ORDER BY … USING");
+        }
+        let (column, bytewise) = match expr {
+            Expr::Literal(slot) => (KeyColumn::Ordinal(*slot), false),
+            Expr::Column(parts) if parts.len() == 1 => self.named(&parts[0], ordering, added)?,
+            expr => match self.same(expr) {
+                Some(at) => (KeyColumn::Output(at), self.is_bytewise(expr)),
+                None => (add(added, &ordering.tokens), self.is_bytewise(expr)),
+            },
+        };
+        Ok(Key {
+            column,
+            descending: ordering.descending,
+            // As Postgres has it where nothing is said.
+            nulls_first: ordering.nulls_first.unwrap_or(ordering.descending),
+            bytewise: bytewise || ordering.bytewise,
+        })
+    }
+
+    /// A bare name is an output's, if one has it, before it is a column of FROM.
+    fn named(
+        &self,
+        name: &Ident,
+        ordering: &Ordering,
+        added: &mut Vec<Tokens>,
+    ) -> Result<(KeyColumn, bool), Reason> {
+        let mut found = None;
+        for (at, item) in self.select.items.iter().enumerate() {
+            let SelectItem::Expr { expr, alias } = item else { continue };
+            let own = match (alias, label(expr)) {
+                (Some(alias), _) => Some(&**alias),
+                (None, Some(label)) => label,
+                (None, None) if may_be_labelled(expr, name) => {
+                    return Err("it is ordered by a name that may be an output's");
+                }
+                (None, None) => None,
+            };
+            if own == Some(&**name) && found.replace((at, expr)).is_some() {
+                return Err("it is ordered by a name that two outputs have");
+            }
+        }
+        let Some((at, expr)) = found else {
+            let several = self.tables.len() > 1 && self.has_star(self.select.items.len());
+            if several {
+                return Err("it is ordered by a bare name, with * of several tables");
+            }
+            return Ok((add(added, &ordering.tokens), self.column_is_bytewise(None, name)));
+        };
+        let bytewise = self.is_bytewise(expr);
+        if !self.has_star(at) {
+            return Ok((KeyColumn::Output(at), bytewise));
+        }
+        // How many columns stand before it only the server knows for sure.
+        match self.select.item_tokens.get(at) {
+            Some(tokens) if !self.volatile => Ok((add(added, tokens), bytewise)),
+            _ => Err("it is ordered by an output behind * that isn't the same each time"),
+        }
+    }
+
+    /// How many there are, unless that hangs on a table.
+    pub fn count(&self) -> Option<usize> {
+        let count = self.select.items.len();
+        (!self.has_star(count)).then_some(count)
+    }
+
+    /// Whether one of the first items is `*`.
+    fn has_star(&self, before: usize) -> bool {
+        let star = |item: &SelectItem| !matches!(item, SelectItem::Expr { .. });
+        self.select.items.iter().take(before).any(star)
+    }
+
+    /// The output that is this expression.
+    fn same(&self, wanted: &Expr) -> Option<usize> {
+        let is =
+            |item: &SelectItem| matches!(item, SelectItem::Expr { expr, .. } if expr == wanted);
+        self.select.items.iter().position(is).filter(|at| !self.has_star(*at))
+    }
+
+    /// Which outputs have the order of their bytes, where they are texts, up to the first `*`.
+    pub fn bytewise(&self) -> Vec<bool> {
+        let own = |item: &SelectItem| match item {
+            SelectItem::Expr { expr, .. } => Some(self.is_bytewise(expr)),
+            SelectItem::Wildcard | SelectItem::QualifiedWildcard(_) => None,
+        };
+        self.select.items.iter().map_while(own).collect()
+    }
+
+    fn is_bytewise(&self, expr: &Expr) -> bool {
+        match expr {
+            Expr::Column(parts) => match parts.as_slice() {
+                [column] => self.column_is_bytewise(None, column),
+                [table, column] => self.column_is_bytewise(Some(table), column),
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
+    /// Whether a column is known, and its collation is C. (Where `users.name` may be a value's field
+    /// as well as a table's column, it isn't found here.)
+    fn column_is_bytewise(&self, table: Option<&Ident>, column: &Ident) -> bool {
+        let mut found = None;
+        for named in
+            self.tables.iter().filter(|named| table.is_none() || named.name.as_ref() == table)
+        {
+            let Some(facts) = named.table else { return false };
+            if let Some(column) = facts.columns.iter().find(|known| known.name == *column)
+                && found.replace(column.bytewise).is_some()
+            {
+                return false;
+            }
+        }
+        found.unwrap_or(false)
+    }
+}
+
+fn add(added: &mut Vec<Tokens>, tokens: &Tokens) -> KeyColumn {
+    let at = added.iter().position(|known| known == tokens).unwrap_or_else(|| {
+        added.push(tokens.clone());
+        added.len() - 1
+    });
+    KeyColumn::Hidden(at)
+}
+
+/// The name that the server gives an output without an alias: none that can be said in ORDER BY
+/// in the inner `None`, one that isn't known in the outer.
+#[allow(clippy::option_option)]
+fn label(expr: &Expr) -> Option<Option<&str>> {
+    match expr {
+        Expr::Column(parts) => Some(parts.last().map(|name| &**name)),
+        Expr::Function(function) => Some(function.name.as_ref().map(|name| &*name.name)),
+        Expr::Cast { expr, to } => match label(expr)? {
+            Some(name) => Some(Some(name)),
+            None => Some(Some(&to.name.name)),
+        },
+        Expr::Literal(_)
+        | Expr::Parameter(_)
+        | Expr::Null
+        | Expr::And(_)
+        | Expr::Or(_)
+        | Expr::Not(_)
+        | Expr::Negate(_)
+        | Expr::Equal(..)
+        | Expr::Between { .. }
+        | Expr::Compare { .. }
+        | Expr::IsNull { .. }
+        | Expr::InList { .. }
+        | Expr::EqualAny { .. } => Some(None),
+        Expr::Bool(_) => Some(Some("bool")),
+        Expr::Row(_) => Some(Some("row")),
+        Expr::Array(_) => Some(Some("array")),
+        // A subscript has the name of what it is taken from, a CASE that of its ELSE.
+        _ => None,
+    }
+}
+
+/// Whether the name that isn't known may be this one: it is one that stands in the expression.
+fn may_be_labelled(expr: &Expr, name: &Ident) -> bool {
+    let mut found = matches!(&**name, "case" | "exists" | "array" | "row" | "bool");
+    visit_expr(expr, &mut |node| {
+        found |= match node {
+            Node::Expr(Expr::Column(parts)) => parts.contains(name),
+            Node::Expr(Expr::Function(call)) => {
+                call.name.as_ref().is_some_and(|called| called.name == *name)
+            }
+            Node::Expr(Expr::Cast { to, .. }) => to.name.name == *name,
+            Node::Expr(Expr::Field(field)) => field == name,
+            _ => false,
+        }
+    });
+    found
+}

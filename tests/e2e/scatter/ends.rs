@@ -1,0 +1,204 @@
+//! Statements of several shards that don't come to their end: afterwards no server is busy with
+//! them, and the next statement finds all connections in order.
+
+use std::time::{Duration, Instant};
+
+use pgherd::wire::startup::write_cancel;
+
+use super::{How, RULES, answer, ask, fill, seen, until_quiet};
+use crate::proxy::raw::{Raw, tcp};
+use crate::support::{Proxy, TestHerd, Want};
+
+/// With as few connections as there can be: one that isn't given back shows. One herd for all of
+/// it, one after the other.
+#[test]
+fn afterwards_all_is_as_before() {
+    let herd = TestHerd::start(&Want::sharded(3, 0, RULES));
+    let proxy = herd.proxy_with(|text| {
+        format!("{text}\n[pool]\nsize = 1\n[limits]\nqueue_timeout = \"20s\"\n")
+    });
+    fill(&mut Raw::connect(proxy.port(), &[]), true);
+    let steps: &[fn(&TestHerd, &Proxy)] = &[
+        the_first_error_ends_it_on_all_shards,
+        a_cancel_request_reaches_all_shards,
+        a_client_that_vanishes_leaves_nothing_behind,
+        a_statement_that_takes_too_long_ends_on_all_shards,
+        a_limit_that_has_enough_ends_it,
+        many_clients_share_few_connections,
+        settings_are_those_of_the_client_on_all_shards,
+        a_shard_that_dies_is_an_error_and_the_others_go_on,
+    ];
+    for step in steps {
+        step(&herd, &proxy);
+        works(&proxy);
+    }
+}
+
+/// All shards answer, for any client.
+fn works(proxy: &Proxy) {
+    let mut client = Raw::connect(proxy.port(), &[]);
+    for how in [How::Simple, How::Extended(&[]), How::Named(&[1])] {
+        let seen = answer(&mut client, how, "SELECT id, n FROM things ORDER BY n, id", &[]);
+        assert_eq!((seen.rows.len(), seen.error), (200, None));
+    }
+}
+
+/// Waits until the shards' servers run a statement with this word in it.
+fn until_busy(herd: &TestHerd, word: &str, servers: usize) {
+    let until = Instant::now() + Duration::from_secs(60);
+    let question = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%{word}%' \
+         AND pid <> pg_backend_pid()"
+    );
+    loop {
+        let busy = |question: &str| {
+            let asked = |node: &pgherd::local::Node| {
+                let rows = node.query(question, Duration::from_secs(20)).expect("answered");
+                rows.first().and_then(|row| row.first().cloned().flatten()).as_deref() == Some("1")
+            };
+            herd.nodes().iter().filter(|node| asked(node)).count()
+        };
+        if busy(&question) >= servers {
+            return;
+        }
+        assert!(Instant::now() < until, "{word} doesn't run");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn the_first_error_ends_it_on_all_shards(herd: &TestHerd, proxy: &Proxy) {
+    let mut client = Raw::connect(proxy.port(), &[]);
+    // One shard divides by nothing; the others would go on for long.
+    let text = "SELECT CASE WHEN age = 5 THEN 1 / (age - 5) ELSE length(pg_sleep(300)::text) END \
+                FROM aged WHERE age IN (5, 100, 200)";
+    for how in [How::Simple, How::Extended(&[]), How::Named(&[])] {
+        let seen = answer(&mut client, how, text, &[]);
+        assert_eq!(seen.error.map(|e| e.0).as_deref(), Some("22012"), "{how:?}");
+        assert_eq!(seen.ready, "I");
+        until_quiet(herd, "pg_sleep");
+    }
+}
+
+fn a_cancel_request_reaches_all_shards(herd: &TestHerd, proxy: &Proxy) {
+    for how in [How::Simple, How::Extended(&[])] {
+        let mut client = Raw::over(tcp(proxy.port()));
+        let said = client.log_in(&[]);
+        let (_, key) = said.iter().find(|(kind, _)| *kind == b'K').expect("a key");
+        let (pid, secret) = pgherd::wire::backend::read_backend_key(key).expect("read");
+        let secret = secret.to_vec();
+        ask(&mut client, how, "SELECT pg_sleep(300), 'cancelled' FROM few", &[]);
+        client.send();
+        // `few` has rows on some of the shards only; those run.
+        until_busy(herd, "cancelled", 1);
+        let mut request = Raw::over(tcp(proxy.port()));
+        write_cancel(&mut request.output, pid, &secret);
+        request.send();
+        request.until_closed();
+        let seen = seen(&client.until_ready(1));
+        assert_eq!(seen.error.map(|e| e.0).as_deref(), Some("57014"));
+        until_quiet(herd, "cancelled");
+    }
+}
+
+fn a_client_that_vanishes_leaves_nothing_behind(herd: &TestHerd, proxy: &Proxy) {
+    for how in [How::Simple, How::Extended(&[])] {
+        let mut client = Raw::connect(proxy.port(), &[]);
+        ask(&mut client, how, "SELECT id, pg_sleep(1), 'vanished' FROM things", &[]);
+        client.send();
+        until_busy(herd, "vanished", 3);
+        drop(client);
+        until_quiet(herd, "vanished");
+    }
+}
+
+fn a_statement_that_takes_too_long_ends_on_all_shards(herd: &TestHerd, _: &Proxy) {
+    let limits = "\n[pool]\nsize = 1\n[limits]\nstatement_timeout = \"3s\"\n";
+    let proxy = &herd.proxy_with(|text| text + limits);
+    let mut client = Raw::connect(proxy.port(), &[]);
+    let seen = answer(&mut client, How::Simple, "SELECT id, pg_sleep(5) FROM things", &[]);
+    let (code, message, _) = seen.error.expect("an error");
+    assert_eq!((&*code, &*message), ("57014", "canceling statement due to statement timeout"));
+    until_quiet(herd, "pg_sleep");
+    works(proxy);
+}
+
+fn a_limit_that_has_enough_ends_it(herd: &TestHerd, proxy: &Proxy) {
+    let mut client = Raw::connect(proxy.port(), &[]);
+    // The first shard has enough; the rows of the others would take long.
+    let text = "SELECT age, CASE WHEN age > 100 THEN pg_sleep(100)::text END FROM aged LIMIT 1";
+    let seen = answer(&mut client, How::Simple, text, &[]);
+    assert_eq!((seen.rows.len(), seen.error, &*seen.tag), (1, None, "SELECT 1\0"));
+    until_quiet(herd, "pg_sleep");
+}
+
+fn a_shard_that_dies_is_an_error_and_the_others_go_on(herd: &TestHerd, proxy: &Proxy) {
+    let mut client = Raw::connect(proxy.port(), &[]);
+    ask(&mut client, How::Simple, "SELECT id, pg_sleep(1), 'died' FROM things", &[]);
+    client.send();
+    until_busy(herd, "died", 3);
+    let node = herd.primary("s2").expect("a primary");
+    assert!(node.stop(pgherd::local::Stop::Kill).expect("killed"));
+    let seen = seen(&client.until_ready(1));
+    assert_eq!(seen.error.map(|e| e.0).as_deref(), Some("08006"));
+    assert_eq!(seen.ready, "I");
+    for shard in ["s1", "s3"] {
+        let text = format!("/* pgherd: shard={shard} */ SELECT count(*) FROM things");
+        let seen = answer(&mut client, How::Simple, &text, &[]);
+        assert_eq!(seen.error, None);
+    }
+    // While it is away, all of it is refused in bounded time, and the others aren't held up by it.
+    let seen = answer(&mut client, How::Simple, "SELECT id FROM things", &[]);
+    assert_eq!(seen.error.map(|e| e.0).as_deref(), Some("57P03"));
+    let seen = answer(&mut client, How::Simple, "SELECT n FROM few WHERE id = 7", &[]);
+    assert!(seen.error.is_none_or(|e| e.0 == "57P03"));
+    node.start().expect("started");
+    let until = Instant::now() + Duration::from_secs(90);
+    while answer(&mut client, How::Simple, "SELECT id FROM things", &[]).rows.len() != 200 {
+        assert!(Instant::now() < until, "it isn't served again");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+fn many_clients_share_few_connections(herd: &TestHerd, proxy: &Proxy) {
+    std::thread::scope(|scope| {
+        for number in 0..8i64 {
+            let port = proxy.port();
+            scope.spawn(move || {
+                let mut client = Raw::connect(port, &[]);
+                for round in 0..20 {
+                    let how = if round % 2 == 0 { How::Simple } else { How::Extended(&[1]) };
+                    let seen = answer(
+                        &mut client,
+                        how,
+                        "SELECT id FROM things ORDER BY id DESC LIMIT 150",
+                        &[],
+                    );
+                    assert_eq!((seen.rows.len(), seen.error), (150, None), "{number} {round}");
+                    let seen = answer(
+                        &mut client,
+                        how,
+                        &format!("SELECT n FROM things WHERE id = {round}"),
+                        &[],
+                    );
+                    assert_eq!(seen.rows.len(), 1);
+                }
+            });
+        }
+    });
+    until_quiet(herd, "things");
+}
+
+fn settings_are_those_of_the_client_on_all_shards(_: &TestHerd, proxy: &Proxy) {
+    let mut one = Raw::connect(proxy.port(), &[]);
+    let mut other = Raw::connect(proxy.port(), &[]);
+    one.query(b"SET TimeZone = 'Asia/Tokyo'");
+    let text = "SELECT current_setting('TimeZone') FROM things";
+    for (client, zone) in [(&mut one, "Asia/Tokyo"), (&mut other, "UTC")] {
+        if zone == "UTC" {
+            client.query(b"SET TimeZone = 'UTC'");
+        }
+        let seen = answer(client, How::Simple, text, &[]);
+        assert_eq!(seen.rows.len(), 200);
+        assert!(seen.rows.iter().all(|row| row[0].as_deref() == Some(zone.as_bytes())));
+    }
+}
