@@ -3,7 +3,7 @@
 use super::error::SqlError;
 use super::scan::Scanned;
 use super::statement::Tokens as Place;
-use super::tokens::Tokens;
+use super::tokens::{TokenKind, Tokens};
 
 /// One change: what stands at these tokens is replaced; an empty place is behind the token
 /// before it, and something is put in there.
@@ -94,10 +94,13 @@ fn places(text: &[u8], scanned: &Scanned) -> Result<Vec<(usize, usize)>, SqlErro
     let text = text.get(..scanned.range.end).unwrap_or(text);
     let mut reader = Tokens::new(text, scanned.range.start, scanned.options);
     let mut places = Vec::with_capacity(scanned.tokens as usize);
-    while let Some(token) = reader.next_token()? {
+    loop {
+        let token = reader.next_token()?;
+        if token.kind == TokenKind::End {
+            return Ok(places);
+        }
         places.push((token.start as usize, token.end as usize));
     }
-    Ok(places)
 }
 
 #[cfg(test)]
