@@ -362,6 +362,14 @@ impl Backend {
         self.close();
     }
 
+    /// Ends the connection in the middle of whatever the server does. A statement that runs goes
+    /// on until it is cancelled, or has something to say; those behind it don't run any more.
+    pub fn sever(&mut self) {
+        self.broken = true;
+        self.line = None;
+        self.stream.sever();
+    }
+
     /// As [`Backend::farewell`]; what is left can only be dropped or replaced.
     pub fn close(&mut self) {
         if !self.broken && self.output.is_empty() {

@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 
-use super::client::{Client, Gone};
+use super::client::{Client, Gone, HIGH_WATER};
 use super::forms::Found;
 use super::held::Held;
 use super::planner::{Part, parameters};
@@ -29,6 +29,9 @@ use crate::sql::{Form, Transaction};
 use crate::wire::backend::{self, TransactionStatus, tag as answer};
 use crate::wire::frame::{HEADER_LEN, Header, move_front};
 use crate::wire::frontend::{self, Bind, Execute, Parse, Target as Named, tag};
+
+/// So many batches of one client are sent before the first is answered.
+const TOGETHER: usize = 256;
 
 /// What goes the short way.
 struct Plain {
@@ -85,19 +88,23 @@ impl Session {
     }
 
     fn plain(&self) -> Option<Plain> {
-        let first = self.client.peek()?;
-        if !matches!(first, tag::QUERY | tag::PARSE | tag::BIND) || !self.is_between_messages() {
+        if !self.is_between_messages() {
             return None;
         }
-        let plain = match first {
-            tag::QUERY => self.plain_query()?,
-            _ => self.plain_batch()?,
-        };
+        let plain = self.plain_at_front()?;
         let elsewhere = match (&plain.goes, &self.held) {
             (Goes::To(shard, _), Some(held)) => *shard != held.shard,
             _ => false,
         };
         (!elsewhere).then_some(plain)
+    }
+
+    fn plain_at_front(&self) -> Option<Plain> {
+        match self.client.peek()? {
+            tag::QUERY => self.plain_query(),
+            tag::PARSE | tag::BIND => self.plain_batch(),
+            _ => None,
+        }
     }
 
     fn plain_query(&self) -> Option<Plain> {
@@ -302,6 +309,26 @@ impl Session {
             self.client.input.advance(len);
             return Err(stop);
         }
+        // What follows one that may take back its Parse waits for its answer.
+        let leads = !matches!(what, What::Unnamed(_));
+        self.put_plain(len, what, &mut note)?;
+        if !self.portals.is_empty() {
+            self.portals.remove(&b""[..]);
+        }
+        let more = if leads { self.follower() } else { None };
+        if more.is_some() || !self.answered_at_once().await? {
+            if let Some(held) = &mut self.held {
+                held.replies.push(Request::Plain, true, note);
+            }
+            self.send_followers(more)?;
+            Box::pin(self.converse()).await?;
+        }
+        self.release_if_idle().await;
+        Ok(())
+    }
+
+    /// Puts a batch into what is to be sent.
+    fn put_plain(&mut self, len: usize, what: What, note: &mut Note) -> Result<(), Stop> {
         let Some(held) = &mut self.held else { return Ok(()) };
         match what {
             What::Query => {
@@ -323,16 +350,40 @@ impl Session {
             }
         }
         held.backend.expect_ready(1);
-        if !self.portals.is_empty() {
-            self.portals.remove(&b""[..]);
+        Ok(())
+    }
+
+    /// A batch that stands behind one that is about to be sent, and can be sent with it: it is
+    /// for the same server, which has all that it needs, whatever becomes of the first.
+    fn follower(&mut self) -> Option<Plain> {
+        let held = self.held.as_ref()?;
+        // Where a statement's time is bounded each has its own.
+        let waits = !self.times.statement.is_zero() || held.backend.output.len() >= HIGH_WATER;
+        if waits || held.replies.len() >= TOGETHER || held.replies.iter().any(|n| !n.is_clients()) {
+            return None;
         }
-        if !self.answered_at_once().await? {
+        let shard = held.shard;
+        let plain = self.plain_at_front()?;
+        let held = self.held.as_mut()?;
+        let ready = match &plain.what {
+            What::Query => true,
+            What::Prepared { statement, unnamed: false, .. } => {
+                held.backend.prepared.touch(statement.number)
+            }
+            What::Prepared { .. } | What::Unnamed(_) => false,
+        };
+        (ready && matches!(plain.goes, Goes::To(there, _) if there == shard)).then_some(plain)
+    }
+
+    fn send_followers(&mut self, mut more: Option<Plain>) -> Result<(), Stop> {
+        while let Some(Plain { len, goes, what }) = more {
+            let mut note = Note { commits: matches!(goes, Goes::To(_, true)), ..Note::default() };
+            self.put_plain(len, what, &mut note)?;
             if let Some(held) = &mut self.held {
                 held.replies.push(Request::Plain, true, note);
             }
-            Box::pin(self.converse()).await?;
+            more = self.follower();
         }
-        self.release_if_idle().await;
         Ok(())
     }
 

@@ -307,13 +307,16 @@ impl Session {
         }
     }
 
-    /// The client vanished while its statement ran: the statement is cancelled.
+    /// The client vanished while its statement ran: the statement is cancelled. What was sent
+    /// behind it never runs.
     async fn abandon(&mut self) {
-        if let Some(held) = &self.held
+        if let Some(held) = &mut self.held
             && !held.replies.is_empty()
-            && let Err(error) = held.backend.cancel_token().cancel(CANCEL_LIMIT).await
         {
-            tracing::warn!(%error, "the statement of a lost client was not cancelled");
+            held.backend.sever();
+            if let Err(error) = held.backend.cancel_token().cancel(CANCEL_LIMIT).await {
+                tracing::warn!(%error, "the statement of a lost client was not cancelled");
+            }
         }
         self.drop_broken().await;
     }

@@ -107,6 +107,11 @@ impl<N> Replies<N> {
         }
     }
 
+    /// Messages that are not all answered.
+    pub fn len(&self) -> usize {
+        self.queue.len()
+    }
+
     /// Everything sent has its replies.
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()

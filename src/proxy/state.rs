@@ -304,6 +304,13 @@ pub struct Note {
     pub commits: bool,
 }
 
+impl Note {
+    /// Of a message that the client has sent, and not of one of ours.
+    pub fn is_clients(&self) -> bool {
+        self.purpose == Purpose::Client && self.prepared.is_none() && self.named.is_none()
+    }
+}
+
 /// Whose message it is, and so what a failure of it means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Purpose {

@@ -8,6 +8,7 @@ use std::mem::{self, MaybeUninit};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, BufMut, BytesMut};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
@@ -111,6 +112,16 @@ impl Stream {
         }
         buf.clear();
         Poll::Ready(Ok(()))
+    }
+
+    /// Ends the connection at once, whatever is on its way: who is at the other end finds it
+    /// broken with the next thing that it says, instead of going on with what it has got.
+    pub fn sever(&mut self) {
+        if let Some(socket) = self.tcp() {
+            // Where that fails it ends a little later.
+            let _ = socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO));
+        }
+        *self = Stream::Gone;
     }
 
     /// From now on the runtime that this is called on watches the socket, whichever did before.

@@ -301,6 +301,55 @@ fn messages_in_any_order_are_answered_as_a_server_does() {
     }
 }
 
+/// Statements that are sent before the ones in front of them are answered, each with its own end.
+#[test]
+fn statements_in_flight_are_each_answered_for_themselves() {
+    let mut raws = both();
+    let run = |name, value| [Bind("", name, value), DescribePortal(""), Execute("", 0), Sync];
+    let mut in_flight = vec![Parse("f", "SELECT 10 / $1::int"), Sync];
+    for values in [&["1"][..], &["0"], &["x"], &["2"], &[], &["5"]] {
+        in_flight.extend(run("f", values));
+        in_flight.extend([Query("SELECT 1, 'a 2'"), Query("SELECT 2/0"), Query("SELECT 3, 'b 4'")]);
+    }
+    let unnamed = [
+        Parse("", "SELECT 7"),
+        Bind("", "", &[]),
+        Execute("", 0),
+        Sync,
+        Parse("", "SELEC"),
+        Bind("", "", &[]),
+        Execute("", 0),
+        Sync,
+        Query("SELECT 8"),
+        Bind("", "", &[]),
+        Execute("", 0),
+        Sync,
+    ];
+    in_flight.extend(unnamed);
+    in_flight.extend([CloseStatement("f"), Sync]);
+    same(&mut raws, &in_flight);
+    // In one transaction the first error is the end of all that follows.
+    let begin = [Query("BEGIN"), Query("CREATE TEMP TABLE frames_f (n int)")];
+    let mut block: Vec<Say> = begin.into_iter().collect();
+    block.extend([
+        Query("INSERT INTO frames_f VALUES (1)"),
+        Query("INSERT INTO frames_f VALUES (2)"),
+    ]);
+    block.extend([Query("SELECT sum(n) FROM frames_f"), Query("SELECT 1/0"), Query("SELECT 2")]);
+    block.extend([Query("END"), Query("BEGIN;"), Query("SELECT 3"), Query("COMMIT ;")]);
+    block.extend([Query("COMMIT"), Query("SELECT 4"), Query("BEGIN"), Query("END")]);
+    same(&mut raws, &block);
+    // More than are sent together, and more than fits into the buffers.
+    let many: Vec<Say> = (0..600)
+        .map(|i| match i % 3 {
+            0 => Query("SELECT 5"),
+            1 => Query("SELECT 1/0"),
+            _ => Query("SELECT repeat('x', 3000)"),
+        })
+        .collect();
+    same(&mut raws, &many);
+}
+
 #[test]
 fn copy_both_is_refused() {
     for raw in &mut both()[..1] {
