@@ -1,8 +1,8 @@
 //! One database as its sessions share it.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::failure::Failure;
 use super::forms::Forms;
+use super::reading::Reading;
 use super::settings::{SettingSet, difference, encoding_difference};
 use super::state::Told;
 use super::statements::Registry;
@@ -55,7 +56,11 @@ pub struct Welcome {
     pub startup: Arc<SettingSet>,
     pub told: Arc<Told>,
     /// The schemas of `search_path`.
-    pub search_path: Arc<[Box<str>]>,
+    pub search_path: Box<[Box<str>]>,
+    /// How the texts of a session are read that has changed nothing since.
+    pub(super) reading: OnceLock<Arc<Reading>>,
+    /// No settings: the same for all such sessions.
+    pub(super) nothing_set: Arc<SettingSet>,
 }
 
 impl Database {
@@ -238,6 +243,8 @@ impl Database {
                     startup: Arc::clone(startup),
                     told: Arc::new(backend.parameters().clone()),
                     search_path: split_path(&path.unwrap_or_default()).into(),
+                    reading: OnceLock::new(),
+                    nothing_set: Arc::default(),
                 })
             }
             Err(crate::cluster::ConnectError::Refused { sqlstate, message }) => {

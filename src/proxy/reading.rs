@@ -58,7 +58,8 @@ enum Mask {
     All,
 }
 
-/// The last reading, and what it was made of: settings change seldom, texts come often.
+/// The last reading of a session that has other settings than it began with, and what it was made
+/// of: settings change seldom, texts come often.
 #[derive(Debug, Default)]
 pub struct LastReading(RefCell<Option<Made>>);
 
@@ -74,6 +75,10 @@ impl Session {
     /// How texts are read now.
     pub(super) fn reading(&self) -> Arc<Reading> {
         let (hints, told) = (self.state.hints.settings(), &self.state.told);
+        if hints.is_empty() && Arc::ptr_eq(told, &self.welcome.told) {
+            let reading = self.welcome.reading.get_or_init(|| Arc::new(self.read_settings()));
+            return Arc::clone(reading);
+        }
         let mut last = self.last_reading.0.borrow_mut();
         if let Some(made) = &*last
             && Arc::ptr_eq(&made.hints, hints)
@@ -116,7 +121,7 @@ impl Session {
             .unwrap_or(&self.user);
         let set = self.state.hints.get("search_path");
         let own = set.map(|path| path.split(PATH_SEPARATOR).map(Box::from).collect());
-        let path: Vec<Box<str>> = own.unwrap_or_else(|| self.base_path.to_vec());
+        let path: Vec<Box<str>> = own.unwrap_or_else(|| self.welcome.search_path.to_vec());
         path.into_iter().map(|name| if &*name == "$user" { user.into() } else { name }).collect()
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::alarm::Alarm;
 use super::cancel::CancelKey;
 use super::client::{Client, Gone};
-use super::database::Database;
+use super::database::{Database, Welcome};
 use super::extended::Message;
 use super::failure::Failure;
 use super::held::Held;
@@ -53,8 +53,8 @@ pub struct Session {
     pub(super) user: Box<str>,
     /// The connections that serve this client's user.
     pub(super) pools: Arc<UserPools>,
-    /// The schemas of `search_path` where the client has set none.
-    pub(super) base_path: Arc<[Box<str>]>,
+    /// What it began with.
+    pub(super) welcome: Arc<Welcome>,
     pub(super) last_reading: LastReading,
     pub(super) client: Client,
     pub(super) state: ClientState,
@@ -160,7 +160,7 @@ impl<F: Into<Failure>> From<F> for Stop {
 pub struct Beginning {
     pub db: Arc<Database>,
     pub user: Box<str>,
-    pub base_path: Arc<[Box<str>]>,
+    pub welcome: Arc<Welcome>,
     pub pools: Arc<UserPools>,
     pub client: Client,
     pub state: ClientState,
@@ -172,7 +172,7 @@ impl Session {
     /// A session that is served where this is called.
     pub fn new(beginning: Beginning) -> Session {
         let mode = beginning.db.cluster.database().pool_mode(&beginning.user);
-        let Beginning { db, user, base_path, pools, client, state, cancel, stopping } = beginning;
+        let Beginning { db, user, welcome, pools, client, state, cancel, stopping } = beginning;
         Session {
             times: db.times(&user),
             alarm: Alarm::default(),
@@ -180,7 +180,7 @@ impl Session {
             last_shard: db.home(),
             db,
             user,
-            base_path,
+            welcome,
             last_reading: LastReading::default(),
             pools,
             client,

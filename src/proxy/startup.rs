@@ -229,7 +229,7 @@ impl Beginner<'_> {
         backend::ready(&mut client.output, TransactionStatus::Idle);
         let state = ClientState {
             settings: ClientSettings::new(Arc::clone(&welcome.startup)),
-            hints: RouteHints::default(),
+            hints: RouteHints::new(Arc::clone(&welcome.nothing_set)),
             statements: ClientStatements::default(),
             told: Arc::clone(&welcome.told),
             status: TransactionStatus::Idle,
@@ -241,7 +241,7 @@ impl Beginner<'_> {
         Ok(Session::new(Beginning {
             db,
             user,
-            base_path: Arc::clone(&welcome.search_path),
+            welcome,
             pools,
             client,
             state,

@@ -209,13 +209,12 @@ pub struct RouteHints(ClientSettings);
 /// Settings of SET LOCAL are kept under a name that no session setting has.
 const LOCAL: &str = "local ";
 
-impl Default for RouteHints {
-    fn default() -> Self {
-        RouteHints(ClientSettings::new(Arc::default()))
-    }
-}
-
 impl RouteHints {
+    /// None yet; `nothing` is an empty set.
+    pub fn new(nothing: Arc<SettingSet>) -> RouteHints {
+        RouteHints(ClientSettings::new(nothing))
+    }
+
     /// SET, or SET LOCAL; without a value RESET.
     pub fn set(&mut self, name: &str, value: Option<&str>, local: bool) {
         let key = format!("{}{name}", if local { LOCAL } else { "" });
@@ -341,7 +340,7 @@ mod tests {
 
     #[test]
     fn hints_have_the_scope_of_settings() {
-        let mut hints = RouteHints::default();
+        let mut hints = RouteHints::new(Arc::default());
         hints.set("pgherd.shard", Some("s1"), false);
         hints.commit();
         hints.set("pgherd.shard", Some("s2"), true);
@@ -363,7 +362,7 @@ mod tests {
     fn a_commit_that_the_server_answers_by_rollback_is_one() {
         let mut state = ClientState {
             settings: ClientSettings::new(Arc::default()),
-            hints: RouteHints::default(),
+            hints: RouteHints::new(Arc::default()),
             statements: ClientStatements::default(),
             told: Arc::default(),
             status: TransactionStatus::Idle,
