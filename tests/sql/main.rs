@@ -2,6 +2,7 @@
 
 mod corpora;
 mod data;
+mod forms;
 mod limits;
 mod outline;
 mod properties;
