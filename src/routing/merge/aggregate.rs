@@ -21,10 +21,16 @@
 //!   holds for avg, variance and the regression functions of such columns.
 //! - Aggregates that depend on the order of rows or keep them all (`string_agg`, `array_agg`,
 //!   `percentile_cont`, `mode`): gather.
-//! - `count(DISTINCT x)` is no aggregate of partial results: group by `x` as well
-//!   ([`Groups`](super::Groups)), then count.
+//!
+//! With DISTINCT ([`Aggregate::distinct`]) the shards group by the argument as well and send it;
+//! which values there are is found out here. `count`, and `sum` and `avg` of integers; min, max,
+//! and, or are what they are without it. Of numeric sums equal numbers of other scales (1.0 and
+//! 1.00) would show which of them was taken; one server promises neither.
 
+use std::collections::HashSet;
 use std::fmt;
+
+use foldhash::quality::RandomState;
 
 use crate::wire::frontend::Format;
 
@@ -119,6 +125,8 @@ pub enum PartKind {
     Function(Function),
     /// Of the argument times itself, as numeric.
     SumOfSquares,
+    /// The argument itself, by which the shards group as well: DISTINCT.
+    Argument,
 }
 
 impl Part {
@@ -134,6 +142,7 @@ impl Part {
         match self.kind {
             PartKind::Function(Function::CountAll) => "pg_catalog.count(*)".to_owned(),
             PartKind::Function(function) => format!("pg_catalog.{function}({argument})"),
+            PartKind::Argument => format!("({argument})"),
             PartKind::SumOfSquares => format!(
                 "pg_catalog.sum(CAST(({argument}) AS pg_catalog.numeric) \
                  OPERATOR(pg_catalog.*) CAST(({argument}) AS pg_catalog.numeric))"
@@ -146,6 +155,7 @@ impl Part {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Aggregate {
     function: Function,
+    distinct: bool,
     argument: u32,
     format: Format,
     parts: Vec<Part>,
@@ -165,10 +175,21 @@ enum Inner {
     /// Of avg: the sum and the count.
     MeanInterval(Option<Interval>, i64),
     Bool(Option<bool>),
+    Distinct(Box<Distinct>),
     /// The normal form, and the value as it came.
     Extreme(Option<Box<(Vec<u8>, Vec<u8>)>>),
     /// Of avg and variance; the squares are of variance only.
     Moments(Box<Moments>),
+}
+
+/// The normal forms of the values so far.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Distinct {
+    seen: HashSet<Box<[u8]>, RandomState>,
+    /// Of integers.
+    sum: i128,
+    /// Bytes that `seen` takes, about.
+    bytes: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -190,7 +211,7 @@ impl Aggregate {
         use Function as F;
         let type_oid = argument.type_oid;
         let unknown = Err(NotCombinable::Unknown { function, type_oid });
-        let integer = matches!(type_oid, oid::INT2 | oid::INT4 | oid::INT8);
+        let integer = integer_type(type_oid);
         let sum = match type_oid {
             oid::INT2 | oid::INT4 => oid::INT8,
             oid::INT8 => oid::NUMERIC,
@@ -241,7 +262,32 @@ impl Aggregate {
             }
             _ => return unknown,
         };
-        Ok(Aggregate { function, argument: type_oid, format: argument.format, parts, result })
+        let (argument, format) = (type_oid, argument.format);
+        Ok(Aggregate { function, distinct: false, argument, format, parts, result })
+    }
+
+    /// Plans an aggregate with DISTINCT. Where its part is [`PartKind::Argument`], the shards
+    /// group by that, too, and parts of other aggregates are of those smaller groups, which add
+    /// up all the same.
+    pub fn distinct(
+        function: Function,
+        argument: Column,
+        text: TextForm,
+    ) -> Result<Aggregate, NotCombinable> {
+        use Function as F;
+        let type_oid = argument.type_oid;
+        let plain = Aggregate::new(function, argument, text)?;
+        match function {
+            F::Min | F::Max | F::BoolAnd | F::BoolOr | F::BitAnd | F::BitOr => return Ok(plain),
+            F::Count => {}
+            F::Sum | F::Avg if integer_type(type_oid) => {}
+            _ => return Err(NotCombinable::Unknown { function, type_oid }),
+        }
+        if let Some(obstacle) = argument.obstacle(text) {
+            return Err(NotCombinable::Obstacle { function, type_oid, obstacle });
+        }
+        let parts = vec![Part { kind: PartKind::Argument, type_oid }];
+        Ok(Aggregate { distinct: true, parts, ..plain })
     }
 
     /// What to ask of each shard: so many columns.
@@ -258,6 +304,7 @@ impl Aggregate {
     pub fn start(&self) -> State {
         use Function as F;
         State(match self.function {
+            _ if self.distinct => Inner::Distinct(Box::default()),
             F::CountAll | F::Count => Inner::Count(0),
             F::Sum if self.result == oid::INT8 => Inner::Integer(None),
             F::Sum if self.result == oid::INTERVAL => Inner::Interval(None),
@@ -303,6 +350,7 @@ impl Aggregate {
                     (_, Some(so_far)) => so_far || more,
                 });
             }
+            Inner::Distinct(distinct) => self.see(distinct, cell(0))?,
             Inner::Extreme(extreme) => self.challenge(extreme, cell(0))?,
             Inner::Moments(moments) => {
                 self.add_count(&mut moments.count, cell(0))?;
@@ -332,7 +380,38 @@ impl Aggregate {
                 extreme.map_or(Value::Null, |e| Value::AsItCame(e.1.into_boxed_slice()))
             }
             Inner::Moments(moments) => self.of_moments(*moments)?,
+            Inner::Distinct(distinct) => self.of_distinct(&distinct)?,
         })
+    }
+
+    fn of_distinct(&self, distinct: &Distinct) -> Result<Value, CombineError> {
+        let (count, sum) = (distinct.seen.len() as i64, distinct.sum);
+        Ok(match self.function {
+            Function::Count => Value::Int8(count),
+            _ if count == 0 => Value::Null,
+            Function::Avg => Value::Numeric(Numeric::from(sum).divide(&Numeric::from(count))?),
+            // As int4_sum, which doesn't look for overflow.
+            _ if self.result == oid::INT8 => Value::Int8(sum as i64),
+            _ => Value::Numeric(Numeric::from(sum)),
+        })
+    }
+
+    /// Takes in a value that may have been seen.
+    fn see(&self, distinct: &mut Distinct, cell: Option<&[u8]>) -> Result<(), Malformed> {
+        let Some(value) = cell else { return Ok(()) };
+        let type_oid = self.argument;
+        let mut key = Vec::with_capacity(16);
+        normal::append(type_oid, self.format, value, &mut key).ok_or(Malformed { type_oid })?;
+        if distinct.seen.contains(key.as_slice()) {
+            return Ok(());
+        }
+        if self.function != Function::Count {
+            distinct.sum += i128::from(self.integer(0, cell)?.unwrap_or(0));
+        }
+        // Twice its place in the table, which is never quite full, and what the allocator adds.
+        distinct.bytes += 2 * size_of::<Box<[u8]>>() + 16 + key.len();
+        distinct.seen.insert(key.into_boxed_slice());
+        Ok(())
     }
 
     fn of_moments(&self, moments: Moments) -> Result<Value, CombineError> {
@@ -417,6 +496,10 @@ impl Aggregate {
     }
 }
 
+fn integer_type(type_oid: u32) -> bool {
+    matches!(type_oid, oid::INT2 | oid::INT4 | oid::INT8)
+}
+
 fn add_up(total: &mut Option<Numeric>, more: Option<Numeric>) -> Result<(), CombineError> {
     *total = match (total.take(), more) {
         (Some(sum), Some(more)) => Some(sum.add(&more)?),
@@ -434,6 +517,7 @@ impl State {
                 size_of_val(&**pair) + pair.0.capacity() + pair.1.capacity()
             }
             Inner::Numeric(number) => numeric(number),
+            Inner::Distinct(distinct) => size_of_val(&**distinct) + distinct.bytes,
             Inner::Moments(moments) => {
                 size_of_val(&**moments) + numeric(&moments.sum) + numeric(&moments.squares)
             }

@@ -161,11 +161,12 @@ fn parse_clock(text: &str) -> Option<i64> {
     }
     let number = |digits: &str| {
         let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-        plain.then(|| digits.parse::<i128>().ok()).flatten()
+        // None is longer than the hours of the largest interval.
+        (plain && digits.len() <= 12).then(|| digits.parse::<i128>().ok()).flatten()
     };
     let whole = (number(hours)? * 60 + number(minutes)?) * 60 + number(seconds)?;
     let micros = number(&format!("{fraction:0<6}"))?;
-    let value = whole.checked_mul(i128::from(SECOND))?.checked_add(micros)?;
+    let value = whole * i128::from(SECOND) + micros;
     i64::try_from(if negative { -value } else { value }).ok()
 }
 

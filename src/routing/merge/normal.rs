@@ -39,7 +39,7 @@ pub(super) fn append(type_oid: u32, format: Format, value: &[u8], out: &mut Vec<
         oid::TIMETZ => {
             let (time, zone) = datetime::read_timetz(format, value)?;
             // By UTC, then by zone: timetz_cmp_internal in date.c.
-            put_i64(time + i64::from(zone) * 1_000_000, out);
+            put_i64(time.checked_add(i64::from(zone) * 1_000_000)?, out);
             put_i32(zone, out);
         }
         oid::INTERVAL => {

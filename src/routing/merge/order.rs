@@ -10,8 +10,9 @@
 //! | real, double precision | NaN above all and equal to itself, -0 = 0 (`float.h`) | `exact_floats` |
 //! | numeric | -Infinity, numbers by value whatever the scale, Infinity, NaN (`numeric.c`) | always |
 //! | text, varchar, name, character(n) | by bytes, [`Collation::C`] only; trailing spaces of character(n) don't count (`varlena.c`, `varchar.c`) | always |
-//! | date, time, timestamp, timestamptz | by time, with infinities (`date.c`, `timestamp.c`) | `iso_dates` |
-//! | timetz | by UTC, then by zone, west last (`timetz_cmp_internal`) | `iso_dates` |
+//! | date, timestamp, timestamptz | by time, with infinities (`date.c`, `timestamp.c`) | `iso_dates` |
+//! | time | by time, 24:00 last | always |
+//! | timetz | by UTC, then by zone, west last (`timetz_cmp_internal`) | always |
 //! | interval | months of 30 days of 24 hours (`interval_cmp_value`) | `postgres_intervals` |
 //!
 //! All else is [`NotComparable`].
@@ -64,7 +65,9 @@ impl Column {
                 (self.collation != Collation::C).then_some(Obstacle::Collation)
             }
             oid::FLOAT4 | oid::FLOAT8 => unless(text.exact_floats, Obstacle::Floats),
-            oid::DATE | oid::TIME | oid::TIMETZ | oid::TIMESTAMP | oid::TIMESTAMPTZ => {
+            // Written alike under every DateStyle (EncodeTimeOnly).
+            oid::TIME | oid::TIMETZ => None,
+            oid::DATE | oid::TIMESTAMP | oid::TIMESTAMPTZ => {
                 unless(text.iso_dates, Obstacle::DateStyle)
             }
             oid::INTERVAL => unless(text.postgres_intervals, Obstacle::IntervalStyle),

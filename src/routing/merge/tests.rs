@@ -105,6 +105,45 @@ proptest! {
         prop_assert_eq!(merged(order, Cut::ALL, &streams), Err(Unmerged::Unsorted));
     }
 
+    /// What a shard sends is read or refused, whatever it is.
+    #[test]
+    fn hostile_values_are_read_or_refused(
+        type_oid in proptest::sample::select(vec![
+            oid::BOOL, oid::BYTEA, oid::CHAR, oid::NAME, oid::INT8, oid::INT2, oid::INT4,
+            oid::OID, oid::FLOAT4, oid::FLOAT8, oid::BPCHAR, oid::DATE, oid::TIME,
+            oid::TIMESTAMP, oid::TIMESTAMPTZ, oid::INTERVAL, oid::TIMETZ, oid::NUMERIC, oid::UUID,
+        ]),
+        binary in any::<bool>(),
+        value in prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..20),
+            "[-+]?[0-9]{1,50}([.:][0-9]{1,30}){0,3}( days?| mons?|[-+][0-9:]{1,6}| BC)?".prop_map(String::into_bytes),
+        ],
+    ) {
+        let format = if binary { Format::Binary } else { Format::Text };
+        let column = Column::new(type_oid, format);
+        let mut frame = bytes::BytesMut::new();
+        backend::data_row(&mut frame, [Some(value.as_slice())]);
+        let row = read_data_row(&frame[5..]).expect("a row");
+        let mut key = Vec::new();
+        let order = order(&[SortColumn::descending(0, column)]);
+        prop_assert!(order.key(row, &mut key).is_err() || key.len() > 1);
+        for function in [Function::Sum, Function::Avg, Function::Max, Function::StddevPop] {
+            let Ok(aggregate) = Aggregate::new(function, column, TextForm::DEFAULT) else { continue };
+            let mut state = aggregate.start();
+            let count: &[u8] = if binary { &[0, 0, 0, 0, 0, 0, 0, 1] } else { b"1" };
+            let cells = match aggregate.parts().len() {
+                1 => vec![Some(value.as_slice())],
+                n => [Some(count), Some(&value), Some(&value)][..n].to_vec(),
+            };
+            for _ in 0..2 {
+                if aggregate.add(&mut state, &cells).is_err() {
+                    break;
+                }
+            }
+            let _ = aggregate.finish(state);
+        }
+    }
+
     #[test]
     fn groups_hold_what_their_rows_add_up_to(rows in proptest::collection::vec((0..5i32, proptest::option::of(any::<i32>())), 0..40)) {
         let argument = Column::new(oid::INT4, Format::Text);

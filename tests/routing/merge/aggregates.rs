@@ -223,7 +223,7 @@ fn nothing_adds_up_to_what_the_server_says_of_nothing() {
 }
 
 #[test]
-fn sums_of_floating_point_are_refused() {
+fn what_would_not_be_exact_is_refused() {
     let of = |function, type_oid| {
         Aggregate::new(function, Column::new(type_oid, Format::Binary), TextForm::DEFAULT)
     };
@@ -234,4 +234,63 @@ fn sums_of_floating_point_are_refused() {
         }
         assert!(of(Function::Max, type_oid).is_ok());
     }
+    let numeric = Column::new(oid::NUMERIC, Format::Binary);
+    for function in [Function::Sum, Function::VarPop, Function::BitXor] {
+        assert!(Aggregate::distinct(function, numeric, TextForm::DEFAULT).is_err(), "{function}");
+    }
+}
+
+/// DISTINCT, beside aggregates without it: the shards' groups are smaller, and add up.
+#[test]
+fn distinct_values_are_the_servers() {
+    with_server(async |client| {
+        for (type_name, type_oid) in TYPES {
+            fill(&client, type_name).await;
+            for format in [Format::Text, Format::Binary] {
+                let argument = Column::new(type_oid, format);
+                let integer = matches!(type_oid, oid::INT2 | oid::INT4 | oid::INT8);
+                let mut functions = vec![Function::Count];
+                if integer {
+                    functions.extend([Function::Sum, Function::Avg, Function::BitOr]);
+                }
+                let mut wants = vec![Want {
+                    aggregate: Aggregate::new(Function::Count, argument, TextForm::DEFAULT)
+                        .expect("known"),
+                    columns: vec![2],
+                }];
+                let (mut whole, mut parts) =
+                    (vec!["count(v)".to_owned()], vec!["count(v)".to_owned()]);
+                for function in functions {
+                    let aggregate =
+                        Aggregate::distinct(function, argument, TextForm::DEFAULT).expect("known");
+                    whole.push(format!("{function}(DISTINCT v)"));
+                    parts.push(aggregate.parts()[0].sql("v"));
+                    wants.push(Want { aggregate, columns: vec![parts.len() + 1] });
+                }
+                let ask = async |sql: String| match format {
+                    Format::Text => in_text(&client, &sql).await,
+                    Format::Binary => in_binary(&client, &sql).await,
+                };
+                let whole =
+                    ask(format!("SELECT g, {} FROM data GROUP BY g ORDER BY g", whole.join(", ")))
+                        .await;
+                let parts = ask(format!(
+                    "SELECT g, s, {} FROM data GROUP BY g, s, v ORDER BY g",
+                    parts.join(", ")
+                ))
+                .await;
+                let keys = SortColumn::ascending(0, Column::new(oid::INT4, format));
+                let keys = Order::new([keys], TextForm::DEFAULT).expect("comparable");
+                let mut groups = Groups::new(keys, wants, usize::MAX);
+                for row in &parts {
+                    groups.push(&data_row(row)).expect("added");
+                }
+                for (expected, group) in whole.iter().zip(groups.finish()) {
+                    let ours: Vec<Cell> =
+                        group.expect("a result").values.iter().map(|v| put(v, format)).collect();
+                    assert_eq!(ours, expected[1..], "{type_name}, group {:?}", expected[0]);
+                }
+            }
+        }
+    });
 }

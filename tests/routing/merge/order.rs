@@ -154,6 +154,47 @@ fn keys_of_several_columns_are_in_the_servers_order() {
     });
 }
 
+/// Settings that change how dates look: what we say is read in text under any of them is.
+#[test]
+fn settings_hide_no_order_that_is_claimed() {
+    with_server(async |client| {
+        let styles = ["SQL, DMY", "German", "Postgres, MDY", "ISO, YMD"];
+        for (style, interval) in
+            styles.iter().zip(["iso_8601", "postgres_verbose", "sql_standard", "postgres"])
+        {
+            let set = format!(
+                "SET datestyle = '{style}'; SET intervalstyle = '{interval}'; SET extra_float_digits = -3"
+            );
+            client.batch_execute(&set).await.expect("set");
+            let form = TextForm::of(Some(style), Some(interval), Some("-3"));
+            let mut read = Vec::new();
+            for (type_name, type_oid) in TYPES {
+                let column = SortColumn::ascending(1, Column::new(type_oid, Format::Text));
+                let Ok(order) = Order::new([column], form) else { continue };
+                read.push(type_name);
+                let mut random = StdRng::seed_from_u64(43);
+                let texts: Vec<Option<String>> =
+                    (0..300).map(|_| Some(values::of_type(type_name, &mut random))).collect();
+                let collate = collate(type_oid);
+                let sql = format!(
+                    "SELECT to_char(dense_rank() OVER (ORDER BY v{collate}), 'FM000000'), v \
+                     FROM (SELECT t::{type_name} AS v FROM unnest(ARRAY[{}]::text[]) t) x \
+                     ORDER BY v{collate}",
+                    literals(&texts)
+                );
+                assert_ranks(
+                    &order,
+                    &in_text(&client, &sql).await,
+                    &format!("{type_name}, {style}"),
+                );
+            }
+            assert!(!read.contains(&"float8") && read.contains(&"timetz"), "{read:?}");
+            assert_eq!(read.contains(&"date"), style.starts_with("ISO"));
+            assert_eq!(read.contains(&"interval"), interval == "postgres");
+        }
+    });
+}
+
 /// What this server sends for each type is what its name says: no oid is mistaken.
 #[test]
 fn the_oids_are_the_servers() {
