@@ -6,7 +6,8 @@ use foldhash::quality::RandomState;
 
 use crate::wire::backend;
 
-use super::aggregate::{Aggregate, State};
+use super::aggregate::Aggregate;
+use super::combine::State;
 use super::error::{CombineError, Malformed};
 use super::order::Order;
 use super::value::Value;

@@ -26,6 +26,7 @@
 //! sees.
 
 mod aggregate;
+mod combine;
 mod cut;
 mod datetime;
 mod error;
@@ -42,7 +43,8 @@ mod streams;
 mod text_form;
 mod value;
 
-pub use aggregate::{Aggregate, Function, Part, PartKind, State};
+pub use aggregate::{Aggregate, Function, Part, PartKind};
+pub use combine::State;
 pub use cut::{Cut, Fate};
 pub use datetime::Interval;
 pub use error::{CombineError, Malformed, NotCombinable, NotComparable, Obstacle, Unmerged};
