@@ -71,7 +71,7 @@ impl Client {
     pub fn connect(port: u16, database: &str) -> Client {
         let mut raw = Raw::over(tcp(port));
         let named = [("user", "pgherd"), ("database", database)];
-        write_startup(&mut raw.output, named.into_iter());
+        write_startup(&mut raw.output, named);
         raw.prove("pgherd", Some("pgherd")).expect("it lets us in");
         Client { raw, last: String::new(), status: b'I' }
     }
