@@ -21,12 +21,12 @@ pub enum Mode {
     Text,
     /// The same, results in binary.
     Binary,
-    /// A named statement, described first; its rows by a portal, [`PORTAL_ROWS`] at a time.
+    /// A named statement, described first; its rows by a portal, some at a time.
     Portal,
 }
 
-/// Rows of one Execute.
-const PORTAL_ROWS: i32 = 3;
+/// Rows of the first Execute of a portal, and of each that follows.
+const PORTAL_ROWS: [i32; 2] = [3, 40];
 
 impl Mode {
     pub const ALL: [Mode; 4] = [Mode::Simple, Mode::Text, Mode::Binary, Mode::Portal];
@@ -154,9 +154,11 @@ impl Client {
         answer.parts.clear();
         self.bind(request, b"rows", b"twin", Format::Text);
         frontend::describe(&mut self.raw.output, Target::Portal(b"rows"));
+        let [mut rows, next] = PORTAL_ROWS;
         loop {
             let out = &mut self.raw.output;
-            frontend::execute(out, b"rows", PORTAL_ROWS);
+            frontend::execute(out, b"rows", rows);
+            rows = next;
             if request.copies_in() {
                 frontend::copy_data(out, &request.data);
                 frontend::copy_done(out);

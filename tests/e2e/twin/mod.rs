@@ -11,17 +11,21 @@
 //! - `cases.rs`: cases that were written by hand, with marks where they are refused. When a
 //!   refusal is lifted, the test says which mark to take away; `PGHERD_BLESS=1` writes the marks
 //!   as they are now. `PGHERD_TWIN_CASES=order` runs the files with that in their names.
-//! - `random.rs`: random schemas, rows and statements from a seed. `PGHERD_TWIN_SEED=7` and
-//!   `PGHERD_TWIN_STATEMENTS=100000` choose others; `PGHERD_TWIN_ONLY=123` runs one statement of
-//!   the seed and prints what it was answered.
+//! - `random.rs`: random schemas, rows and statements from a seed, made in `generate/`.
+//!   `PGHERD_TWIN_SEED=7` (1 unless written) and `PGHERD_TWIN_STATEMENTS=100000` (2000) choose
+//!   others; `PGHERD_TWIN_ONLY=123` runs one statement of the seed and prints what was answered;
+//!   `PGHERD_TWIN_OPEN=1` prints those that leave their answer open, which is the generator's
+//!   fault.
 //!
 //! With `-- --nocapture` they print how many were answered, and why the others were refused.
 
 mod answer;
 mod cases;
 mod client;
+mod generate;
 mod one_shard;
 mod place;
+mod random;
 mod tally;
 
 use std::path::Path;

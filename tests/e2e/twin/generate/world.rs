@@ -1,0 +1,201 @@
+//! Schemas and rows.
+
+use std::fmt::Write as _;
+
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+
+use super::Kind;
+use crate::twin::place::{Keyspace, World};
+
+/// So many sets of tables for a seed: each statement is about one of them.
+pub const WORLDS: u64 = 4;
+/// Keys are made of the numbers below.
+const KEYS: u32 = 40;
+
+/// A table of a world.
+#[derive(Debug, Clone)]
+pub struct Table {
+    pub name: String,
+    /// The key comes first, in tables that are split.
+    pub columns: Vec<(String, Kind)>,
+    pub split: bool,
+    /// Columns of which no two rows have the same.
+    pub unique: Vec<String>,
+}
+
+/// The tables of one world.
+#[derive(Debug, Clone)]
+pub struct Tables {
+    /// Split by one key: equal keys lie together.
+    pub together: Vec<Table>,
+    /// Split by another.
+    pub apart: Table,
+    pub reference: Table,
+    pub home: Table,
+}
+
+/// All worlds of a seed, and what there is in them.
+pub fn worlds(seed: u64) -> (Vec<Tables>, World) {
+    let mut random = StdRng::seed_from_u64(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let mut all = World::default();
+    let worlds = (0..WORLDS).map(|n| make(&mut random, n, &mut all)).collect();
+    (worlds, all)
+}
+
+fn make(random: &mut StdRng, n: u64, all: &mut World) -> Tables {
+    let keys = [Kind::Int, Kind::Big, Kind::Text, Kind::Uuid];
+    // Each kind of key has its turn.
+    let one = keys[n as usize % keys.len()];
+    let other = *keys.choose(random).expect("some");
+    let table = |random: &mut StdRng, name: &str, first: &[(&str, Kind)], unique: &[&str]| {
+        let mut columns: Vec<(String, Kind)> =
+            first.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect();
+        for (name, kind) in [
+            ("i", Kind::Int),
+            ("g", Kind::Big),
+            ("p", Kind::Num),
+            ("f", Kind::Float),
+            ("t", Kind::Text),
+            ("o", Kind::Bool),
+            ("d", Kind::Date),
+            ("u", Kind::Uuid),
+        ] {
+            if random.random_bool(0.6) || (name == "i" && columns.len() < 3) {
+                columns.push((name.into(), kind));
+            }
+        }
+        Table {
+            name: format!("{name}{n}"),
+            columns,
+            split: false,
+            unique: unique.iter().map(|c| (*c).to_owned()).collect(),
+        }
+    };
+    let split = |table: Table| Table { split: true, ..table };
+    let together = vec![
+        split(table(random, "a", &[("k", one)], &["k"])),
+        split(table(random, "b", &[("k", one), ("n", Kind::Int)], &["k", "n"])),
+        split(table(random, "c", &[("k", one), ("n", Kind::Int)], &["n"])),
+    ];
+    let apart = split(table(random, "d", &[("m", other), ("k", one)], &["m"]));
+    let reference = table(random, "r", &[("n", Kind::Int)], &["n"]);
+    let home = table(random, "h", &[("n", Kind::Int)], &["n"]);
+    for table in together.iter().chain([&apart, &reference, &home]) {
+        // A table without a primary key has rows without a key.
+        let nullable = table.name.starts_with('c');
+        define(&mut all.schema, table, nullable);
+        fill(random, &mut all.rows, table, nullable);
+    }
+    all.keyspaces.push(keyspace(format!("k{n}"), one, &together, "k"));
+    all.keyspaces.push(keyspace(format!("m{n}"), other, std::slice::from_ref(&apart), "m"));
+    all.reference.push(reference.name.clone());
+    all.home.push(home.name.clone());
+    Tables { together, apart, reference, home }
+}
+
+fn keyspace(name: String, kind: Kind, tables: &[Table], column: &str) -> Keyspace {
+    let bounds = match kind {
+        Kind::Text => ["k10", "k20", "k30"].map(str::to_owned),
+        Kind::Uuid => ["4", "8", "c"].map(|first| format!("{first}{}", &uuid(0)[1..])),
+        _ => ["10", "20", "30"].map(str::to_owned),
+    };
+    Keyspace {
+        name,
+        key: vec![type_name(kind).into()],
+        bounds: bounds.into(),
+        tables: tables.iter().map(|t| (t.name.clone(), vec![column.to_owned()])).collect(),
+    }
+}
+
+pub fn type_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Int => "integer",
+        Kind::Big => "bigint",
+        Kind::Num => "numeric(10,2)",
+        Kind::Float => "float8",
+        Kind::Text => "text",
+        Kind::Bool => "bool",
+        Kind::Date => "date",
+        Kind::Uuid => "uuid",
+    }
+}
+
+fn define(schema: &mut String, table: &Table, nullable: bool) {
+    let columns: Vec<String> =
+        table.columns.iter().map(|(name, kind)| format!("{name} {}", type_name(*kind))).collect();
+    let unique = table.unique.join(", ");
+    let key = if nullable { String::new() } else { format!(", PRIMARY KEY ({unique})") };
+    let _ = writeln!(schema, "CREATE TABLE {} ({}{key});", table.name, columns.join(", "));
+}
+
+fn fill(random: &mut StdRng, rows: &mut String, table: &Table, nullable: bool) {
+    let count = match random.random_range(0..8) {
+        0 => 0,
+        1 => 1,
+        _ => random.random_range(8..45),
+    };
+    // All rows on a few shards, now and then.
+    let few = random.random_bool(0.25);
+    for n in 0..count {
+        let key = if few { random.random_range(0..9) } else { random.random_range(0..KEYS) };
+        let values: Vec<String> = table
+            .columns
+            .iter()
+            .map(|(name, kind)| match name.as_str() {
+                "n" => n.to_string(),
+                "k" | "m" if nullable && random.random_bool(0.08) => "NULL".into(),
+                "k" | "m" => literal(*kind, key),
+                _ => value(random, *kind),
+            })
+            .collect();
+        let _ = writeln!(
+            rows,
+            "INSERT INTO {} VALUES ({}) ON CONFLICT DO NOTHING;",
+            table.name,
+            values.join(", ")
+        );
+    }
+}
+
+/// The number of a key.
+pub fn key(random: &mut StdRng) -> u32 {
+    random.random_range(0..KEYS)
+}
+
+/// A key of this kind.
+pub fn literal(kind: Kind, key: u32) -> String {
+    match kind {
+        Kind::Text => format!("'k{key:02}'"),
+        Kind::Uuid => format!("'{}'", uuid(key)),
+        _ => key.to_string(),
+    }
+}
+
+/// Spread over the whole range.
+fn uuid(key: u32) -> String {
+    let spread = key.wrapping_mul(0x9e37_79b9);
+    format!("{spread:08x}-0000-4000-8000-{key:012}")
+}
+
+/// A value of a column that is no key: few different ones, and NULL.
+pub fn value(random: &mut StdRng, kind: Kind) -> String {
+    if random.random_bool(0.12) {
+        return "NULL".into();
+    }
+    let n: i32 = random.random_range(-3..9);
+    match kind {
+        Kind::Int => n.to_string(),
+        Kind::Big => (i64::from(n) * 1_000_000_007).to_string(),
+        Kind::Num => format!("{:.2}", f64::from(n) * 1.25),
+        Kind::Float => (f64::from(n) * 0.5).to_string(),
+        Kind::Text => {
+            let words = ["'a'", "'B'", "'b'", "''", "'ab'", "'ä'", "'a b'", "'Z'", "'k05'", "'10'"];
+            (*words.choose(random).expect("some")).into()
+        }
+        Kind::Bool => (n > 2).to_string(),
+        Kind::Date => format!("'2025-02-{:02}'", n + 20),
+        Kind::Uuid => format!("'{}'", uuid(n.unsigned_abs())),
+    }
+}
