@@ -60,7 +60,9 @@ impl fmt::Display for Tally {
 fn reason(failure: &Failure) -> String {
     let mut words: Vec<&str> = Vec::new();
     for word in failure.message.split_whitespace() {
-        let name = word.starts_with(['"', '\'']) || word.trim_end_matches([':', ',']).contains('.');
+        let bare = word.trim_end_matches([':', ',']);
+        let number = bare.bytes().all(|byte| byte.is_ascii_digit());
+        let name = number || word.starts_with(['"', '\'']) || bare.contains('.');
         words.push(if name { "…" } else { word });
     }
     let mut text = format!("{} {}", failure.code, words.join(" "));
@@ -84,6 +86,6 @@ mod tests {
         let expected = "0A000 … is not bound to one shard";
         assert_eq!(reason("public.users is not bound to one shard"), expected);
         assert_eq!(reason("public.users as u is not bound to one shard"), expected);
-        assert_eq!(reason("a b, \"c\""), "0A000 a b, …");
+        assert_eq!(reason("a b, \"c\" by column 12: d"), "0A000 a b, … by column … d");
     }
 }
