@@ -99,7 +99,7 @@ fn places(text: &[u8], scanned: &Scanned) -> Result<Vec<(usize, usize)>, SqlErro
         if token.kind == TokenKind::End {
             return Ok(places);
         }
-        places.push((token.start as usize, token.end as usize));
+        places.push((token.start, token.end));
     }
 }
 

@@ -82,7 +82,7 @@ impl<'a> Parser<'a> {
     /// The bytes of the token at a place that [`position`](Self::position) gave.
     pub fn written_at(&self, position: usize) -> &'a [u8] {
         let token = self.tokens.get(position).map(|word| word.token);
-        token.map_or(b"", |token| &self.text[token.start as usize..token.end as usize])
+        token.map_or(b"", |token| &self.text[token.start..token.end])
     }
 
     pub fn position(&self) -> usize {
