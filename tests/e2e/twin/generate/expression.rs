@@ -21,7 +21,7 @@ impl Generator<'_> {
         if fitting.is_empty() || self.chance(12) {
             return self.constant(kind);
         }
-        (*self.pick(&fitting)).name.clone()
+        self.pick(&fitting).name.clone()
     }
 
     /// A literal that says its type.

@@ -102,7 +102,7 @@ impl<'t> Generator<'t> {
     }
 
     fn word(&mut self, words: &[&'static str]) -> &'static str {
-        *self.pick::<&'static str>(words)
+        self.pick::<&'static str>(words)
     }
 
     fn name(&mut self, prefix: &str) -> String {
