@@ -8,12 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::auth;
-use super::document::{Described, Document};
+use super::document::{Described, Document, Section};
 use super::mistake::{Mistake, Mistakes, Place, suggestion};
 use super::rules::{Rules, Unlisted};
 use super::rules_file::read_rules;
 use super::secret::Secret;
-use super::section::Section;
 use super::settings::*;
 use super::tls::{self, ServerTls};
 
@@ -248,13 +247,37 @@ impl Loader<'_> {
         };
         let method = auth::method(section);
         let clients = optional_size(section, "clients", 1..=1_000_000);
-        let asks = method.unwrap_or(auth).asks_for_password();
-        let client = client_secret(section, &name, password, verifier, asks);
+        let client = match (password, verifier) {
+            (Some(_), Some(_)) => {
+                section.wrong("verifier", "stands beside a password; write one of the two");
+                None
+            }
+            (Some(password), None) => Some(ClientSecret::Password(password)),
+            (None, Some(verifier)) if is_verifier(&verifier) => {
+                Some(ClientSecret::Verifier(Secret::new(verifier)))
+            }
+            (None, Some(_)) => {
+                section.wrong("verifier", "expected SCRAM-SHA-256$iterations:salt$stored:server");
+                None
+            }
+            (None, None) => {
+                let asked = ["password", "password_env", "password_file"];
+                let needed = method.unwrap_or(auth).asks_for_password();
+                if needed && !asked.iter().any(|key| section.has(key)) {
+                    section.wrong_here(format!(
+                        "user {name:?} has no password; expected password, password_env, \
+                         password_file or verifier"
+                    ));
+                }
+                None
+            }
+        };
         let server_password = server.or_else(|| match &client {
-            ClientSecret::Password(password) => Some(password.clone()),
+            Some(ClientSecret::Password(password)) => Some(password.clone()),
             _ => None,
         });
         section.finish();
+        let client = client.unwrap_or(ClientSecret::None);
         User {
             name: name.into(),
             client,
@@ -332,40 +355,6 @@ impl Loader<'_> {
     }
 }
 
-/// What the client proves itself by; `asks`: it must.
-fn client_secret(
-    section: &Section,
-    name: &str,
-    password: Option<Secret>,
-    verifier: Option<String>,
-    asks: bool,
-) -> ClientSecret {
-    match (password, verifier) {
-        (Some(_), Some(_)) => {
-            section.wrong("verifier", "stands beside a password; write one of the two");
-            ClientSecret::None
-        }
-        (Some(password), None) => ClientSecret::Password(password),
-        (None, Some(verifier)) if is_verifier(&verifier) => {
-            ClientSecret::Verifier(Secret::new(verifier))
-        }
-        (None, Some(_)) => {
-            section.wrong("verifier", "expected SCRAM-SHA-256$iterations:salt$stored:server");
-            ClientSecret::None
-        }
-        (None, None) => {
-            let asked = ["password", "password_env", "password_file"];
-            if asks && !asked.iter().any(|key| section.has(key)) {
-                section.wrong_here(format!(
-                    "user {name:?} has no password; expected password, password_env, \
-                     password_file or verifier"
-                ));
-            }
-            ClientSecret::None
-        }
-    }
-}
-
 /// Bounds the connections of one database, and keeps far below the 16 bits that name a shard.
 const SHARDS_MAX: usize = 1024;
 
@@ -433,6 +422,7 @@ fn limits(section: &Section) -> Limits {
         prepared_statements: section.size("prepared_statements", 16 * MB, 64 * KB..=1024 * MB)
             as usize,
         session_state: section.size("session_state", 4 * MB, 64 * KB..=1024 * MB) as usize,
+        merge_memory: section.size("merge_memory", 64 * MB, 64 * KB..=16_384 * MB) as usize,
         times: Times {
             statement: section.duration("statement_timeout", Duration::ZERO, TIMES),
             in_transaction: section.duration("idle_in_transaction", Duration::ZERO, TIMES),

@@ -77,6 +77,8 @@ pub struct Limits {
     pub prepared_statements: usize,
     /// Bytes of a client's settings, savepoints and portals.
     pub session_state: usize,
+    /// Bytes that one statement may keep of several shards' answers: groups, and rows to be sorted.
+    pub merge_memory: usize,
     /// What one client's session may take in time, where its user has nothing of its own.
     pub times: Times,
 }

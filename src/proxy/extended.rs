@@ -8,7 +8,6 @@ use bytes::{Bytes, BytesMut};
 
 use super::client::Gone;
 use super::control::Where;
-use super::explain::Shown;
 use super::failure::Failure;
 use super::leg::{ExecuteOp, Leg, Op, Target};
 use super::planner::{Bound, Part, parameters};
@@ -36,21 +35,6 @@ pub struct Message {
 pub enum End {
     Sync,
     Flush,
-}
-
-/// Where a Bind goes.
-struct Going {
-    target: Target,
-    /// What EXPLAIN says of it.
-    explain: Option<Arc<Shown>>,
-    /// Several shards answer it, in their own way.
-    spread: Option<Arc<Spread>>,
-}
-
-impl From<Target> for Going {
-    fn from(target: Target) -> Going {
-        Going { target, explain: None, spread: None }
-    }
 }
 
 /// Messages that pile up to so many bytes without Sync or Flush are sent on.
@@ -274,8 +258,44 @@ impl Session {
             Err(_) if self.server_refuses() => None,
             Err(failure) => return Err(failure.into()),
         };
-        let Going { target, explain, spread } =
-            self.where_bound(part.as_deref(), &statement, &bind, body, leg).await?;
+        let mut explain = None;
+        let mut local = false;
+        let mut spread = None;
+        let target = match &part {
+            // Sent on where the transaction is: it fails there.
+            _ if self.server_refuses() => Target::Any,
+            // Postgres refuses it here, and not by the simple protocol.
+            None if self.state.status == TransactionStatus::Failed => {
+                return Err(Failure::in_failed_transaction().into());
+            }
+            None => {
+                local = true;
+                Target::Nowhere
+            }
+            Some(part) => match self.place(part, &statement.text, leg.goes_somewhere())? {
+                Where::Local | Where::Everywhere => {
+                    local = true;
+                    Target::Nowhere
+                }
+                Where::Trial => Target::Trial,
+                Where::Anywhere => Target::Any,
+                Where::Routed => match self.route_bind(part, &statement, &bind).await? {
+                    Bound::Routed((route, shown)) => {
+                        explain = shown;
+                        match route {
+                            Route::One(shard) => Target::Shard(shard),
+                            Route::Any | Route::All => Target::Any,
+                        }
+                    }
+                    Bound::Several(scattered) => {
+                        let bind = body.clone();
+                        spread = Some(Spread::bound(scattered, bind, unnamed, &statement, leg)?);
+                        local = true;
+                        Target::Nowhere
+                    }
+                },
+            },
+        };
         if !leg.admits(target, self.held.as_ref().map(|held| held.shard)) {
             self.run_leg_before(leg, target).await?;
             if self.skipping {
@@ -284,15 +304,23 @@ impl Session {
             // The session may stand elsewhere now.
             return Box::pin(self.take_bind(body, leg)).await;
         }
+        let mut leaves = Leaves::NOTHING;
+        let mut effect = Effect::Nothing;
         self.want_name(part.as_deref(), &statement.text, leg)?;
-        let (effect, leaves) = match &part {
-            Some(part) => self.follow_bound(part, &statement, &bind, body.len())?,
-            None => (Effect::Nothing, Leaves::NOTHING),
-        };
+        if let Some(part) = &part {
+            leaves = part.leaves(&statement.text).and(self.left_by_executed(part));
+            if part.sets().is_some() {
+                self.bound_state(body.len())?;
+                match effect_of_call(part, &statement.text, &parameters(&statement, &bind)) {
+                    Ok(followed) => effect = followed,
+                    Err(_) if self.db.is_one_shard() => leaves = leaves.and(Leaves::SETTING),
+                    Err(failure) => return Err(failure.into()),
+                }
+            }
+        }
         if !bind.portal.is_empty() {
             self.bound_state(statement.size() + body.len())?;
         }
-        let local = target == Target::Nowhere;
         let statement_of = Arc::clone(&statement);
         let portal =
             Portal { statement: statement_of, part, local, spread, explain, effect, leaves };
@@ -304,68 +332,6 @@ impl Session {
             leg.ops.push(Op::Bind { statement, unnamed, body: body.clone() });
         }
         Ok(())
-    }
-
-    /// Where a Bind goes: the statement that it is of has `part`, `body` is its message.
-    async fn where_bound(
-        &mut self,
-        part: Option<&Part>,
-        statement: &Arc<Statement>,
-        bind: &Bind<'_>,
-        body: &Bytes,
-        leg: &mut Leg,
-    ) -> Result<Going, Stop> {
-        // Sent on where the transaction is: it fails there.
-        if self.server_refuses() {
-            return Ok(Target::Any.into());
-        }
-        let Some(part) = part else {
-            // Postgres refuses it here, and not by the simple protocol.
-            return match self.state.status {
-                TransactionStatus::Failed => Err(Failure::in_failed_transaction().into()),
-                _ => Ok(Target::Nowhere.into()),
-            };
-        };
-        match self.place(part, &statement.text, leg.goes_somewhere())? {
-            Where::Local | Where::Everywhere => return Ok(Target::Nowhere.into()),
-            Where::Trial => return Ok(Target::Trial.into()),
-            Where::Anywhere => return Ok(Target::Any.into()),
-            Where::Routed => {}
-        }
-        Ok(match self.route_bind(part, statement, bind).await? {
-            Bound::Routed((Route::One(shard), explain)) => {
-                Going { explain, ..Target::Shard(shard).into() }
-            }
-            Bound::Routed((Route::Any | Route::All, explain)) => {
-                Going { explain, ..Target::Any.into() }
-            }
-            Bound::Several(scattered) => {
-                let unnamed = bind.statement.is_empty();
-                let spread = Spread::bound(scattered, body.clone(), unnamed, statement, leg)?;
-                Going { spread: Some(spread), ..Target::Nowhere.into() }
-            }
-        })
-    }
-
-    /// What the execution of a Bind does to the session, and what it leaves in the server's.
-    /// `size` is that of its message.
-    fn follow_bound(
-        &self,
-        part: &Part,
-        statement: &Statement,
-        bind: &Bind<'_>,
-        size: usize,
-    ) -> Result<(Effect, Leaves), Failure> {
-        let leaves = part.leaves(&statement.text).and(self.left_by_executed(part));
-        if part.sets().is_none() {
-            return Ok((Effect::Nothing, leaves));
-        }
-        self.bound_state(size)?;
-        match effect_of_call(part, &statement.text, &parameters(statement, bind)) {
-            Ok(effect) => Ok((effect, leaves)),
-            Err(_) if self.db.is_one_shard() => Ok((Effect::Nothing, leaves.and(Leaves::SETTING))),
-            Err(failure) => Err(failure),
-        }
     }
 
     /// The server's transaction has failed: whatever it gets, it refuses.

@@ -6,9 +6,9 @@
 //! belongs to one shard if that holds for all its occurrences; else it is refused.
 //!
 //! The way of a statement through the files: `statements` (its kind) → `bind*` (names
-//! resolved, conditions turned into `facts` by their `operand`s) → `settle` (which facts apply
-//! to which occurrence) → `places` (their algebra and evaluation). `scatter*` says how a SELECT
-//! over several shards is merged.
+//! resolved, conditions turned into `facts`) → `settle` (which facts apply to which
+//! occurrence) → `places` (their algebra and evaluation). `scatter*` says how a SELECT over
+//! several shards is merged.
 
 mod array;
 mod bind;
@@ -26,7 +26,6 @@ pub mod hint;
 mod leaves;
 pub mod merge;
 mod nodes;
-mod operand;
 mod places;
 pub mod plan;
 mod refusal;
@@ -34,6 +33,7 @@ mod relation;
 pub mod router;
 mod scatter;
 mod scatter_check;
+mod scatter_groups;
 mod scatter_keys;
 pub mod schema;
 mod setting;
@@ -53,7 +53,8 @@ pub use leaves::Leaves;
 pub use plan::{Plan, PlanContext, join_routes};
 pub use refusal::Refusal;
 pub use router::{Bounds, Parts, PartsError, Router};
-pub use scatter::{Scattered, SortKey, SortPlace, Steps};
+pub use scatter::{Grouping, Scattered, SortKey, SortPlace, Steps};
+pub use scatter_groups::Aggregated;
 pub use setting::{SettingCall, SettingValue};
 pub use value::Values;
 

@@ -3,8 +3,7 @@
 
 use crate::placement::ShardId;
 use crate::sql::{
-    self, Distinct, Edit, Edited, Expr, LiteralSlot, Piece, Query, Scanned, SetExpr, Statement,
-    Tokens,
+    self, Edit, Edited, Expr, LiteralSlot, Piece, Query, Scanned, SetExpr, Statement, Tokens,
 };
 
 use super::bind::Analysis;
@@ -12,7 +11,8 @@ use super::places::ShardSet;
 use super::plan::{Follow, Place, Plan};
 use super::router::Router;
 use super::scatter_check::{Checked, check_from, check_select};
-use super::scatter_keys::{Key, KeyColumn, Outputs};
+use super::scatter_groups::{Aggregated, Groups, Keys, groups};
+use super::scatter_keys::{Added, Key, KeyColumn, Outputs};
 use super::value::Values;
 use super::{ParameterValue, Refusal, RouteError};
 
@@ -26,8 +26,9 @@ pub(super) const NO_SELECT: Reason = "";
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Scatter {
     order: Vec<Key>,
+    groups: Option<Groups>,
     /// What is added behind the outputs, and where.
-    added: Vec<Tokens>,
+    added: Vec<Added>,
     items_end: Option<u32>,
     /// How many outputs there are, where there is no `*`.
     outputs: Option<usize>,
@@ -66,11 +67,24 @@ pub struct Scattered {
 pub struct Steps {
     /// Each shard's rows come in this order, and so do the merged ones. Empty: in any.
     pub order: Vec<SortKey>,
+    /// Rows are put together to groups before they are ordered; theirs is the order of what comes
+    /// out then.
+    pub groups: Option<Grouping>,
     /// Columns at the end that the client doesn't get.
     pub hidden: usize,
     /// `None` is all.
     pub limit: Option<u64>,
     pub offset: u64,
+}
+
+/// How rows become groups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grouping {
+    /// Rows that are equal in these are one group; `None`: in all of the client's columns.
+    pub keys: Option<Vec<SortPlace>>,
+    pub aggregates: Vec<Aggregated>,
+    /// Texts are equal only where their bytes are.
+    pub by_bytes: bool,
 }
 
 /// One column that rows are ordered by.
@@ -118,15 +132,6 @@ pub(super) fn of(analysis: &Analysis<'_>, statement: &Statement) -> Result<Box<S
         return Err("it reads more than one sharded table, or one of them twice");
     }
     let tables = check_from(analysis, &select.from)?;
-    if select.distinct != Distinct::No {
-        return Err("it has a DISTINCT");
-    }
-    if !select.group_by.expressions.is_empty()
-        || select.group_by.grouping_sets
-        || select.having.is_some()
-    {
-        return Err("it has a GROUP BY or HAVING");
-    }
     if !select.windows.is_empty() {
         return Err("it has window functions");
     }
@@ -136,14 +141,21 @@ pub(super) fn of(analysis: &Analysis<'_>, statement: &Statement) -> Result<Box<S
     let Checked { times } = check_select(analysis, query, select)?;
     let outputs = Outputs { select, tables: &tables, volatile: effects.volatile > 0 };
     let mut added = Vec::new();
+    let groups = groups(analysis, select, &outputs, &mut added)?;
+    let parts = added.len();
     let keys = query.order_by.iter().zip(&query.order);
     let order = keys.map(|(expr, ordering)| outputs.key(expr, ordering, &mut added));
     let order = order.collect::<Result<Vec<Key>, Reason>>()?;
+    let among_outputs = |key: &Key| !matches!(key.column, KeyColumn::Hidden(_));
+    if groups.is_some() && (added.len() > parts || !order.iter().all(among_outputs)) {
+        return Err("its groups are ordered by something that isn't among the outputs");
+    }
     if !added.is_empty() && select.items_end.is_none() {
         return Err("TABLE has no place for the columns that it is ordered by");
     }
     Ok(Box::new(Scatter {
         order,
+        groups,
         added,
         items_end: select.items_end,
         outputs: outputs.count(),
@@ -226,7 +238,7 @@ impl Scatter {
     pub fn bytes(&self) -> usize {
         size_of::<Scatter>()
             + self.order.len() * size_of::<Key>()
-            + self.added.len() * size_of::<Tokens>()
+            + self.added.len() * size_of::<Added>()
             + self.bytewise.len()
             + self.times.len() * size_of::<LiteralSlot>()
     }
@@ -242,7 +254,27 @@ impl Scatter {
         };
         let order =
             self.order.iter().map(|key| self.sort_key(key, values)).collect::<Result<_, _>>()?;
-        Ok(Steps { order, hidden: self.added.len(), limit, offset })
+        let groups =
+            self.groups.as_ref().map(|groups| self.grouping(groups, values)).transpose()?;
+        Ok(Steps { order, groups, hidden: self.added.len(), limit, offset })
+    }
+
+    fn grouping(&self, groups: &Groups, values: &Values<'_>) -> Result<Grouping, Refusal> {
+        let place = |key: &KeyColumn| match *key {
+            KeyColumn::Output(at) => Ok(SortPlace::Output(at)),
+            KeyColumn::Hidden(at) => Ok(SortPlace::Hidden(at)),
+            KeyColumn::Ordinal(slot) => {
+                ordinal(slot, values).map(SortPlace::Output).ok_or_else(|| {
+                    Refusal::unsupported("a GROUP BY by a constant over several shards")
+                })
+            }
+        };
+        let keys = match &groups.keys {
+            Keys::Outputs => None,
+            Keys::Columns(keys) => Some(keys.iter().map(place).collect::<Result<_, _>>()?),
+        };
+        let aggregates = groups.aggregates.clone();
+        Ok(Grouping { keys, aggregates, by_bytes: groups.by_bytes })
     }
 
     fn sort_key(&self, key: &Key, values: &Values<'_>) -> Result<SortKey, Refusal> {
@@ -251,8 +283,7 @@ impl Scatter {
             KeyColumn::Output(at) => SortPlace::Output(at),
             KeyColumn::Hidden(at) => SortPlace::Hidden(at),
             KeyColumn::Ordinal(slot) => {
-                let at = integer(slot, values).and_then(|n| usize::try_from(n).ok());
-                let at = at.and_then(|n| n.checked_sub(1)).ok_or_else(|| {
+                let at = ordinal(slot, values).ok_or_else(|| {
                     Refusal::unsupported("an ORDER BY by a constant over several shards")
                         .hint("order by the number of an output, or by its name")
                 })?;
@@ -276,13 +307,30 @@ impl Scatter {
         }
         if let (Some(at), false) = (self.items_end, self.added.is_empty()) {
             let mut pieces = Vec::new();
-            for (i, tokens) in self.added.iter().enumerate() {
+            for (i, column) in self.added.iter().enumerate() {
                 let comma = i > 0 || self.outputs != Some(0);
-                pieces.push(Piece::Text(if comma { ", (" } else { " (" }.into()));
+                let (call, tokens) = match column {
+                    Added::Copy(tokens) => (String::new(), tokens),
+                    Added::Call(function, tokens) => (format!("pg_catalog.{function}"), tokens),
+                };
+                let before = if comma { ", " } else { " " };
+                pieces.push(Piece::Text(format!("{before}{call}(").into()));
                 pieces.push(Piece::Copy(tokens.clone()));
                 pieces.push(Piece::Text(")".into()));
             }
             edits.push(Edit { at: at..at, pieces });
+        }
+        let counts = [self.limit, self.offset].into_iter().flatten();
+        if self.groups.as_ref().is_some_and(|groups| groups.keys != Keys::Outputs) {
+            if self.limits.is_empty() {
+                return Ok(edits);
+            }
+            // Of groups that aren't whole none can be left out. What is bound stays in the text.
+            let bound = counts.filter(|count| is_parameter(Some(*count)));
+            let mut none = String::from("LIMIT NULL::pg_catalog.int8");
+            bound.for_each(|count| none += &format!(" + {}", written(count, values)));
+            edits.push(Edit { at: self.limits.clone(), pieces: vec![Piece::Text(none.into())] });
+            return Ok(edits);
         }
         let Some(offset) = self.offset else { return Ok(edits) };
         // Where there is an OFFSET, the rows that it skips may come from any shard.
@@ -338,6 +386,11 @@ fn integer(slot: LiteralSlot, values: &Values<'_>) -> Option<i64> {
     let value = literal.value(values.text).ok()?;
     let integer = literal.kind == sql::LiteralKind::Integer;
     std::str::from_utf8(&value).ok().filter(|_| integer)?.parse().ok()
+}
+
+/// The place, from 0, of the output that an integer means.
+fn ordinal(slot: LiteralSlot, values: &Values<'_>) -> Option<usize> {
+    usize::try_from(integer(slot, values)?).ok()?.checked_sub(1)
 }
 
 /// A count's value; `None` is NULL.
@@ -404,12 +457,23 @@ impl Scattered {
         if let Some(edited) = &self.text {
             lines.push(format!("each gets: {}", String::from_utf8_lossy(&edited.text)));
         }
-        let Steps { order, hidden, limit, offset } = &self.steps;
-        if order.is_empty() {
+        let Steps { order, groups, hidden, limit, offset } = &self.steps;
+        if let Some(groups) = groups {
+            let calls = groups.aggregates.iter();
+            let calls: Vec<String> = calls
+                .map(|call| format!("{} (output {})", call.function, call.output + 1))
+                .collect();
+            lines.push(match calls.as_slice() {
+                [] => "merged: equal rows once".into(),
+                calls => format!("merged: groups, with {}", calls.join(", ")),
+            });
+        } else if order.is_empty() {
             lines.push("merged: rows as they come".into());
-        } else {
+        }
+        if !order.is_empty() {
             let keys: Vec<String> = order.iter().map(SortKey::words).collect();
-            lines.push(format!("merged: by {}", keys.join(", ")));
+            let step = if groups.is_some() { "then" } else { "merged" };
+            lines.push(format!("{step}: by {}", keys.join(", ")));
         }
         if *offset > 0 {
             lines.push(format!("then: the first {offset} rows left out"));

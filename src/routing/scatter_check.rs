@@ -8,6 +8,7 @@ use crate::sql::{
 use super::bind::Analysis;
 use super::router::TableRule;
 use super::scatter::Reason;
+use super::scatter_groups::aggregate;
 use super::scatter_keys::Named;
 
 /// Columns of every table that each server fills in by itself.
@@ -104,12 +105,24 @@ pub(super) fn check_select(
     select: &Select,
 ) -> Result<Checked, Reason> {
     let mut times = Vec::new();
-    let items = select.items.iter().filter_map(|item| match item {
-        SelectItem::Expr { expr, .. } => Some(expr),
-        SelectItem::Wildcard | SelectItem::QualifiedWildcard(_) => None,
-    });
-    for expr in items.chain(&query.order_by) {
-        expression(analysis, expr, true, &mut times)?;
+    // An output that is an aggregate is looked into, and may be named again to order by it.
+    let mut calls = Vec::new();
+    for item in &select.items {
+        match (aggregate(analysis, item), item) {
+            (Some((_, call)), SelectItem::Expr { expr, .. }) => {
+                calls.push(expr);
+                for argument in &call.arguments {
+                    expression(analysis, argument, true, &mut times)?;
+                }
+            }
+            (None, SelectItem::Expr { expr, .. }) => expression(analysis, expr, true, &mut times)?,
+            _ => {}
+        }
+    }
+    for expr in query.order_by.iter().chain(&select.group_by.expressions) {
+        if !calls.contains(&expr) {
+            expression(analysis, expr, true, &mut times)?;
+        }
     }
     for expr in select.filter.iter().chain(&query.limit).chain(&query.offset) {
         expression(analysis, expr, false, &mut Vec::new())?;

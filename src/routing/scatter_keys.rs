@@ -4,6 +4,7 @@ use crate::sql::{
     Expr, Ident, LiteralSlot, Node, Ordering, Select, SelectItem, Tokens, visit_expr,
 };
 
+use super::merge;
 use super::scatter::Reason;
 use super::schema::Table;
 
@@ -24,6 +25,15 @@ pub(super) enum KeyColumn {
     Ordinal(LiteralSlot),
     /// A column that is added behind the outputs, from 0.
     Hidden(usize),
+}
+
+/// A column behind the outputs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Added {
+    /// What stands elsewhere.
+    Copy(Tokens),
+    /// An aggregate of it.
+    Call(merge::Function, Tokens),
 }
 
 /// A relation of FROM, by the name under which its columns are known.
@@ -47,7 +57,7 @@ impl Outputs<'_> {
         &self,
         expr: &Expr,
         ordering: &Ordering,
-        added: &mut Vec<Tokens>,
+        added: &mut Vec<Added>,
     ) -> Result<Key, Reason> {
         if ordering.using {
             return Err("it has ORDER BY … USING");
@@ -74,7 +84,7 @@ impl Outputs<'_> {
         &self,
         name: &Ident,
         ordering: &Ordering,
-        added: &mut Vec<Tokens>,
+        added: &mut Vec<Added>,
     ) -> Result<(KeyColumn, bool), Reason> {
         let mut found = None;
         for (at, item) in self.select.items.iter().enumerate() {
@@ -122,7 +132,7 @@ impl Outputs<'_> {
     }
 
     /// The output that is this expression.
-    fn same(&self, wanted: &Expr) -> Option<usize> {
+    pub fn same(&self, wanted: &Expr) -> Option<usize> {
         let is =
             |item: &SelectItem| matches!(item, SelectItem::Expr { expr, .. } if expr == wanted);
         self.select.items.iter().position(is).filter(|at| !self.has_star(*at))
@@ -137,7 +147,7 @@ impl Outputs<'_> {
         self.select.items.iter().map_while(own).collect()
     }
 
-    fn is_bytewise(&self, expr: &Expr) -> bool {
+    pub fn is_bytewise(&self, expr: &Expr) -> bool {
         match expr {
             Expr::Column(parts) => match parts.as_slice() {
                 [column] => self.column_is_bytewise(None, column),
@@ -150,6 +160,22 @@ impl Outputs<'_> {
 
     /// Whether a column is known, and its collation is C. (Where `users.name` may be a value's field
     /// as well as a table's column, it isn't found here.)
+    /// Whether a bare name is a column of FROM; `None` where that isn't known.
+    pub fn is_column(&self, name: &Ident) -> Option<bool> {
+        let mut found = false;
+        for named in self.tables {
+            found |= named.table?.columns.iter().any(|column| column.name == *name);
+        }
+        Some(found)
+    }
+
+    /// No column has a collation in which different bytes can be equal.
+    pub fn compares_bytes(&self) -> bool {
+        self.tables.iter().all(|named| {
+            named.table.is_some_and(|table| table.columns.iter().all(|c| !c.nondeterministic))
+        })
+    }
+
     fn column_is_bytewise(&self, table: Option<&Ident>, column: &Ident) -> bool {
         let mut found = None;
         for named in
@@ -166,9 +192,10 @@ impl Outputs<'_> {
     }
 }
 
-fn add(added: &mut Vec<Tokens>, tokens: &Tokens) -> KeyColumn {
-    let at = added.iter().position(|known| known == tokens).unwrap_or_else(|| {
-        added.push(tokens.clone());
+pub(super) fn add(added: &mut Vec<Added>, tokens: &Tokens) -> KeyColumn {
+    let column = Added::Copy(tokens.clone());
+    let at = added.iter().position(|known| *known == column).unwrap_or_else(|| {
+        added.push(column);
         added.len() - 1
     });
     KeyColumn::Hidden(at)

@@ -177,6 +177,8 @@ pub enum Distinct {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct GroupBy {
     pub expressions: Vec<Expr>,
+    /// Those of the expressions, where there are no grouping sets.
+    pub tokens: Vec<Tokens>,
     /// ROLLUP, CUBE or GROUPING SETS was used (also an empty `()`).
     pub grouping_sets: bool,
 }

@@ -2,6 +2,7 @@
 
 use bytes::{Buf, BufMut, BytesMut};
 
+use super::groups::Grouped;
 use super::leg::{Leg, Stage};
 use crate::proxy::failure::Failure;
 use crate::routing::merge::{Collation, Column, Cut, Merge, NotComparable, Obstacle, Order};
@@ -28,6 +29,8 @@ pub struct Form {
     pub text: TextForm,
     /// Texts come as the server has them.
     pub same_encoding: bool,
+    /// Bytes that may be kept: `limits.merge_memory`.
+    pub memory: usize,
 }
 
 /// A merge under way.
@@ -39,10 +42,17 @@ pub struct Merging {
 }
 
 enum How {
+    Grouped(Box<Grouped>),
     /// As they come: so many still to be left out, and so many to be given at most.
-    Concatenate { skip: u64, left: u64 },
+    Concatenate {
+        skip: u64,
+        left: u64,
+    },
     /// By their keys. A row is known by its leg and its frame's length.
-    Sorted { merge: Merge<(usize, usize)>, pushed: Vec<Option<usize>> },
+    Sorted {
+        merge: Merge<(usize, usize)>,
+        pushed: Vec<Option<usize>>,
+    },
 }
 
 impl Merging {
@@ -57,7 +67,9 @@ impl Merging {
         form: Form,
     ) -> Result<Merging, Box<Failure>> {
         let visible = description.len().saturating_sub(steps.hidden);
-        let how = if steps.order.is_empty() {
+        let how = if let Some(grouping) = &steps.groups {
+            How::Grouped(Box::new(Grouped::new(grouping, steps, description, visible, form)?))
+        } else if steps.order.is_empty() {
             How::Concatenate { skip: steps.offset, left: steps.limit.unwrap_or(u64::MAX) }
         } else {
             let order = order(&steps.order, description, visible, form)?;
@@ -84,6 +96,7 @@ impl Merging {
         room: usize,
     ) -> Result<Took, Box<Failure>> {
         match &mut self.how {
+            How::Grouped(grouped) => grouped.take(legs, out, room, &mut self.given),
             How::Concatenate { skip, left } => {
                 concatenate(legs, out, room, (skip, left, &mut self.given))
             }
@@ -196,7 +209,7 @@ fn put_row(out: &mut BytesMut, frame: &[u8], visible: Option<u16>) {
 }
 
 /// The order of a shard's rows.
-fn order(
+pub fn order(
     keys: &[SortKey],
     description: RowDescription<'_>,
     visible: usize,
@@ -227,7 +240,7 @@ fn order(
     Order::new(columns, form.text).map_err(|obstacle| Box::new(not_comparable(obstacle)))
 }
 
-fn not_comparable(not: NotComparable) -> Failure {
+pub fn not_comparable(not: NotComparable) -> Failure {
     let hint = match not.obstacle {
         Obstacle::Type => "Order by something else, or ask for one key.",
         Obstacle::Collation => {

@@ -1,10 +1,10 @@
 //! A SELECT that several shards answer (`docs/decisions/007-scatter.md`).
 //!
 //! `routing` has said which shards, what each of them gets, and how their rows are merged. Here
-//! the connections are taken (and by `portal` for the extended protocol), and the statement runs on
-//! all of them at once (`run`), each of which is a `leg`; `shape` looks whether their rows look
-//! alike, and `merge` makes the client's of them.
+//! the connections are taken (`mod`, and `portal` for the extended protocol), the statement runs on all of them at once (`run`), each of which is
+//! a `leg`; `shape` looks whether their rows look alike, and `merge` makes the client's of them, by way of `groups` where rows are put together.
 
+mod groups;
 mod leg;
 mod merge;
 mod portal;
@@ -73,8 +73,15 @@ impl Session {
         let ended = match asked {
             Err(stop) => Err(stop),
             Ok(()) => {
+                let memory = self.db.limits.merge_memory;
                 let us = (&mut self.client, &mut self.state, &mut self.alarm);
-                let run = Run::new(us, &mut legs, &scattered.steps, shown, self.times.statement);
+                let run = Run::new(
+                    us,
+                    &mut legs,
+                    &scattered.steps,
+                    shown,
+                    (self.times.statement, memory),
+                );
                 Ok(run.run().await)
             }
         };

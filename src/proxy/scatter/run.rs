@@ -62,6 +62,7 @@ pub struct Run<'a> {
     steps: &'a Steps,
     /// The client gets a RowDescription.
     shown: bool,
+    memory: usize,
     /// How long it may take, and what measures it.
     limit: Duration,
     due: Option<Instant>,
@@ -74,13 +75,13 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// `limit`: how long the statement may take; zero is for ever.
+    /// How long the statement may take (zero is for ever), and how many bytes it may keep.
     pub fn new(
         (client, state, alarm): (&'a mut Client, &'a mut ClientState, &'a mut Alarm),
         legs: &'a mut [Leg],
         steps: &'a Steps,
         shown: bool,
-        limit: Duration,
+        (limit, memory): (Duration, usize),
     ) -> Run<'a> {
         Run {
             client,
@@ -89,6 +90,7 @@ impl<'a> Run<'a> {
             merging: None,
             steps,
             shown,
+            memory,
             limit,
             due: (!limit.is_zero()).then(|| Instant::now() + limit),
             alarm,
@@ -249,7 +251,9 @@ impl<'a> Run<'a> {
     /// will do, and not all, nobody waits for the others.
     fn begin(&mut self) -> Result<(), Box<Failure>> {
         let described = |leg: &&Leg| leg.description.is_some();
-        let waits = self.steps.limit.is_none() || !self.steps.order.is_empty();
+        let steps = self.steps;
+        let any = steps.order.is_empty() && steps.groups.is_none();
+        let waits = steps.limit.is_none() || !any;
         if waits && !self.legs.iter().all(|leg| described(&leg)) {
             return Ok(());
         }
@@ -278,6 +282,7 @@ impl<'a> Run<'a> {
             text: TextForm::of(told("DateStyle"), told("IntervalStyle"), self.state.float_digits()),
             same_encoding: told("client_encoding").is_some()
                 && told("client_encoding") == told("server_encoding"),
+            memory: self.memory,
         }
     }
 

@@ -297,7 +297,9 @@ impl Parser<'_> {
             self.advance();
             return Ok(());
         }
+        let start = self.position() as u32;
         group_by.expressions.push(self.expr()?);
+        group_by.tokens.push(start..self.position() as u32);
         Ok(())
     }
 

@@ -26,6 +26,8 @@ fn afterwards_all_is_as_before() {
         a_limit_that_has_enough_ends_it,
         many_clients_share_few_connections,
         settings_are_those_of_the_client_on_all_shards,
+        a_slow_client_stops_the_servers,
+        groups_have_a_bound,
         a_shard_that_dies_is_an_error_and_the_others_go_on,
     ];
     for step in steps {
@@ -201,4 +203,77 @@ fn settings_are_those_of_the_client_on_all_shards(_: &TestHerd, proxy: &Proxy) {
         assert_eq!(seen.rows.len(), 200);
         assert!(seen.rows.iter().all(|row| row[0].as_deref() == Some(zone.as_bytes())));
     }
+}
+
+/// Rows of `large` on each shard: 20 MB in each, with keys that interleave.
+const LARGE: i64 = 20_000;
+
+fn a_slow_client_stops_the_servers(herd: &TestHerd, proxy: &Proxy) {
+    let mut filler = Raw::connect(proxy.port(), &[]);
+    for (number, shard) in ["s1", "s2", "s3"].iter().enumerate() {
+        let text = format!(
+            "/* pgherd: shard={shard} */ INSERT INTO large \
+             SELECT 3 * g + {number}, repeat('x', 1000) FROM generate_series(1, {LARGE}) g"
+        );
+        assert_eq!(answer(&mut filler, How::Simple, &text, &[]).error, None);
+    }
+    // One of its own, whose memory nothing else takes.
+    let proxy = &herd.proxy_with(|text| text);
+    works(proxy);
+    let before = memory(proxy);
+    for (how, text) in [
+        (How::Simple, "SELECT id, pad FROM large ORDER BY id"),
+        (How::Extended(&[1]), "SELECT id, pad FROM large"),
+    ] {
+        let mut client = Raw::connect(proxy.port(), &[]);
+        ask(&mut client, how, text, &[]);
+        client.send();
+        until_busy(herd, "large", 3);
+        std::thread::sleep(Duration::from_secs(1));
+        let (mut rows, mut last) = (0, i64::MIN);
+        loop {
+            let (kind, body) = client.message();
+            match kind {
+                b'D' => {
+                    rows += 1;
+                    let row = pgherd::wire::backend::read_data_row(&body).expect("a row");
+                    if how == How::Simple {
+                        let id = row.get(0).flatten().map(String::from_utf8_lossy);
+                        let id = id.and_then(|id| id.parse().ok()).expect("a number");
+                        assert!(id > last, "{id} after {last}");
+                        last = id;
+                    }
+                }
+                b'Z' => break,
+                b'E' => panic!("{body:?}"),
+                _ => {}
+            }
+        }
+        assert_eq!(rows, 3 * LARGE);
+    }
+    let more = memory(proxy).saturating_sub(before);
+    assert!(more < 16 * 1024, "{more} kB more at its peak for two results of 60 MB");
+}
+
+/// The most that it has taken so far, in kB.
+fn memory(proxy: &Proxy) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", proxy.pid())).expect("it runs");
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("a peak");
+    line.split_whitespace().nth(1).and_then(|kb| kb.parse().ok()).expect("a number")
+}
+
+fn groups_have_a_bound(herd: &TestHerd, _: &Proxy) {
+    let limits = "\n[pool]\nsize = 1\n[limits]\nmerge_memory = \"1MB\"\n";
+    let proxy = &herd.proxy_with(|text| text + limits);
+    let mut client = Raw::connect(proxy.port(), &[]);
+    for text in ["SELECT id, count(*) FROM large GROUP BY id", "SELECT DISTINCT id FROM large"] {
+        let (code, message, _) =
+            answer(&mut client, How::Simple, text, &[]).error.expect("an error");
+        assert_eq!(code, "53200", "{message}");
+        until_quiet(herd, "large");
+    }
+    let few =
+        answer(&mut client, How::Simple, "SELECT id % 100, count(*) FROM large GROUP BY 1", &[]);
+    assert_eq!((few.rows.len(), few.error), (100, None));
+    works(proxy);
 }

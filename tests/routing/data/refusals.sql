@@ -3,9 +3,6 @@
 -- read this file too.
 
 -- No condition on the key, or none that binds it.
-SELECT count(*) FROM posts -- => 0A000 public.posts is not bound to one shard
-SELECT max(id) FROM users -- => 0A000 public.users is not bound to one shard
-SELECT DISTINCT country FROM users -- => 0A000 public.users is not bound to one shard
 SELECT * FROM users FOR UPDATE -- => 0A000 public.users is not bound to one shard
 SELECT * FROM users TABLESAMPLE BERNOULLI (10) -- => 0A000 public.users is not bound to one shard
 -- Keys of several shards.

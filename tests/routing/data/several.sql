@@ -53,3 +53,6 @@ SELECT * FROM accounts WHERE login = 'x' COLLATE "en_US" -- => several
 SELECT * FROM accounts WHERE login BETWEEN 'x' AND 'x' -- => several
 EXPLAIN SELECT * FROM users -- => several
 SELECT * FROM users WHERE id::int4 = 42 -- => several
+SELECT count(*) FROM posts -- => several
+SELECT max(id) FROM users -- => several
+SELECT DISTINCT country FROM users -- => several

@@ -1,18 +1,18 @@
 -- Aggregates of all rows.
-SELECT count(*) FROM users --: refused 0A000
+SELECT count(*) FROM users --: refused 0A000 portal
 SELECT count(age), count(country), count(DISTINCT country), count(1), count(NULL) FROM users --: refused 0A000
-SELECT count(*) AS n FROM users WHERE age > 15 --: refused 0A000
-SELECT sum(age), min(age), max(age), avg(age) FROM users --: refused 0A000
-SELECT sum(balance), min(balance), max(balance), avg(balance) FROM users --: refused 0A000
+SELECT count(*) AS n FROM users WHERE age > 15 --: refused 0A000 portal
+SELECT sum(age), min(age), max(age), avg(age) FROM users --: refused 0A000 portal
+SELECT sum(balance), min(balance), max(balance), avg(balance) FROM users --: refused 0A000 portal
 SELECT sum(s), sum(i), sum(b), sum(n), sum(m), sum(r), sum(f), sum(x) FROM measures --: refused 0A000
 SELECT avg(s), avg(i), avg(b), avg(m), avg(r), avg(f), avg(x) FROM measures --: refused 0A000
-SELECT avg(n) FROM measures --: refused 0A000
+SELECT avg(n) FROM measures --: refused 0A000 portal
 SELECT min(s), min(i), min(b), min(m), min(r), min(f), min(t), min(v), min(c), min(d), min(z), min(y), min(w) FROM measures --: refused 0A000
 SELECT max(s), max(i), max(b), max(m), max(r), max(f), max(t), max(v), max(c), max(d), max(z), max(y), max(w) FROM measures --: refused 0A000
 SELECT min(x), max(x), min(a), max(a) FROM measures --: refused 0A000
-SELECT min(n), max(n) FROM measures --: refused 0A000
-SELECT bool_and(o), bool_or(o), every(o), bool_and(k > 0) FROM measures --: refused 0A000
-SELECT bit_and(i), bit_or(i), bit_xor(i), bit_and(b), bit_or(s) FROM measures --: refused 0A000
+SELECT min(n), max(n) FROM measures --: refused 0A000 portal
+SELECT bool_and(o), bool_or(o), every(o), bool_and(k > 0) FROM measures --: refused 0A000 portal
+SELECT bit_and(i), bit_or(i), bit_xor(i), bit_and(b), bit_or(s) FROM measures --: refused 0A000 portal
 SELECT stddev(i), stddev_pop(i), stddev_samp(m), variance(i), var_pop(s), var_samp(b) FROM measures --: refused 0A000
 SELECT count(DISTINCT grp), sum(DISTINCT i), avg(DISTINCT s), min(DISTINCT t) FROM measures --: refused 0A000
 SELECT count(DISTINCT (grp, i)) FROM measures --: refused 0A000
@@ -27,25 +27,25 @@ SELECT round(avg(balance), 2), round(sum(balance) / count(*), 5) FROM users --: 
 SELECT max(age) - min(age) AS spread FROM users --: refused 0A000
 SELECT CASE WHEN count(*) > 10 THEN 'many' ELSE 'few' END FROM users --: refused 0A000
 SELECT sum(age + 1), sum(age * id), avg(id % 5), max(length(name)), min(upper(name)) FROM users --: refused 0A000
-SELECT sum(CASE WHEN active THEN 1 ELSE 0 END) FROM users --: refused 0A000
+SELECT sum(CASE WHEN active THEN 1 ELSE 0 END) FROM users --: refused 0A000 portal
 SELECT sum(1), sum(2.5), max('x'), min(NULL::int) FROM users --: refused 0A000
 SELECT count(*), (SELECT count(*) FROM countries) FROM users --: refused 0A000
-SELECT count(*) FROM users WHERE id IN (1, 11, 21) --: refused 0A000
+SELECT count(*) FROM users WHERE id IN (1, 11, 21) --: refused 0A000 portal
 SELECT count(*) FROM users WHERE id = 1
-SELECT count(*), sum(id) FROM users WHERE id BETWEEN 5 AND 25 --: refused 0A000
-SELECT count(*) FROM users WHERE age = $1 --: refused 0A000, with 12
+SELECT count(*), sum(id) FROM users WHERE id BETWEEN 5 AND 25 --: refused 0A000 portal
+SELECT count(*) FROM users WHERE age = $1 --: refused 0A000 portal, with 12
 SELECT sum(age) FILTER (WHERE id > $1) FROM users --: refused 0A000, with 20
 SELECT min(login), max(login), count(*) FROM people --: refused 0A000
 SELECT min(u::text), max(u::text) FROM items --: refused 0A000
-SELECT min(day), max(day), sum(hits) FROM visits --: refused 0A000
-SELECT sum(total), avg(total) FROM orders --: refused 0A000
+SELECT min(day), max(day), sum(hits) FROM visits --: refused 0A000 portal
+SELECT sum(total), avg(total) FROM orders --: refused 0A000 portal
 SELECT 1 FROM users HAVING count(*) > 5 --: refused 0A000
 SELECT count(*) FROM users HAVING count(*) > 500 --: refused 0A000
 SELECT 'a' FROM users HAVING max(age) < 5 --: refused 0A000
-SELECT count(*) FROM users ORDER BY count(*) --: refused 0A000
-SELECT count(*) FROM users LIMIT 1 --: refused 0A000
-SELECT count(*) FROM users OFFSET 1 --: refused 0A000
-SELECT max(age) FROM users ORDER BY 1 LIMIT 1 --: refused 0A000
+SELECT count(*) FROM users ORDER BY count(*) --: refused 0A000 portal
+SELECT count(*) FROM users LIMIT 1 --: refused 0A000 portal
+SELECT count(*) FROM users OFFSET 1 --: refused 0A000 portal
+SELECT max(age) FROM users ORDER BY 1 LIMIT 1 --: refused 0A000 portal
 -- Of what we don't merge by itself
 SELECT string_agg(name, ',' ORDER BY id) FROM users --: refused 0A000
 SELECT array_agg(id ORDER BY id DESC) FROM users --: refused 0A000

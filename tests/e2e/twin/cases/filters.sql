@@ -49,9 +49,9 @@ SELECT * FROM no_such_table
 SELECT no_such_function(id) FROM users
 SELECT id FROM users WHERE name = 5
 SELECT id FROM users WHERE name
-SELECT sum(name) FROM users --: refused 0A000 simple
-SELECT id, count(*) FROM users --: refused 0A000 simple
-SELECT id FROM users GROUP BY age --: refused 0A000 simple
+SELECT sum(name) FROM users
+SELECT id, count(*) FROM users
+SELECT id FROM users GROUP BY age
 SELECT id FROM users WHERE count(*) > 1 --: refused 0A000 simple
 SELECT id FROM users ORDER BY 5
 SELECT DISTINCT id FROM users ORDER BY age --: refused 0A000 simple
@@ -70,5 +70,5 @@ SELEC id FROM users
 SELECT id FROM users WHERE
 SELECT (SELECT id FROM users) FROM lone --: refused 0A000
 SELECT sum(b) * 9223372036854775807 * 9 FROM measures --: refused 0A000
-SELECT sum(b::int4) FROM measures --: refused 0A000
+SELECT sum(b::int4) FROM measures --: refused 0A000 portal
 SELECT avg(i) / count(*) FILTER (WHERE false) FROM measures --: refused 0A000

@@ -43,7 +43,7 @@ SELECT id, name FROM users OFFSET 40 --: refused 0A000 portal, some of SELECT id
 SELECT id, name FROM users LIMIT 5 OFFSET 41 --: refused 0A000 portal, some of SELECT id, name FROM users
 SELECT id FROM users WHERE active LIMIT 4 --: refused 0A000 portal, some of SELECT id FROM users WHERE active
 SELECT id, age FROM users ORDER BY age LIMIT 5 --: refused 0A000 portal, free, some of SELECT id, age FROM users
-SELECT DISTINCT country FROM users LIMIT 2 --: refused 0A000, some of SELECT DISTINCT country FROM users
+SELECT DISTINCT country FROM users LIMIT 2 --: refused 0A000 portal, some of SELECT DISTINCT country FROM users
 SELECT * FROM posts FETCH FIRST 3 ROWS ONLY --: refused 0A000 portal, some of SELECT * FROM posts
 SELECT * FROM nobody LIMIT 3 --: refused 0A000 portal
 -- Inside
