@@ -12,7 +12,8 @@
 //!   LIMIT and WITH TIES.
 //! - [`Pile`]: the same for rows that no shard could sort, in memory.
 //! - [`Aggregate`]: what to ask of each shard ([`Part`]) and how its partial results are put
-//!   together; [`Groups`] does that by key.
+//!   together; [`Groups`] and [`SortedGroups`] do that by
+//!   key.
 //! - [`Expression`]: what a statement makes of its aggregates.
 //! - [`Numeric`]: numbers with Postgres's own digits after the point.
 //!
@@ -49,7 +50,7 @@ pub use cut::{Cut, Fate};
 pub use datetime::Interval;
 pub use error::{CombineError, Malformed, NotCombinable, NotComparable, Obstacle, Unmerged};
 pub use expression::{Arithmetic, Comparison, Expression};
-pub use groups::{Group, Groups, Want};
+pub use groups::{Group, Groups, SortedGroups, Want};
 pub use numeric::{Decimal, Numeric};
 pub use order::{Collation, Column, Order, SortColumn};
 pub use pile::Pile;

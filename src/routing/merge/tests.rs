@@ -152,14 +152,22 @@ proptest! {
             columns: columns.to_vec(),
         };
         let wants = vec![want(Function::Sum, &[1]), want(Function::Max, &[1]), want(Function::Count, &[2])];
-        let mut groups = Groups::new(order(&[int4(0)]), wants, 1 << 20);
+        let mut groups = Groups::new(order(&[int4(0)]), wants.clone(), 1 << 20);
+        // Sorted and one by one: the same groups.
+        let mut sorted = SortedGroups::new(order(&[int4(0)]), wants, 1 << 20);
+        let mut of_sorted = Vec::new();
+        let mut rows = rows;
+        rows.sort_by_key(|row| row.0);
         for (key, value) in &rows {
             let value = value.map(|value| value.to_string());
             let count = if value.is_some() { "1" } else { "0" };
+            of_sorted.extend(sorted.push(&row(&[Some(&key.to_string()), value.as_deref(), Some(count)])).expect("added"));
             groups.push(&row(&[Some(&key.to_string()), value.as_deref(), Some(count)])).expect("added");
         }
-        for group in groups.finish() {
-            let group = group.expect("a result");
+        of_sorted.extend(sorted.finish().expect("a result"));
+        let groups: Vec<Group> = groups.finish().map(|group| group.expect("a result")).collect();
+        prop_assert_eq!(&of_sorted, &groups);
+        for group in groups {
             let key: i32 = std::str::from_utf8(read_data_row(&group.row).expect("a row").get(0).flatten().expect("a key")).expect("text").parse().expect("a number");
             let of: Vec<i64> = rows.iter().filter(|row| row.0 == key).filter_map(|row| row.1).map(i64::from).collect();
             let (sum, max) = match of.iter().max() {
@@ -196,6 +204,17 @@ fn groups_stay_within_their_bound() {
     let full = (0..10_000).find_map(|n| groups.push(&row(&[Some(&n.to_string())])).err());
     assert_eq!(full, Some(CombineError::Full { limit: 10_000 }));
     assert!(groups.bytes() < 11_000 && groups.len() > 10, "{groups:?}");
+}
+
+#[test]
+fn one_group_stays_within_its_bound() {
+    let distinct = Column::new(oid::INT4, Format::Text);
+    let aggregate = Aggregate::distinct(Function::Count, distinct, TextForm::DEFAULT);
+    let want = Want { aggregate: aggregate.expect("known"), columns: vec![1] };
+    let mut groups = SortedGroups::new(order(&[int4(0)]), vec![want], 10_000);
+    let full =
+        (0..10_000).find_map(|n| groups.push(&row(&[Some("1"), Some(&n.to_string())])).err());
+    assert_eq!(full, Some(CombineError::Full { limit: 10_000 }));
 }
 
 #[test]
