@@ -271,8 +271,14 @@ impl Scatter {
         };
         let keys = match &groups.keys {
             Keys::Outputs => None,
-            Keys::Columns(keys) => Some(keys.iter().map(place).collect::<Result<_, _>>()?),
+            Keys::Columns(keys) => Some(keys.iter().map(place).collect::<Result<Vec<_>, _>>()?),
         };
+        let is_key =
+            |at: &usize| keys.as_ref().is_none_or(|keys| keys.contains(&SortPlace::Output(*at)));
+        if !groups.only_keys.iter().all(is_key) {
+            let what = "groups of several shards with an output of a function beside aggregates";
+            return Err(Refusal::unsupported(what).hint("group by that output, too"));
+        }
         let aggregates = groups.aggregates.clone();
         Ok(Grouping { keys, aggregates, by_bytes: groups.by_bytes })
     }

@@ -1,7 +1,7 @@
 //! Groups and aggregates of a SELECT over several shards: each shard says what it knows of its own
 //! rows, and that is put together.
 
-use crate::sql::{Distinct, Expr, Function, Ident, Select, SelectItem, Tokens};
+use crate::sql::{Distinct, Expr, Function, Ident, Node, Select, SelectItem, Tokens, visit_expr};
 
 use super::bind::Analysis;
 use super::functions;
@@ -16,6 +16,9 @@ pub(super) struct Groups {
     pub aggregates: Vec<Aggregated>,
     /// Texts are equal only where their bytes are.
     pub by_bytes: bool,
+    /// Outputs that a group may have several rows of, unless it is known by them: a function
+    /// in them may give a set.
+    pub only_keys: Vec<usize>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -50,7 +53,8 @@ pub(super) fn groups(
     if select.group_by.grouping_sets || select.having.is_some() {
         return Err("it has grouping sets or HAVING");
     }
-    let by_bytes = outputs.compares_bytes();
+    // A collation that is said may be any.
+    let by_bytes = outputs.compares_bytes() && !select.collates;
     let distinct = match select.distinct {
         Distinct::No => false,
         Distinct::Rows => true,
@@ -60,7 +64,8 @@ pub(super) fn groups(
         (false, false) => return Ok(None),
         (true, true) => return Err("it has DISTINCT and groups"),
         (false, true) => {
-            return Ok(Some(Groups { keys: Keys::Outputs, aggregates: Vec::new(), by_bytes }));
+            let (keys, aggregates, only_keys) = (Keys::Outputs, Vec::new(), Vec::new());
+            return Ok(Some(Groups { keys, aggregates, by_bytes, only_keys }));
         }
         (true, false) => {}
     }
@@ -88,7 +93,12 @@ pub(super) fn groups(
     let keys = group_by.expressions.iter().zip(&group_by.tokens);
     let keys = keys.map(|(expr, tokens)| key(expr, tokens, outputs, added));
     let keys = Keys::Columns(keys.collect::<Result<_, Reason>>()?);
-    Ok(Some(Groups { keys, aggregates, by_bytes }))
+    let may_give_sets = |(at, item): (usize, &SelectItem)| {
+        let plain = aggregate(analysis, item).is_some() || !calls_functions(item);
+        (!plain).then_some(at)
+    };
+    let only_keys = select.items.iter().enumerate().filter_map(may_give_sets).collect();
+    Ok(Some(Groups { keys, aggregates, by_bytes, only_keys }))
 }
 
 /// The column that tells groups apart by one expression.
@@ -111,6 +121,16 @@ fn key(
         _ if outputs.volatile => Err("it is grouped by what may not be the same each time"),
         _ => Ok(add(added, tokens)),
     }
+}
+
+fn calls_functions(item: &SelectItem) -> bool {
+    let mut calls = false;
+    if let SelectItem::Expr { expr, .. } = item {
+        visit_expr(expr, &mut |node| {
+            calls |= matches!(node, Node::Expr(Expr::Function(_) | Expr::Field(_)));
+        });
+    }
+    calls
 }
 
 fn alias(

@@ -160,6 +160,8 @@ pub struct Select {
     pub windows: Vec<Expr>,
     /// INTO TEMP has the schema `pg_temp`.
     pub into: Option<Name>,
+    /// COLLATE stands somewhere in it.
+    pub collates: bool,
     /// The expressions of `items`, without their labels.
     pub item_tokens: Vec<Tokens>,
     /// The token behind the last item, where another one could stand; `None` for TABLE.

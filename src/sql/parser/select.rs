@@ -160,6 +160,7 @@ impl Parser<'_> {
     }
 
     fn select(&mut self) -> Result<SetExpr> {
+        let start = self.position();
         self.expect(K::Select)?;
         let mut select = Box::<Select>::default();
         if self.eat(K::Distinct) {
@@ -216,6 +217,8 @@ impl Parser<'_> {
                 select.windows.extend(window);
             }
         }
+        select.collates =
+            (start..self.position()).any(|at| self.keyword_at(at) == Some(K::Collate));
         Ok(SetExpr::Select(select))
     }
 
