@@ -34,9 +34,6 @@ pub struct Portals {
     bytes: usize,
 }
 
-/// A map that has grown beyond so many is given back with what was in it.
-const KEPT: usize = 32;
-
 impl Portals {
     pub fn get(&self, name: &[u8]) -> Option<&Portal> {
         self.named.get(name)
@@ -58,10 +55,11 @@ impl Portals {
         self.named.is_empty()
     }
 
-    /// Its transaction has ended.
+    /// Its transaction has ended. The room is given back, too: most clients wait then.
     pub fn clear(&mut self) {
-        self.bytes = 0;
-        if self.named.capacity() > KEPT { self.named = HashMap::new() } else { self.named.clear() }
+        if self.named.capacity() > 0 {
+            *self = Portals::default();
+        }
     }
 
     /// Bytes that the named ones take; the session bounds them. There is one unnamed one, no
