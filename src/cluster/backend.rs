@@ -347,6 +347,12 @@ impl Backend {
         self.stream.seems_quiet()
     }
 
+    /// Has whoever waits for the server woken when so many bytes are there, and not before. While
+    /// it is more than one, a server that has said less, or all, isn't heard.
+    pub fn wake_at(&self, bytes: usize) {
+        self.stream.wake_at(bytes);
+    }
+
     /// Gives large buffers back.
     pub fn rest(&mut self) {
         for buffer in [&mut self.input, &mut self.output] {

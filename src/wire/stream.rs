@@ -5,7 +5,7 @@
 
 use std::io;
 use std::mem::{self, MaybeUninit};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -112,6 +112,24 @@ impl Stream {
         }
         buf.clear();
         Poll::Ready(Ok(()))
+    }
+
+    /// Has a wait for bytes end when so many are there. (A wait over a Unix socket ends with any.)
+    pub fn wake_at(&self, bytes: usize) {
+        let Some(socket) = self.tcp() else { return };
+        let bytes = libc::c_int::try_from(bytes).unwrap_or(libc::c_int::MAX);
+        // SAFETY: the socket is open as long as it is borrowed, and the value is one of the type
+        // and the size that this option has.
+        unsafe {
+            // Where it fails waits end as they did.
+            libc::setsockopt(
+                socket.as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_RCVLOWAT,
+                (&raw const bytes).cast(),
+                size_of::<libc::c_int>() as libc::socklen_t,
+            );
+        }
     }
 
     /// Ends the connection at once, whatever is on its way: who is at the other end finds it

@@ -3,9 +3,11 @@
 //! All four directions move at once, each bounded: a slow client stops the read from the server,
 //! and a server that is stuck in answering doesn't keep its question from being sent. Whole runs
 //! of bytes go on as they came; only frames that change state are looked at (`look`). A client's
-//! COPY data go the other way meanwhile (`copy_in`).
+//! COPY data go the other way meanwhile (`copy_in`). Large results come in larger pieces than the
+//! server's (`flood`).
 
 mod copy_in;
+mod flood;
 mod look;
 
 use std::future::poll_fn;
@@ -15,6 +17,7 @@ use std::task::{Context, Poll};
 use bytes::{Buf, BytesMut};
 
 use self::copy_in::CopyIn;
+use self::flood::Flood;
 pub use self::look::{LOOK_PLAIN, is_stale_plan};
 use super::client::{Client, Gone, HIGH_WATER, READ_AHEAD};
 use super::patience::{Patience, Turn};
@@ -73,6 +76,7 @@ pub struct Conversation<'a> {
     patience: Option<Patience<'a>>,
     /// While nothing is read from the client.
     vigil: Vigil,
+    flood: Flood,
 }
 
 /// How a conversation ended.
@@ -109,6 +113,7 @@ impl<'a> Conversation<'a> {
             synced: false,
             patience: None,
             vigil: Vigil::default(),
+            flood: Flood::default(),
         }
     }
 
@@ -126,6 +131,7 @@ impl<'a> Conversation<'a> {
             Err(Broken::Server(why)) if self.is_torn() => return Err(Broken::Torn(why)),
             Err(broken) => return Err(broken),
         }
+        self.flood.end(self.backend);
         let Conversation { hidden, failed, copied, synced, .. } = self;
         Ok(Ended { hidden, failed, copied, synced })
     }
@@ -164,7 +170,7 @@ impl<'a> Conversation<'a> {
             moved |= ready_client(self.client.poll_send(cx))?;
         }
         if self.client.output.len() < HIGH_WATER && !self.replies.is_empty() {
-            moved |= ready_server(self.backend.poll_fill(cx))?;
+            moved |= self.poll_server(cx)?;
         }
         if !moved {
             moved = self.poll_client(cx)?;
@@ -173,6 +179,18 @@ impl<'a> Conversation<'a> {
             moved |= self.poll_patience(cx)?;
         }
         if moved { Poll::Ready(Ok(())) } else { Poll::Pending }
+    }
+
+    fn poll_server(&mut self, cx: &mut Context<'_>) -> Result<bool, Broken> {
+        match self.backend.poll_fill(cx) {
+            Poll::Ready(Ok(read)) => self.flood.brings(read, self.backend),
+            Poll::Ready(Err(error)) => return Err(Broken::Server(error.to_string())),
+            Poll::Pending => {
+                self.flood.poll(self.backend, cx);
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Reads what the client sends ahead, as far as there is room for it, and notices its end.

@@ -9,6 +9,7 @@ use pgherd::wire::frontend::{self, Format, Target};
 
 use super::common::{connect, herd, psql};
 use super::hostile::logged_in_to;
+use super::raw::Raw;
 use crate::support::{Proxy, TestHerd, Want};
 
 /// Bytes of memory that the proxy has in use.
@@ -50,6 +51,58 @@ fn a_slow_client_stops_its_server_and_costs_no_memory() {
     assert!(read > ROWS * 1000, "{read}");
     let grown = memory(&proxy).saturating_sub(before);
     assert!(grown < 16 << 20, "{grown} bytes more");
+}
+
+/// What is read in large pieces while much comes is read in small ones as soon as little does.
+#[test]
+fn a_flood_of_rows_ends_in_time() {
+    let proxy = herd().proxy_with(|settings| settings + "\n[pool]\nsize = 1\n");
+    let here = "/* pgherd: shard=s1 */";
+    let rows = "SELECT repeat('x', 1000) FROM generate_series(1, 20000) AS n";
+    let failing = format!("{here} {rows} WHERE 1 / (20000 - n) >= 0");
+    let cases = [
+        (format!("{here} {rows}"), 20_000, false),
+        (format!("{here} COPY ({rows}) TO STDOUT"), 20_000, false),
+        (failing, 19_999, true),
+        // Three rows come one by one behind the many, each as soon as the server sends it.
+        (
+            format!(
+                "{here} {rows} UNION ALL SELECT pg_sleep(0.3) || repeat('y', 20000) FROM generate_series(1, 3)"
+            ),
+            20_003,
+            false,
+        ),
+    ];
+    for (text, expected, fails) in cases {
+        let mut raw = Raw::connect(proxy.port(), &[]);
+        frontend::write_query(&mut raw.output, text.as_bytes());
+        raw.send();
+        let (mut rows, mut failed, mut last) = (0, false, Vec::new());
+        loop {
+            match raw.message().0 {
+                b'D' | b'd' => {
+                    rows += 1;
+                    last.push(Instant::now());
+                }
+                b'E' => failed = true,
+                b'Z' => break,
+                _ => {}
+            }
+        }
+        assert_eq!((rows, failed), (expected, fails), "{text}");
+        if let [.., one, _, three] = last.as_slice()
+            && expected == 20_003
+        {
+            // A row's end comes with the beginning of the next one: that is the server's doing.
+            assert!(*three - *one > Duration::from_millis(150), "{:?}", *three - *one);
+        }
+        // The one connection wakes whoever waits for a single row, too.
+        let begun = Instant::now();
+        for i in 0..20 {
+            assert_eq!(raw.query(format!("{here} SELECT {i}").as_bytes())[1], format!("D {i}"));
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20));
+    }
 }
 
 #[test]
