@@ -24,6 +24,7 @@ pub mod explain;
 mod express;
 mod extended;
 pub mod failure;
+mod flood;
 mod forms;
 mod function_call;
 mod held;

@@ -16,6 +16,7 @@ use super::cancel::{CANCEL_LIMIT, CancelKey};
 use super::client::{Client, Gone, HIGH_WATER, READ_AHEAD};
 use super::database::Database;
 use super::failure::Failure;
+use super::flood::Flood;
 use super::session::{Stopping, shutting_down};
 use super::startup::tell;
 use super::vigil::Vigil;
@@ -48,6 +49,7 @@ pub struct Tunnel {
     walk: Walk,
     /// While nothing is read from the client.
     vigil: Vigil,
+    flood: Flood,
 }
 
 /// Why a tunnel ended.
@@ -117,6 +119,7 @@ impl Tunnel {
             rest: 0,
             walk: Walk::default(),
             vigil: Vigil::default(),
+            flood: Flood::default(),
         }
     }
 
@@ -240,6 +243,9 @@ impl Tunnel {
             if let Err(error) = self.backend.note(header.tag, &frame[HEADER_LEN..]) {
                 break Err(error);
             }
+            if header.tag == tag::READY_FOR_QUERY {
+                self.flood.end(&self.backend);
+            }
             at += header.len;
         };
         move_front(&mut input, at, &mut self.client.output);
@@ -269,11 +275,13 @@ impl Tunnel {
             sent.map_err(client)?;
             moved = true;
         }
-        if self.client.output.len() < HIGH_WATER
-            && let Poll::Ready(read) = self.backend.poll_fill(cx)
-        {
-            read.map_err(server)?;
-            moved = true;
+        if self.client.output.len() < HIGH_WATER {
+            if let Poll::Ready(read) = self.backend.poll_fill(cx) {
+                self.flood.brings(read.map_err(server)?, &self.backend);
+                moved = true;
+            } else {
+                self.flood.poll(&self.backend, cx);
+            }
         }
         if !self.is_full()
             && let Poll::Ready(read) = self.client.poll_fill(cx)

@@ -1,6 +1,6 @@
 //! Bytes ⇄ frames ⇄ messages; startup, authentication, cancel. No SQL.
 //!
-//! Everything here but [`stream`] and [`tls`] is a codec: it works on buffers and never awaits a
+//! Everything here but [`stream`], its socket and [`tls`] is a codec: it works on buffers and never awaits a
 //! socket.
 //! What a peer sends is looked at with every length checked first; a malformed message is an
 //! error with SQLSTATE 08P01, never a panic, and nothing is allocated by a length that a peer
@@ -14,6 +14,7 @@ pub mod frame;
 pub mod frontend;
 pub mod proxy_protocol;
 pub mod read;
+mod socket;
 pub mod startup;
 pub mod stream;
 pub mod tls;

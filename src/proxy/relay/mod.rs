@@ -4,10 +4,9 @@
 //! and a server that is stuck in answering doesn't keep its question from being sent. Whole runs
 //! of bytes go on as they came; only frames that change state are looked at (`look`). A client's
 //! COPY data go the other way meanwhile (`copy_in`). Large results come in larger pieces than the
-//! server's (`flood`).
+//! server's ([`super::flood`]).
 
 mod copy_in;
-mod flood;
 mod look;
 
 use std::future::poll_fn;
@@ -17,9 +16,9 @@ use std::task::{Context, Poll};
 use bytes::{Buf, BytesMut};
 
 use self::copy_in::CopyIn;
-use self::flood::Flood;
 pub use self::look::{LOOK_PLAIN, is_stale_plan};
 use super::client::{Client, Gone, HIGH_WATER, READ_AHEAD};
+use super::flood::Flood;
 use super::patience::{Patience, Turn};
 use super::replies::{Awaited, Replies, Request};
 use super::state::{ClientState, Note, Purpose};

@@ -56,7 +56,16 @@ fn a_slow_client_stops_its_server_and_costs_no_memory() {
 /// What is read in large pieces while much comes is read in small ones as soon as little does.
 #[test]
 fn a_flood_of_rows_ends_in_time() {
-    let proxy = herd().proxy_with(|settings| settings + "\n[pool]\nsize = 1\n");
+    // By transaction; and by session where there is one shard, where all passes as it comes.
+    let pool = "\n[pool]\nsize = 1\n";
+    ends_in_time(&herd().proxy_with(|settings| settings + pool));
+    let user = "name = \"pgherd\"\n";
+    let of_session = format!("{user}pool_mode = \"session\"\n");
+    let alone = TestHerd::shared(&Want::unsharded(0));
+    ends_in_time(&alone.proxy_with(|settings| settings.replacen(user, &of_session, 1) + pool));
+}
+
+fn ends_in_time(proxy: &Proxy) {
     let here = "/* pgherd: shard=s1 */";
     let rows = "SELECT repeat('x', 1000) FROM generate_series(1, 20000) AS n";
     let failing = format!("{here} {rows} WHERE 1 / (20000 - n) >= 0");

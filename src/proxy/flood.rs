@@ -21,7 +21,7 @@ const WORTH: usize = 48 * 1024;
 /// What hasn't come after this time isn't waited for.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// What one conversation's server sends, as a stream.
+/// What a server sends in answer to one message, or to several that were sent together.
 #[derive(Debug, Default)]
 pub struct Flood {
     /// Bytes since it has begun, or has paused.
