@@ -67,7 +67,8 @@ async fn tokio_postgres_works() {
     // Errors leave the connection in order.
     let wrong = client.query("SELECT 1 / (id - id) FROM driver_rows WHERE id = $1", &[&1i64]).await;
     assert_eq!(code(&wrong.expect_err("division by zero")), "22012");
-    let refused = client.query("SELECT * FROM driver_rows", &[]).await.expect_err("refused");
+    let refused =
+        client.query("SELECT * FROM driver_rows FOR UPDATE", &[]).await.expect_err("refused");
     assert_eq!(code(&refused), "0A000");
     let unparsed = client.prepare("SELEC").await.expect_err("no statement");
     assert_eq!(code(&unparsed), "42601");

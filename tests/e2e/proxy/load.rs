@@ -73,8 +73,11 @@ impl One {
                 assert_eq!(code(&error), "22012", "{error:?}");
             }
             6 => {
-                let error =
-                    self.client.query("SELECT * FROM load_rows", &[]).await.expect_err("refused");
+                let error = self
+                    .client
+                    .query("SELECT * FROM load_rows FOR UPDATE", &[])
+                    .await
+                    .expect_err("refused");
                 assert_eq!(code(&error), "0A000", "{error:?}");
             }
             _ => {
