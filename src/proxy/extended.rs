@@ -279,7 +279,7 @@ impl Session {
                 }
                 Where::Trial => Target::Trial,
                 Where::Anywhere => Target::Any,
-                Where::Routed => match self.route_bind(part, &statement, &bind).await? {
+                Where::Routed => match self.route_bind(part, &statement, &bind, leg).await? {
                     Bound::Routed((route, shown)) => {
                         explain = shown;
                         match route {
@@ -287,6 +287,8 @@ impl Session {
                             Route::Any | Route::All => Target::Any,
                         }
                     }
+                    // The session may stand elsewhere now.
+                    Bound::Anew => return Box::pin(self.take_bind(body, leg)).await,
                     Bound::Several(scattered) => {
                         let bind = body.clone();
                         spread = Some(Spread::bound(scattered, bind, unnamed, &statement, leg)?);

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use super::control::effect_of;
 use super::explain::Shown;
+use super::extended::End;
 use super::failure::Failure;
+use super::leg::Leg;
 use super::reading::Reading;
 use super::session::{Session, Stop};
 use super::setting_call::effect_of_call;
@@ -240,6 +242,8 @@ pub enum Bound {
     Routed(Routed),
     /// To several shards, whose answers are merged.
     Several(Scattered),
+    /// To be asked again: what came before it has run.
+    Anew,
 }
 
 impl Session {
@@ -422,14 +426,22 @@ impl Session {
     }
 
     /// Where a Bind goes. The types of its parameters are learned from a server if they decide.
+    /// `leg` is what was gathered before it.
     pub(super) async fn route_bind(
         &mut self,
         part: &Part,
         statement: &Arc<Statement>,
         bind: &Bind<'_>,
+        leg: &mut Leg,
     ) -> Result<Bound, Stop> {
         let mut routed = self.route(part, &statement.text, &parameters(statement, bind));
         if matches!(routed, Err(RouteError::NeedsParameterTypes)) {
+            if !statement.is_described() && !leg.ops.is_empty() {
+                // What was gathered comes first, and with it the statement's own Parse: its error
+                // is told once, and in its turn.
+                self.run_leg(leg, End::Flush).await?;
+                return if self.skipping { Err(Stop::Told) } else { Ok(Bound::Anew) };
+            }
             self.learn_types(statement).await?;
             routed = self.route(part, &statement.text, &parameters(statement, bind));
         }

@@ -66,6 +66,12 @@ SELECT max(max(age)) FROM users --: refused 0A000 simple
 SELECT * FROM users WHERE id IN (1, 2, 'x')
 SELECT id FROM users WHERE id = $1 --: with abc
 SELECT id FROM users WHERE age = $1 --: with abc
+SELECT id FROM users WHERE id IN ($1, 16, 33) ORDER BY -name --: with 2
+SELECT id FROM users WHERE id IN ($1, 16, 33) AND nothing = 1 --: with 2
+SELECT id FROM users WHERE id IN ($1, 16, 33) AND 1 / (id - 16) = 1 --: refused 0A000 portal, with 2
+SELECT id FROM users WHERE id IN ($1, 16, 33) --: with x
+SELECT id FROM users WHERE id > $1 AND nothing = 1 --: with 2
+SELECT nothing FROM users WHERE id = $1 --: with 2
 SELEC id FROM users
 SELECT id FROM users WHERE
 SELECT (SELECT id FROM users) FROM lone --: refused 0A000
