@@ -3,8 +3,37 @@
 use super::world::{literal, type_name, value};
 use super::{Generator, Kind, Shown, world};
 
-const KINDS: [Kind; 8] =
-    [Kind::Int, Kind::Big, Kind::Num, Kind::Float, Kind::Text, Kind::Bool, Kind::Date, Kind::Uuid];
+const KINDS: [Kind; 14] = [
+    Kind::Small,
+    Kind::Int,
+    Kind::Big,
+    Kind::Num,
+    Kind::Loose,
+    Kind::Real,
+    Kind::Float,
+    Kind::Text,
+    Kind::Name,
+    Kind::Bool,
+    Kind::Date,
+    Kind::Stamp,
+    Kind::Span,
+    Kind::Uuid,
+];
+/// What can be added up, and what can be the least.
+const SUMMED: [Kind; 7] =
+    [Kind::Small, Kind::Int, Kind::Big, Kind::Num, Kind::Loose, Kind::Float, Kind::Span];
+const RANKED: [Kind; 10] = [
+    Kind::Small,
+    Kind::Int,
+    Kind::Big,
+    Kind::Num,
+    Kind::Real,
+    Kind::Float,
+    Kind::Text,
+    Kind::Date,
+    Kind::Stamp,
+    Kind::Span,
+];
 
 impl Generator<'_> {
     /// One that there is a column of, mostly.
@@ -27,6 +56,7 @@ impl Generator<'_> {
     /// A literal that says its type.
     pub(super) fn constant(&mut self, kind: Kind) -> String {
         let value = value(&mut self.random, kind);
+        let value = if value.starts_with('-') { format!("({value})") } else { value };
         format!("{value}::{}", type_name(kind).trim_end_matches("(10,2)"))
     }
 
@@ -99,7 +129,7 @@ impl Generator<'_> {
                 let one = same(self);
                 format!("({one} + {})", self.expression(Kind::Int, depth, scope))
             }
-            Kind::Uuid => format!("nullif({}, {})", same(self), same(self)),
+            _ => format!("nullif({}, {})", same(self), same(self)),
         }
     }
 
@@ -200,22 +230,22 @@ impl Generator<'_> {
                 (format!("count(DISTINCT {})", self.expression(kind, depth, scope)), Kind::Big)
             }
             7..=10 => {
-                let (value, kind) = number(self, &[Kind::Int, Kind::Big, Kind::Num, Kind::Float]);
+                let (value, kind) = number(self, &SUMMED);
                 let sum = match kind {
-                    Kind::Int => Kind::Big,
-                    Kind::Float => Kind::Float,
+                    Kind::Small | Kind::Int => Kind::Big,
+                    Kind::Float | Kind::Span => kind,
                     _ => Kind::Num,
                 };
                 (format!("sum({value})"), sum)
             }
             11 | 12 => {
-                let (value, kind) = number(self, &[Kind::Int, Kind::Big, Kind::Num, Kind::Float]);
-                let kind = if kind == Kind::Float { Kind::Float } else { Kind::Num };
+                let (value, kind) = number(self, &SUMMED);
+                let exact = !matches!(kind, Kind::Float | Kind::Span);
+                let kind = if exact { Kind::Num } else { kind };
                 (format!("avg({value})"), kind)
             }
             13..=16 => {
-                let among = [Kind::Int, Kind::Big, Kind::Num, Kind::Float, Kind::Text, Kind::Date];
-                let (value, kind) = number(self, &among);
+                let (value, kind) = number(self, &RANKED);
                 (format!("{}({value})", self.word(&["min", "max"])), kind)
             }
             17 => {

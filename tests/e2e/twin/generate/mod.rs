@@ -17,13 +17,21 @@ pub use world::{Tables, worlds};
 /// Types of columns and expressions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    Small,
     Int,
     Big,
+    /// With a scale, so that what is equal looks alike.
     Num,
+    /// Of any scale.
+    Loose,
+    Real,
     Float,
     Text,
+    Name,
     Bool,
     Date,
+    Stamp,
+    Span,
     Uuid,
 }
 

@@ -231,7 +231,10 @@ impl Generator<'_> {
         for at in 0..1 + self.below(2) {
             let kind = self.kind(&from.scope);
             // One that is computed may be equal and look otherwise, as numbers do.
-            let depth = usize::from(kind != Kind::Num && kind != Kind::Float && self.chance(30));
+            let depth = usize::from(
+                !matches!(kind, Kind::Num | Kind::Loose | Kind::Real | Kind::Float)
+                    && self.chance(30),
+            );
             let value = self.expression(kind, depth, &from.scope);
             // GROUP BY takes a constant for a column's number.
             let value = if value.contains('.') || value.contains("::") { value } else { continue };

@@ -54,15 +54,21 @@ fn make(random: &mut StdRng, n: u64, all: &mut World) -> Tables {
             first.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect();
         for (name, kind) in [
             ("i", Kind::Int),
+            ("s", Kind::Small),
             ("g", Kind::Big),
             ("p", Kind::Num),
+            ("l", Kind::Loose),
+            ("r", Kind::Real),
             ("f", Kind::Float),
             ("t", Kind::Text),
+            ("v", Kind::Name),
             ("o", Kind::Bool),
             ("d", Kind::Date),
+            ("z", Kind::Stamp),
+            ("x", Kind::Span),
             ("u", Kind::Uuid),
         ] {
-            if random.random_bool(0.6) || (name == "i" && columns.len() < 3) {
+            if random.random_bool(0.45) || (name == "i" && columns.len() < 3) {
                 columns.push((name.into(), kind));
             }
         }
@@ -111,13 +117,19 @@ fn keyspace(name: String, kind: Kind, tables: &[Table], column: &str) -> Keyspac
 
 pub fn type_name(kind: Kind) -> &'static str {
     match kind {
+        Kind::Small => "smallint",
         Kind::Int => "integer",
         Kind::Big => "bigint",
         Kind::Num => "numeric(10,2)",
+        Kind::Loose => "numeric",
+        Kind::Real => "real",
         Kind::Float => "float8",
         Kind::Text => "text",
+        Kind::Name => "varchar(8)",
         Kind::Bool => "bool",
         Kind::Date => "date",
+        Kind::Stamp => "timestamptz",
+        Kind::Span => "interval",
         Kind::Uuid => "uuid",
     }
 }
@@ -186,16 +198,24 @@ pub fn value(random: &mut StdRng, kind: Kind) -> String {
     }
     let n: i32 = random.random_range(-3..9);
     match kind {
-        Kind::Int => n.to_string(),
+        Kind::Small | Kind::Int => n.to_string(),
         Kind::Big => (i64::from(n) * 1_000_000_007).to_string(),
         Kind::Num => format!("{:.2}", f64::from(n) * 1.25),
-        Kind::Float => (f64::from(n) * 0.5).to_string(),
-        Kind::Text => {
+        Kind::Loose => {
+            let numbers = ["0", "1.50", "-2.250", "1e10", "0.00001", "7", "'NaN'", "123456789.123"];
+            (*numbers.choose(random).expect("some")).into()
+        }
+        // Sums of halves are exact, whatever their order.
+        Kind::Real | Kind::Float => (f64::from(n) * 0.5).to_string(),
+        Kind::Text | Kind::Name => {
             let words = ["'a'", "'B'", "'b'", "''", "'ab'", "'ä'", "'a b'", "'Z'", "'k05'", "'10'"];
             (*words.choose(random).expect("some")).into()
         }
         Kind::Bool => (n > 2).to_string(),
         Kind::Date => format!("'2025-02-{:02}'", n + 20),
+        Kind::Stamp => format!("'2025-03-{:02} 11:30:00+00'", n + 20),
+        // Of one unit, so that what is equal looks alike.
+        Kind::Span => format!("'{n} hours'"),
         Kind::Uuid => format!("'{}'", uuid(n.unsigned_abs())),
     }
 }
