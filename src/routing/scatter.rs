@@ -3,7 +3,8 @@
 
 use crate::placement::ShardId;
 use crate::sql::{
-    self, Edit, Edited, Expr, LiteralSlot, Piece, Query, Scanned, SetExpr, Statement, Tokens,
+    self, Distinct, Edit, Edited, Expr, LiteralSlot, Piece, Query, Scanned, SetExpr, Statement,
+    Tokens,
 };
 
 use super::bind::Analysis;
@@ -12,7 +13,7 @@ use super::plan::{Follow, Place, Plan};
 use super::router::Router;
 use super::scatter_check::{Checked, check_from, check_select};
 use super::scatter_groups::{Aggregated, Groups, Keys, groups};
-use super::scatter_keys::{Added, Key, KeyColumn, Outputs};
+use super::scatter_keys::{Added, Key, KeyColumn, Outputs, groups_are_whole};
 use super::value::Values;
 use super::{ParameterValue, Refusal, RouteError};
 
@@ -138,10 +139,11 @@ pub(super) fn of(analysis: &Analysis<'_>, statement: &Statement) -> Result<Box<S
     if query.with_ties {
         return Err("it has FETCH … WITH TIES");
     }
-    let Checked { times } = check_select(analysis, query, select)?;
+    let whole = select.distinct == Distinct::No && groups_are_whole(&tables, select);
+    let Checked { times } = check_select(analysis, query, select, whole)?;
     let outputs = Outputs { select, tables: &tables, volatile: effects.volatile > 0 };
     let mut added = Vec::new();
-    let groups = groups(analysis, select, &outputs, &mut added)?;
+    let groups = if whole { None } else { groups(analysis, select, &outputs, &mut added)? };
     let parts = added.len();
     let keys = query.order_by.iter().zip(&query.order);
     let order = keys.map(|(expr, ordering)| outputs.key(expr, ordering, &mut added));

@@ -67,13 +67,19 @@ fn relation<'a>(
             let renamed = !alias.columns.is_empty();
             let facts = analysis.router.schema.tables.get(&table).filter(|_| !renamed);
             let name = alias.name.clone().unwrap_or_else(|| table.name.clone());
-            tables.push(Named { name: Some(name), table: facts });
+            let key = match rule {
+                Some(TableRule::Sharded { columns, .. }) => columns,
+                _ => Vec::new(),
+            };
+            tables.push(Named { name: Some(name), table: facts, key });
             Ok(())
         }
         FromItem::Derived { .. } => Err("it has a subquery in FROM"),
         FromItem::Function { calls, alias, .. } => {
-            calls.iter().try_for_each(|call| expression(analysis, call, false, &mut Vec::new()))?;
-            tables.push(Named { name: alias.name.clone(), table: None });
+            calls
+                .iter()
+                .try_for_each(|call| expression(analysis, call, (false, false), &mut Vec::new()))?;
+            tables.push(Named { name: alias.name.clone(), table: None, key: Vec::new() });
             Ok(())
         }
         FromItem::Join { left, right, kind, on, alias } => {
@@ -90,7 +96,7 @@ fn relation<'a>(
             relation(analysis, right, on_right, tables)?;
             match on {
                 JoinOn::Condition(condition) => {
-                    expression(analysis, condition, false, &mut Vec::new())
+                    expression(analysis, condition, (false, false), &mut Vec::new())
                 }
                 JoinOn::None | JoinOn::Using(_) | JoinOn::Natural => Ok(()),
             }
@@ -98,11 +104,12 @@ fn relation<'a>(
     }
 }
 
-/// The expressions of a SELECT.
+/// The expressions of a SELECT. `whole`: each of its groups lies on one shard.
 pub(super) fn check_select(
     analysis: &Analysis<'_>,
     query: &Query,
     select: &Select,
+    whole: bool,
 ) -> Result<Checked, Reason> {
     let mut times = Vec::new();
     // An output that is an aggregate is looked into, and may be named again to order by it.
@@ -112,36 +119,39 @@ pub(super) fn check_select(
             (Some((_, call)), SelectItem::Expr { expr, .. }) => {
                 calls.push(expr);
                 for argument in &call.arguments {
-                    expression(analysis, argument, true, &mut times)?;
+                    expression(analysis, argument, (true, whole), &mut times)?;
                 }
             }
-            (None, SelectItem::Expr { expr, .. }) => expression(analysis, expr, true, &mut times)?,
+            (None, SelectItem::Expr { expr, .. }) => {
+                expression(analysis, expr, (true, whole), &mut times)?
+            }
             _ => {}
         }
     }
     for expr in query.order_by.iter().chain(&select.group_by.expressions) {
         if !calls.contains(&expr) {
-            expression(analysis, expr, true, &mut times)?;
+            expression(analysis, expr, (true, whole), &mut times)?;
         }
     }
-    for expr in select.filter.iter().chain(&query.limit).chain(&query.offset) {
-        expression(analysis, expr, false, &mut Vec::new())?;
+    let others = select.filter.iter().chain(&select.having).chain(&query.limit);
+    for expr in others.chain(&query.offset) {
+        expression(analysis, expr, (false, whole), &mut Vec::new())?;
     }
     Ok(Checked { times })
 }
 
-/// `shown`: its value is seen, or decides an order.
+/// `shown`: its value is seen, or decides an order. `whole`: aggregates are as good as any value.
 fn expression(
     analysis: &Analysis<'_>,
     expr: &Expr,
-    shown: bool,
+    (shown, whole): (bool, bool),
     times: &mut Vec<LiteralSlot>,
 ) -> Result<(), Reason> {
     let mut wrong = None;
     visit_expr(expr, &mut |node| {
         let reason = match node {
             Node::Query(_) | Node::Select(_) => Some("it has a subquery"),
-            Node::Expr(Expr::Function(call)) => function(analysis, call, shown),
+            Node::Expr(Expr::Function(call)) => function(analysis, call, shown, whole),
             Node::Expr(Expr::Column(parts)) => {
                 let own = parts.last().is_some_and(|name| OF_SERVER.contains(&&**name));
                 own.then_some("it asks for a system column, which each server fills in by itself")
@@ -168,11 +178,11 @@ fn is_time(name: &str) -> bool {
     matches!(name, "date" | "time" | "timetz" | "timestamp" | "timestamptz")
 }
 
-fn function(analysis: &Analysis<'_>, call: &Function, shown: bool) -> Option<Reason> {
+fn function(analysis: &Analysis<'_>, call: &Function, shown: bool, whole: bool) -> Option<Reason> {
     if call.over.is_some() {
         return Some("it has window functions");
     }
-    if analysis.may_aggregate(call) {
+    if !whole && analysis.may_aggregate(call) {
         return Some("it has an aggregate, or a function that may be one");
     }
     let name = &*call.name.as_ref()?.name;

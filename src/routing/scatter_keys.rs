@@ -41,6 +41,8 @@ pub(super) struct Named<'a> {
     pub name: Option<Ident>,
     /// `None`: its columns aren't known.
     pub table: Option<&'a Table>,
+    /// The columns of its shard key, if it has one.
+    pub key: Vec<Ident>,
 }
 
 /// The outputs of a SELECT, and what they are made of.
@@ -190,6 +192,31 @@ impl Outputs<'_> {
         }
         found.unwrap_or(false)
     }
+}
+
+/// Whether each group lies on one shard: it is one of the whole shard key, and more.
+pub(super) fn groups_are_whole(tables: &[Named<'_>], select: &Select) -> bool {
+    let Some(sharded) = tables.iter().find(|named| !named.key.is_empty()) else { return false };
+    let Some(facts) = sharded.table else { return false };
+    let has = |named: &Named<'_>, column: &Ident| {
+        named.table.is_none_or(|table| table.columns.iter().any(|known| known.name == *column))
+    };
+    let is_of = |expr: &Expr, key: &Ident| match expr {
+        Expr::Column(parts) => match parts.as_slice() {
+            [column] => column == key && tables.iter().filter(|named| has(named, key)).count() == 1,
+            [table, column] => {
+                let named = tables.iter().filter(|named| named.name.as_ref() == Some(table));
+                column == key && sharded.name.as_ref() == Some(table) && named.count() == 1
+            }
+            _ => false,
+        },
+        _ => false,
+    };
+    let grouped = |key: &Ident| {
+        let known = facts.columns.iter().any(|c| c.name == *key && !c.nondeterministic);
+        known && select.group_by.expressions.iter().any(|expr| is_of(expr, key))
+    };
+    !select.group_by.grouping_sets && sharded.key.iter().all(grouped)
 }
 
 pub(super) fn add(added: &mut Vec<Added>, tokens: &Tokens) -> KeyColumn {

@@ -10,7 +10,7 @@ SELECT country, active, sum(age), avg(balance) FROM users GROUP BY country, acti
 SELECT id, count(*) FROM users GROUP BY id --: refused 0A000 portal
 SELECT id, name, count(*) FROM users GROUP BY id ORDER BY id --: refused 0A000 portal
 SELECT user_id, count(*), max(score), sum(likes) FROM posts GROUP BY user_id ORDER BY user_id --: refused 0A000 portal
-SELECT user_id, count(*) FROM posts GROUP BY user_id HAVING count(*) > 2 ORDER BY user_id --: refused 0A000
+SELECT user_id, count(*) FROM posts GROUP BY user_id HAVING count(*) > 2 ORDER BY user_id --: refused 0A000 portal
 SELECT user_id % 5 AS m, count(*) FROM posts GROUP BY m ORDER BY m --: refused 0A000 portal
 SELECT user_id % 5, sum(likes) FROM posts GROUP BY user_id % 5 ORDER BY 1 --: refused 0A000 portal
 SELECT length(name), count(*), min(id) FROM users GROUP BY length(name) ORDER BY 1 --: refused 0A000 portal
