@@ -6,10 +6,10 @@ use crate::sql::{Alias, FromItem, Ident, JoinKind, JoinOn, Name, Query, Statemen
 
 use super::Refusal;
 use super::bind::{Analysis, rename};
-use super::bind_expr::{Operand, equal};
 use super::bind_query::visible_of;
 use super::facts::Fact;
 use super::nodes::{FromNode, JoinNode, QueryNode, Role};
+use super::operand::{Operand, equal};
 use super::relation::{ColId, Column, Env, Relation, Scope, StarColumn, Visible, position};
 
 impl<'a> Analysis<'a> {

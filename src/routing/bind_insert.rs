@@ -5,10 +5,10 @@ use crate::sql::{ConflictTarget, Expr, Insert, InsertSource, OnConflict, SetExpr
 
 use super::Refusal;
 use super::bind::Analysis;
-use super::bind_expr::Operand;
 use super::bind_query::visible_of;
 use super::bind_write::{Change, Sharded, name_of, new_rows, stored_as_is, unknown};
 use super::nodes::{Body, NewRows, Output, QueryNode, Role, RowKeys, Sub, Value};
+use super::operand::Operand;
 use super::places::Tree;
 use super::relation::{ColId, Column, Relation, Scope};
 

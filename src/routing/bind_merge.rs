@@ -1,17 +1,27 @@
 //! MERGE.
 
-use crate::sql::{Expr, JoinKind, Merge, MergeAction};
+use crate::sql::{Expr, JoinKind, Merge, MergeAction, MergeClause};
 
 use super::Refusal;
 use super::bind::Analysis;
-use super::bind_expr::Operand;
 use super::bind_query::visible_of;
 use super::bind_write::{Sharded, new_rows, stored_as_is, unknown};
 use super::facts::Pool;
-use super::nodes::{Body, FromNode, JoinNode, NewRows, QueryNode, Role, RowKeys, SelectNode};
+use super::nodes::{Body, FromNode, JoinNode, NewRows, QueryNode, Role, RowKeys, SelectNode, Sub};
+use super::operand::Operand;
 use super::places::Tree;
 use super::relation::{ColId, Scope, Visible};
 use super::value::ColumnType;
+
+/// What the clauses are read with.
+struct Read<'a> {
+    sharded: Option<Sharded>,
+    source: Scope<'a>,
+    /// The source and the target.
+    both: Scope<'a>,
+    /// What holds of the source's rows.
+    source_pool: Pool,
+}
 
 /// The row that MERGE inserts.
 struct Made<'a> {
@@ -39,59 +49,26 @@ impl<'a> Analysis<'a> {
         let (relation, table) =
             self.bind_table(&merge.table, merge.alias.as_ref(), &[], Role::Write)?;
         let end = self.next_relation();
-        let sharded = self.sharded(&table);
         let shown = merge.alias.clone().unwrap_or_else(|| merge.table.name.clone());
         let visible = visible_of(relation, Some(shown), None, self.star_of(relation));
-        let source_scope = scope.within(source_visible.clone());
-        let both = scope.within(source_visible.join(visible));
-        let mut subs = Vec::new();
-        let on = vec![self.condition(&merge.on, &both, &mut subs, true)?];
-        let mut rows = Vec::new();
-        let mut inserts = false;
         let mut source_pool = Pool::new();
         source.export(&mut source_pool);
-        for clause in &merge.clauses {
-            if let Some(condition) = &clause.condition {
-                self.walk(condition, &both, &mut subs)?;
-            }
-            match &clause.action {
-                MergeAction::Nothing | MergeAction::Delete => {}
-                MergeAction::Update(assignments) => {
-                    let changes = self.assignments(assignments, &sharded, &both, &mut subs)?;
-                    if let Some(sharded) = &sharded {
-                        rows.extend(self.changed(&changes, sharded));
-                    }
-                }
-                MergeAction::Insert { columns, values } => {
-                    inserts = true;
-                    let mut operands = Vec::with_capacity(values.len());
-                    for value in values {
-                        operands.push(self.operand(value, &source_scope, &mut subs)?);
-                    }
-                    if let Some(sharded) = &sharded
-                        && clause.overriding_user
-                    {
-                        self.refusals.extend(self.no_identity(sharded).err());
-                    }
-                    if let Some(sharded) = &sharded {
-                        let made = Made { columns, values, operands };
-                        rows.extend(self.merged_rows(sharded, &made, &source_pool));
-                    }
-                }
-            }
-        }
-        let (outputs, complete) = self.items(&merge.returning, &both, &mut subs)?;
-        self.unnamed(block)?;
-        // A row of the source without a match does nothing unless it is inserted; one of the
-        // target, unless a clause says BY SOURCE.
-        let by_source = merge.clauses.iter().any(|clause| clause.by_source);
-        let kind = match (inserts, by_source) {
-            (_, true) => JoinKind::Full,
-            (true, false) => JoinKind::Left,
-            (false, false) => JoinKind::Inner,
+        let read = Read {
+            sharded: self.sharded(&table),
+            source: scope.within(source_visible.clone()),
+            both: scope.within(source_visible.join(visible)),
+            source_pool,
         };
+        let mut subs = Vec::new();
+        let on = vec![self.condition(&merge.on, &read.both, &mut subs, true)?];
+        let mut rows = Vec::new();
+        for clause in &merge.clauses {
+            rows.extend(self.clause(clause, &read, &mut subs)?);
+        }
+        let (outputs, complete) = self.items(&merge.returning, &read.both, &mut subs)?;
+        self.unnamed(block)?;
         let join = JoinNode {
-            kind,
+            kind: kind(merge),
             left: source,
             right: FromNode::Table(table),
             left_relations: left_start..middle,
@@ -113,6 +90,42 @@ impl<'a> Analysis<'a> {
             complete,
             tail: Vec::new(),
         })
+    }
+
+    /// One WHEN clause; the rows that it may make.
+    fn clause(
+        &mut self,
+        clause: &'a MergeClause,
+        read: &Read<'a>,
+        subs: &mut Vec<Sub>,
+    ) -> Result<Vec<NewRows>, Refusal> {
+        if let Some(condition) = &clause.condition {
+            self.walk(condition, &read.both, subs)?;
+        }
+        let mut rows = Vec::new();
+        match &clause.action {
+            MergeAction::Nothing | MergeAction::Delete => {}
+            MergeAction::Update(assignments) => {
+                let changes = self.assignments(assignments, &read.sharded, &read.both, subs)?;
+                if let Some(sharded) = &read.sharded {
+                    rows.extend(self.changed(&changes, sharded));
+                }
+            }
+            MergeAction::Insert { columns, values } => {
+                let mut operands = Vec::with_capacity(values.len());
+                for value in values {
+                    operands.push(self.operand(value, &read.source, subs)?);
+                }
+                if let Some(sharded) = &read.sharded {
+                    if clause.overriding_user {
+                        self.refusals.extend(self.no_identity(sharded).err());
+                    }
+                    let made = Made { columns, values, operands };
+                    rows.extend(self.merged_rows(sharded, &made, &read.source_pool));
+                }
+            }
+        }
+        Ok(rows)
     }
 
     fn merged_rows(
@@ -165,5 +178,18 @@ impl<'a> Analysis<'a> {
             }
         }
         Ok((keys, constants))
+    }
+}
+
+/// A row of the source without a match does nothing unless it is inserted; one of the target,
+/// unless a clause says BY SOURCE.
+fn kind(merge: &Merge) -> JoinKind {
+    let inserts = |clause: &MergeClause| matches!(clause.action, MergeAction::Insert { .. });
+    if merge.clauses.iter().any(|clause| clause.by_source) {
+        JoinKind::Full
+    } else if merge.clauses.iter().any(inserts) {
+        JoinKind::Left
+    } else {
+        JoinKind::Inner
     }
 }

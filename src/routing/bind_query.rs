@@ -9,10 +9,10 @@ use crate::sql::{
 };
 
 use super::bind::Analysis;
-use super::bind_expr::Operand;
 use super::facts::comparable;
 use super::functions;
 use super::nodes::{Body, Output, QueryNode, SelectNode, Sub, Value};
+use super::operand::Operand;
 use super::relation::{Env, Scope, StarColumn, Visible, WithBlock};
 use super::value::{ColumnType, Origin, is_integer};
 use super::{Leaves, Refusal};

@@ -5,12 +5,12 @@ use crate::sql::{Assignment, Delete, Expr, FromItem, Ident, Name, SelectItem, St
 
 use super::Refusal;
 use super::bind::Analysis;
-use super::bind_expr::Operand;
 use super::bind_query::visible_of;
 use super::nodes::{
     Body, FromNode, NewRows, Output, QueryNode, Role, RowKeys, SelectNode, Sub, TableNode, Target,
     Value,
 };
+use super::operand::Operand;
 use super::places::Tree;
 use super::relation::{ColId, Scope};
 use super::value::{ColumnType, Meeting, Origin};
@@ -233,20 +233,7 @@ impl<'a> Analysis<'a> {
             None => Vec::new(),
         };
         let (outputs, complete) = self.items(parts.returning, &inner, &mut subs)?;
-        // RETURNING shows the new row: an assigned column is not what the filter spoke of.
-        let set: Vec<&str> = parts
-            .assignments
-            .iter()
-            .flat_map(|set| set.columns.iter().map(|name| &**name))
-            .collect();
-        let outputs = outputs
-            .into_iter()
-            .map(
-                |output| {
-                    if self.is_set(&output, relation, &set) { unknown(output) } else { output }
-                },
-            )
-            .collect();
+        let outputs = self.changed_outputs(outputs, relation, parts.assignments);
         Ok(QueryNode {
             relations: start..self.next_relation(),
             body: Body::Select(Box::new(SelectNode {
@@ -261,6 +248,22 @@ impl<'a> Analysis<'a> {
             complete,
             tail: Vec::new(),
         })
+    }
+
+    /// RETURNING shows the new row: an assigned column is not what the filter spoke of.
+    fn changed_outputs(
+        &self,
+        outputs: Vec<Output>,
+        relation: u32,
+        assignments: &[Assignment],
+    ) -> Vec<Output> {
+        let set: Vec<&str> =
+            assignments.iter().flat_map(|set| set.columns.iter().map(|name| &**name)).collect();
+        let new = |output: Output| match self.is_set(&output, relation, &set) {
+            true => unknown(output),
+            false => output,
+        };
+        outputs.into_iter().map(new).collect()
     }
 
     fn is_set(&self, output: &Output, relation: u32, set: &[&str]) -> bool {

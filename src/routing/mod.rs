@@ -6,9 +6,9 @@
 //! belongs to one shard if that holds for all its occurrences; else it is refused.
 //!
 //! The way of a statement through the files: `statements` (its kind) → `bind*` (names
-//! resolved, conditions turned into `facts`) → `settle` (which facts apply to which
-//! occurrence) → `places` (their algebra and evaluation). `scatter*` says how a SELECT over
-//! several shards is merged.
+//! resolved, conditions turned into `facts` by their `operand`s) → `settle` (which facts apply
+//! to which occurrence) → `places` (their algebra and evaluation). `scatter*` says how a SELECT
+//! over several shards is merged.
 
 mod array;
 mod bind;
@@ -26,6 +26,7 @@ pub mod hint;
 mod leaves;
 pub mod merge;
 mod nodes;
+mod operand;
 mod places;
 pub mod plan;
 mod refusal;

@@ -1,7 +1,8 @@
 //! Each kind of statement: what the session does with it, and where it may run.
 
 use crate::sql::{
-    Copy, CopyDirection, CopyWhat, Ddl, Expr, Maintenance, Name, Query, Statement, Transaction,
+    Copy, CopyDirection, CopyWhat, Ddl, Explain, Expr, Ident, Maintenance, Name, Query, Statement,
+    Transaction,
 };
 
 use super::bind::Analysis;
@@ -22,17 +23,7 @@ pub(super) fn plan<'a>(analysis: Analysis<'a>, statement: &'a Statement) -> Resu
         | Statement::Delete(_)
         | Statement::Merge(_) => analysis.rows(Action::Run, statement),
         Statement::Copy(copy) => analysis.copy(copy),
-        Statement::Explain(explain) => {
-            let inner = plan(analysis, &explain.statement)?;
-            if let Action::Execute { .. } = inner.action {
-                return Ok(inner);
-            }
-            if inner.action != Action::Run {
-                return Err(Refusal::not_understood("EXPLAIN of this statement"));
-            }
-            let action = Action::Explain { analyze: explain.analyze, format: explain.format };
-            Ok(Plan { action, writes: inner.writes && explain.analyze, ..inner })
-        }
+        Statement::Explain(explain) => explained(analysis, explain),
         Statement::Transaction(transaction) => {
             transaction_plan(transaction, analysis.router.shards.len() == 1)
         }
@@ -41,29 +32,8 @@ pub(super) fn plan<'a>(analysis: Analysis<'a>, statement: &'a Statement) -> Resu
         Statement::Discard(what) => {
             Ok(Plan { leaves: Leaves::MAY_END, ..Plan::of(Action::Discard(*what)) })
         }
-        Statement::Prepare { name, statement } => {
-            let inner = plan(analysis, statement)?;
-            if inner.action != Action::Run {
-                return Err(Refusal::not_understood("PREPARE of this statement"));
-            }
-            let action = Action::Prepare { name: name.clone() };
-            let writes = inner.writes;
-            Ok(Plan { writes, prepared: Some(Box::new(inner)), ..Plan::of(action) })
-        }
-        Statement::Execute { name, arguments } => {
-            let mut analysis = analysis;
-            analysis.walk_all(arguments, &Scope::default(), &mut Vec::new())?;
-            analysis.effects.writes = true;
-            let read = arguments.iter().map(argument).collect();
-            let plan =
-                Plan::found(Action::Execute { name: name.clone(), arguments: read }, analysis)?;
-            if plan.occurrences.is_empty() {
-                return Ok(plan);
-            }
-            let refusal = Refusal::unsupported("an argument of EXECUTE that needs a certain shard")
-                .hint("ask for its value first, and give that");
-            Ok(Plan { refusals: vec![refusal], ..plan })
-        }
+        Statement::Prepare { name, statement } => prepared(analysis, name, statement),
+        Statement::Execute { name, arguments } => analysis.execute(name, arguments),
         Statement::Deallocate(name) => Ok(Plan::of(Action::Deallocate(name.clone()))),
         Statement::Declare { hold, query, .. } => analysis.declare(*hold, query),
         Statement::Fetch(_) => Ok(Plan { follow: Follow::IfAny, ..Plan::of(Action::Run) }),
@@ -93,6 +63,32 @@ pub(super) fn plan<'a>(analysis: Analysis<'a>, statement: &'a Statement) -> Resu
         }
         Statement::Empty => Ok(Plan::of(Action::Empty)),
     }
+}
+
+fn explained<'a>(analysis: Analysis<'a>, explain: &'a Explain) -> Result<Plan, Refusal> {
+    let inner = plan(analysis, &explain.statement)?;
+    if let Action::Execute { .. } = inner.action {
+        return Ok(inner);
+    }
+    if inner.action != Action::Run {
+        return Err(Refusal::not_understood("EXPLAIN of this statement"));
+    }
+    let action = Action::Explain { analyze: explain.analyze, format: explain.format };
+    Ok(Plan { action, writes: inner.writes && explain.analyze, ..inner })
+}
+
+fn prepared<'a>(
+    analysis: Analysis<'a>,
+    name: &Ident,
+    statement: &'a Statement,
+) -> Result<Plan, Refusal> {
+    let inner = plan(analysis, statement)?;
+    if inner.action != Action::Run {
+        return Err(Refusal::not_understood("PREPARE of this statement"));
+    }
+    let action = Action::Prepare { name: name.clone() };
+    let writes = inner.writes;
+    Ok(Plan { writes, prepared: Some(Box::new(inner)), ..Plan::of(action) })
 }
 
 fn argument(expr: &Expr) -> Argument {
@@ -157,6 +153,19 @@ fn defined(ddl: &Ddl) -> Result<Plan, Refusal> {
 }
 
 impl<'a> Analysis<'a> {
+    fn execute(mut self, name: &Ident, arguments: &'a [Expr]) -> Result<Plan, Refusal> {
+        self.walk_all(arguments, &Scope::default(), &mut Vec::new())?;
+        self.effects.writes = true;
+        let read = arguments.iter().map(argument).collect();
+        let plan = Plan::found(Action::Execute { name: name.clone(), arguments: read }, self)?;
+        if plan.occurrences.is_empty() {
+            return Ok(plan);
+        }
+        let refusal = Refusal::unsupported("an argument of EXECUTE that needs a certain shard")
+            .hint("ask for its value first, and give that");
+        Ok(Plan { refusals: vec![refusal], ..plan })
+    }
+
     fn copy(mut self, copy: &'a Copy) -> Result<Plan, Refusal> {
         if copy.direction == CopyDirection::Server {
             self.refusals.push(Refusal::server_file());
