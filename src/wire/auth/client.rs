@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use super::scram::{self, Keys};
 use super::scram_client::{self, Binding, Proved, Started};
 use super::server::md5_hex;
-use crate::wire::backend::Authentication;
+use crate::wire::backend::{Authentication, CStrs};
 use crate::wire::{ProtocolError, frontend};
 
 /// Who we are to a server. A clone shares what was derived from the password.
@@ -143,27 +143,7 @@ impl<'l> Exchange<'l> {
                 frontend::write_password(out, format!("md5{answer}").as_bytes());
             }
             (Authentication::Sasl(mechanisms), Scram::None) => {
-                if !matches!(self.known, Some(Shown::Password(_) | Shown::Keys(_))) {
-                    return Err(self.unknown());
-                }
-                let offered =
-                    |mechanism: &str| mechanisms.iter().any(|m| m == mechanism.as_bytes());
-                let (mechanism, binding) = match &self.binding {
-                    Some(data) if offered(scram::MECHANISM_PLUS) => {
-                        (scram::MECHANISM_PLUS, Binding::To(data))
-                    }
-                    Some(_) => (scram::MECHANISM, Binding::NotOffered),
-                    None => (scram::MECHANISM, Binding::Unavailable),
-                };
-                if !offered(mechanism) {
-                    return Err(ProtocolError::coded(
-                        "0A000",
-                        "the server offers no SASL mechanism that is spoken here",
-                    ));
-                }
-                let (started, message) = scram_client::start(binding);
-                frontend::write_sasl_initial(out, mechanism, message.as_bytes());
-                self.scram = Scram::Started(started);
+                self.scram = Scram::Started(self.start_scram(mechanisms, out)?);
             }
             (Authentication::SaslContinue(data), Scram::Started(started)) => {
                 let keys = |salt: &[u8], iterations| self.keys(salt, iterations);
@@ -189,6 +169,34 @@ impl<'l> Exchange<'l> {
             }
         }
         Ok(false)
+    }
+
+    /// Chooses the mechanism, with channel binding where there is a channel to bind to.
+    fn start_scram(
+        &self,
+        mechanisms: CStrs<'_>,
+        out: &mut BytesMut,
+    ) -> Result<Started, ProtocolError> {
+        if !matches!(self.known, Some(Shown::Password(_) | Shown::Keys(_))) {
+            return Err(self.unknown());
+        }
+        let offered = |mechanism: &str| mechanisms.iter().any(|m| m == mechanism.as_bytes());
+        let (mechanism, binding) = match &self.binding {
+            Some(data) if offered(scram::MECHANISM_PLUS) => {
+                (scram::MECHANISM_PLUS, Binding::To(data))
+            }
+            Some(_) => (scram::MECHANISM, Binding::NotOffered),
+            None => (scram::MECHANISM, Binding::Unavailable),
+        };
+        if !offered(mechanism) {
+            return Err(ProtocolError::coded(
+                "0A000",
+                "the server offers no SASL mechanism that is spoken here",
+            ));
+        }
+        let (started, message) = scram_client::start(binding);
+        frontend::write_sasl_initial(out, mechanism, message.as_bytes());
+        Ok(started)
     }
 
     /// The keys under the server's salt.
