@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::document::Section;
 use super::mistake::suggestion;
+use super::section::Section;
 use super::settings::{ClientSecret, User};
 
 const SECOND: Duration = Duration::from_secs(1);

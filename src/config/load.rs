@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::auth;
-use super::document::{Described, Document, Section};
+use super::document::{Described, Document};
 use super::mistake::{Mistake, Mistakes, Place, suggestion};
 use super::rules::{Rules, Unlisted};
 use super::rules_file::read_rules;
 use super::secret::Secret;
+use super::section::Section;
 use super::settings::*;
 use super::tls::{self, ServerTls};
 
@@ -247,37 +248,13 @@ impl Loader<'_> {
         };
         let method = auth::method(section);
         let clients = optional_size(section, "clients", 1..=1_000_000);
-        let client = match (password, verifier) {
-            (Some(_), Some(_)) => {
-                section.wrong("verifier", "stands beside a password; write one of the two");
-                None
-            }
-            (Some(password), None) => Some(ClientSecret::Password(password)),
-            (None, Some(verifier)) if is_verifier(&verifier) => {
-                Some(ClientSecret::Verifier(Secret::new(verifier)))
-            }
-            (None, Some(_)) => {
-                section.wrong("verifier", "expected SCRAM-SHA-256$iterations:salt$stored:server");
-                None
-            }
-            (None, None) => {
-                let asked = ["password", "password_env", "password_file"];
-                let needed = method.unwrap_or(auth).asks_for_password();
-                if needed && !asked.iter().any(|key| section.has(key)) {
-                    section.wrong_here(format!(
-                        "user {name:?} has no password; expected password, password_env, \
-                         password_file or verifier"
-                    ));
-                }
-                None
-            }
-        };
+        let asks = method.unwrap_or(auth).asks_for_password();
+        let client = client_secret(section, &name, password, verifier, asks);
         let server_password = server.or_else(|| match &client {
-            Some(ClientSecret::Password(password)) => Some(password.clone()),
+            ClientSecret::Password(password) => Some(password.clone()),
             _ => None,
         });
         section.finish();
-        let client = client.unwrap_or(ClientSecret::None);
         User {
             name: name.into(),
             client,
@@ -351,6 +328,40 @@ impl Loader<'_> {
                     section.wrong_item("shard", i, message);
                 }
             }
+        }
+    }
+}
+
+/// What the client proves itself by; `asks`: it must.
+fn client_secret(
+    section: &Section,
+    name: &str,
+    password: Option<Secret>,
+    verifier: Option<String>,
+    asks: bool,
+) -> ClientSecret {
+    match (password, verifier) {
+        (Some(_), Some(_)) => {
+            section.wrong("verifier", "stands beside a password; write one of the two");
+            ClientSecret::None
+        }
+        (Some(password), None) => ClientSecret::Password(password),
+        (None, Some(verifier)) if is_verifier(&verifier) => {
+            ClientSecret::Verifier(Secret::new(verifier))
+        }
+        (None, Some(_)) => {
+            section.wrong("verifier", "expected SCRAM-SHA-256$iterations:salt$stored:server");
+            ClientSecret::None
+        }
+        (None, None) => {
+            let asked = ["password", "password_env", "password_file"];
+            if asks && !asked.iter().any(|key| section.has(key)) {
+                section.wrong_here(format!(
+                    "user {name:?} has no password; expected password, password_env, \
+                     password_file or verifier"
+                ));
+            }
+            ClientSecret::None
         }
     }
 }

@@ -8,6 +8,7 @@ mod mistake;
 pub mod rules;
 mod rules_file;
 mod secret;
+mod section;
 pub mod settings;
 pub mod tls;
 pub mod units;

@@ -18,8 +18,8 @@ use rustls::{
     SignatureScheme,
 };
 
-use super::document::Section;
 use super::load::read_file;
+use super::section::Section;
 
 /// The protocol's name in ALPN, as PostgreSQL 17 registered it.
 pub const ALPN: &[u8] = b"postgresql";
