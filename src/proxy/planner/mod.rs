@@ -1,238 +1,24 @@
-//! From a client's text to what is done with each of its statements.
+//! From a client's text to its statements (`part`), and to where each of them goes.
 
-use std::borrow::Cow;
-use std::ops::Range;
+mod part;
+
 use std::sync::Arc;
 
-use super::control::effect_of;
+use self::part::Known;
+pub use self::part::Part;
 use super::explain::Shown;
 use super::extended::End;
 use super::failure::Failure;
 use super::leg::Leg;
 use super::reading::Reading;
 use super::session::{Session, Stop};
-use super::setting_call::effect_of_call;
-use super::state::Effect;
 use super::statements::{Statement, World};
 use crate::routing::{
     self, Action, Leaves, Parameter, ParameterValue, Plan, Refusal, Route, RouteError, Router,
-    RoutingHint, Scattered, SettingCall, ShardId, Values,
+    RoutingHint, Scattered, ShardId, Values,
 };
-use crate::sql::{self, ExplainFormat, Scanned, SetItem, SetValue};
+use crate::sql::{self, ExplainFormat, Scanned};
 use crate::wire::frontend::{Bind, Format};
-
-/// One statement of a text.
-#[derive(Debug)]
-pub struct Part {
-    range: Range<usize>,
-    /// `None` where there is one shard and the text isn't understood: it goes there as it is.
-    known: Option<Known>,
-    /// What it may leave in the server's session, where nothing is known of it.
-    unknown: Leaves,
-}
-
-#[derive(Debug)]
-struct Known {
-    scanned: Scanned,
-    plan: Arc<Plan>,
-    hint: Option<RoutingHint>,
-    /// Where it goes whatever its values, if the session has no hint: known where there is one
-    /// shard.
-    fixed: Option<ShardId>,
-}
-
-impl Part {
-    /// Where it goes whatever its values and its transaction, if the session has no hint.
-    pub fn fixed(&self) -> Option<ShardId> {
-        self.known.as_ref().and_then(|known| known.fixed)
-    }
-
-    /// What it is.
-    pub fn action(&self) -> &Action {
-        self.known.as_ref().map_or(&Action::Run, |known| &known.plan.action)
-    }
-
-    /// Its own text, without what stands around it.
-    pub fn text<'t>(&self, text: &'t [u8]) -> &'t [u8] {
-        text.get(self.range.clone()).unwrap_or_default()
-    }
-
-    /// The setting that it makes for the session by a call.
-    pub fn sets(&self) -> Option<&SettingCall> {
-        self.known.as_ref()?.plan.sets.as_ref()
-    }
-
-    /// What it does to its session when it succeeds. `text` is the text that it is part of.
-    pub fn effect(&self, text: &[u8]) -> Effect {
-        effect_of(self, text)
-    }
-
-    /// What it leaves in the server's session, so that the connection stays this client's.
-    pub fn leaves(&self, text: &[u8]) -> Leaves {
-        let Some(known) = &self.known else { return self.unknown };
-        let leaves = known.plan.leaves;
-        if leaves.has(Leaves::AS_WRITTEN) {
-            return Leaves::of_words(self.text(text));
-        }
-        if matches!(known.plan.action, Action::Ddl { .. }) && names_pg_temp(self.text(text)) {
-            return Leaves::TEMPORARY.and(Leaves::MAY_END);
-        }
-        if let Action::Set(set) = &known.plan.action {
-            return left_by_set(set);
-        }
-        if known.plan.sets.is_some() && effect_of_call(self, text, &[]).is_err() {
-            return leaves.and(Leaves::SETTING);
-        }
-        leaves
-    }
-
-    /// The prepared statement that it speaks of by name.
-    pub fn statement_name(&self, text: &[u8]) -> Option<Cow<'_, str>> {
-        match self.action() {
-            Action::Prepare { name } | Action::Execute { name, .. } => Some((&**name).into()),
-            Action::Deallocate(name) => name.as_deref().map(Cow::from),
-            _ if self.known.is_none() => {
-                let options = sql::LexOptions { standard_conforming_strings: true };
-                sql::executed_name(self.text(text), options).map(Cow::from)
-            }
-            _ => None,
-        }
-    }
-
-    /// The literals of its text.
-    pub fn literals(&self) -> Option<&sql::Literals> {
-        self.known.as_ref().map(|known| &known.scanned.literals)
-    }
-
-    /// It may change something.
-    pub fn may_write(&self) -> bool {
-        self.known.as_ref().is_none_or(|known| known.plan.writes)
-    }
-
-    /// It changes nothing in its session, and its replies need nobody's look.
-    pub fn is_plain(&self, text: &[u8]) -> bool {
-        let Some(Known { plan, .. }) = &self.known else { return false };
-        matches!(plan.action, Action::Run)
-            && plan.sets.is_none()
-            && plan.leaves.is_nothing()
-            && !self.copies_in(text)
-    }
-
-    /// It is the same statement in every text of its text's form.
-    pub fn is_of_its_form(&self) -> bool {
-        let own = |known: &Known| {
-            !known.plan.exact_text && known.hint.is_none() && known.scanned.hints.is_empty()
-        };
-        self.known.as_ref().is_some_and(own)
-    }
-
-    /// The same statement in another text of the form.
-    pub fn moved(&self, from: &[sql::Blank], to: &[sql::Blank]) -> Part {
-        let move_one = |known: &Known| Known {
-            scanned: known.scanned.moved(from, to),
-            plan: Arc::clone(&known.plan),
-            hint: known.hint.clone(),
-            fixed: known.fixed,
-        };
-        let known = self.known.as_ref().map(move_one);
-        let range = known.as_ref().map_or(self.range.clone(), |known| known.scanned.range.clone());
-        Part { range, known, unknown: self.unknown }
-    }
-
-    /// The client sends data after it.
-    pub fn copies_in(&self, text: &[u8]) -> bool {
-        let text = self.text(text);
-        let word = b"COPY";
-        *self.action() == Action::Run
-            && text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
-    }
-
-    /// The client's next texts may be in another encoding.
-    pub fn sets_encoding(&self) -> bool {
-        let of_encoding = |set: &sql::Set| matches!(&*set.name, "client_encoding" | "all");
-        matches!(self.action(), Action::Set(set) if of_encoding(set))
-    }
-
-    /// COMMIT or ROLLBACK.
-    pub fn ends_transaction(&self) -> bool {
-        use sql::Transaction as T;
-        matches!(
-            self.action(),
-            Action::Transaction(T::Commit { .. } | T::Rollback { .. } | T::PrepareTransaction)
-        )
-    }
-
-    /// ROLLBACK or the like: what is answered in a failed transaction.
-    pub fn may_end_failure(&self) -> bool {
-        use sql::Transaction as T;
-        matches!(
-            self.action(),
-            Action::Transaction(
-                T::Commit { .. } | T::Rollback { .. } | T::RollbackTo(_) | T::PrepareTransaction
-            )
-        )
-    }
-
-    /// The session may answer it without a server, so that it isn't parsed on one before it is
-    /// known that one is needed.
-    pub fn never_parsed(&self) -> bool {
-        match self.action() {
-            Action::Empty
-            | Action::Discard(_)
-            | Action::Deallocate(_)
-            | Action::Ddl { .. }
-            | Action::Transaction(_) => true,
-            Action::Set(set) => set.name.starts_with("pgherd."),
-            Action::Show(name) => name.starts_with("pgherd."),
-            _ => false,
-        }
-    }
-
-    /// The one column of what the session answers with a row.
-    pub fn local_column(&self) -> Option<&str> {
-        match self.action() {
-            Action::Show(name) if name.starts_with("pgherd.") => Some(name),
-            _ => None,
-        }
-    }
-
-    /// Whether it was written as RESET.
-    pub fn is_reset(&self, text: &[u8]) -> bool {
-        self.text(text).get(..5).is_some_and(|word| word.eq_ignore_ascii_case(b"RESET"))
-    }
-
-    pub fn has_comment(&self, text: &[u8]) -> bool {
-        let text = self.text(text);
-        text.windows(2).any(|pair| pair == b"--" || pair == b"/*")
-    }
-
-    /// The values that SET gives; `None` for DEFAULT, and where a value isn't read.
-    pub fn set_values(&self, set: &sql::Set, text: &[u8]) -> Option<Vec<String>> {
-        match &set.value {
-            SetValue::Values(items) => {
-                items.iter().map(|item| self.item_text(item, text)).collect()
-            }
-            SetValue::Default | SetValue::Opaque => None,
-        }
-    }
-
-    /// A literal's value, if it is text of UTF-8.
-    pub fn literal(&self, slot: sql::LiteralSlot, text: &[u8]) -> Option<String> {
-        let literals = &self.known.as_ref()?.scanned.literals;
-        let value = literals.slot(slot).first()?.value(text).ok()?;
-        String::from_utf8(value.into_owned()).ok()
-    }
-
-    /// One value of SET.
-    pub fn item_text(&self, item: &SetItem, text: &[u8]) -> Option<String> {
-        let literal = |slot: &sql::LiteralSlot| self.literal(*slot, text);
-        match item {
-            SetItem::Word(word) => Some(word.to_string()),
-            SetItem::Literal(slot) => literal(slot),
-            SetItem::NegativeLiteral(slot) => literal(slot).map(|text| format!("-{text}")),
-        }
-    }
-}
 
 /// Where one execution goes, and what EXPLAIN says of it.
 pub type Routed = (Route, Option<Arc<Shown>>);
@@ -261,7 +47,7 @@ impl Session {
         let text = &*reading.readable(text);
         let scanned = match sql::scan(text, reading.options) {
             Ok(scanned) => scanned,
-            Err(_) if self.db.is_one_shard() => return Ok(vec![whole(text)]),
+            Err(_) if self.db.is_one_shard() => return Ok(vec![Part::whole(text)]),
             Err(error) => return Err(of_sql(error)),
         };
         scanned.into_iter().map(|scanned| self.part(text, scanned, &router, &reading)).collect()
@@ -330,7 +116,7 @@ impl Session {
         let text = &*reading.readable(&statement.text);
         let scanned = match sql::scan(text, reading.options) {
             Ok(scanned) => scanned,
-            Err(_) if self.db.is_one_shard() => return Ok(Some(Arc::new(whole(text)))),
+            Err(_) if self.db.is_one_shard() => return Ok(Some(Arc::new(Part::whole(text)))),
             Err(error) => return Err(of_sql(error)),
         };
         let mut scanned = scanned.into_iter();
@@ -338,7 +124,7 @@ impl Session {
             (None, _) => None,
             (Some(one), None) => Some(Arc::new(self.part(text, one, &router, &reading)?)),
             // The server says so.
-            (Some(_), Some(_)) if self.db.is_one_shard() => Some(Arc::new(whole(text))),
+            (Some(_), Some(_)) if self.db.is_one_shard() => Some(Arc::new(Part::whole(text))),
             (Some(_), Some(_)) => {
                 let message = "cannot insert multiple commands into a prepared statement";
                 return Err(Failure::new("42601", message));
@@ -484,33 +270,11 @@ fn fixed_route(
     }
 }
 
-/// What SET leaves that no other SET would bring about.
-fn left_by_set(set: &sql::Set) -> Leaves {
-    match (&*set.name, &set.value) {
-        (_, SetValue::Default) => Leaves::NOTHING,
-        ("seed", _) => Leaves::RANDOM,
-        ("timezone" | "session characteristics", SetValue::Opaque) => Leaves::NOTHING,
-        (_, SetValue::Opaque) => Leaves::SETTING,
-        _ => Leaves::NOTHING,
-    }
-}
-
-/// Something that isn't a table can be made in the schema of temporary ones, too.
-fn names_pg_temp(text: &[u8]) -> bool {
-    let name = b"pg_temp";
-    text.windows(name.len()).any(|word| word.eq_ignore_ascii_case(name))
-}
-
 /// SAVEPOINT, RELEASE, ROLLBACK TO: what settings go by in a transaction.
 fn names_a_savepoint(text: &[u8]) -> bool {
     let begins =
         |word: &[u8]| text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
     [&b"SAVEPOINT"[..], b"RELEASE", b"ROLLBACK"].into_iter().any(begins)
-}
-
-/// A text that goes to the one shard as it is.
-fn whole(text: &[u8]) -> Part {
-    Part { range: 0..text.len(), known: None, unknown: Leaves::of_words(text) }
 }
 
 fn explained(
@@ -538,6 +302,7 @@ fn parameter_unknown() -> Failure {
     )
 }
 
+/// The values of a Bind, with the types that are known of its statement.
 pub fn parameters<'a>(statement: &Statement, bind: &Bind<'a>) -> Vec<Parameter<'a>> {
     let value = |(i, value): (usize, Option<&'a [u8]>)| Parameter {
         type_oid: statement.parameter_type(i),
