@@ -4,13 +4,13 @@
 //! messages. What most send goes by `express`, which knows a text again by `forms`. Else a text
 //! goes through `query`, a function call through `function_call`, messages of the extended
 //! protocol through `extended` and `leg`; `planner` says what each statement is and where it goes,
-//! `control` what of it the session answers by itself, `ddl` what goes to all shards, `named` has
-//! SQL's prepared statements. `held` is the connection that serves a transaction, `kept` those
-//! that stay a client's between its transactions, `relay` carries bytes to it and back, and
-//! `replies` knows which reply belongs to which message. What a session is, apart from
-//! connections, is in `state`, `settings`, `statements` and `unsent`. In session mode where there
-//! is one shard, none of it is needed: `tunnel`. A SELECT that several shards answer at once goes
-//! through `scatter`.
+//! `control` what of it the session answers by itself and what it does to the session, `ddl` what
+//! goes to all shards, `scatter` what several of them answer at once, `named` has SQL's prepared
+//! statements. `held` is the connection that serves a transaction, `kept` those that stay a
+//! client's between its transactions, `relay` carries bytes to it and back, and `replies` knows
+//! which reply belongs to which message. What a session is, apart from connections, is in `state`,
+//! `settings`, `statements` and `unsent`. In session mode where there is one shard, none of it is
+//! needed: `tunnel`.
 
 pub mod admission;
 mod alarm;

@@ -1,8 +1,9 @@
 //! A SELECT that several shards answer (`docs/decisions/007-scatter.md`).
 //!
 //! `routing` has said which shards, what each of them gets, and how their rows are merged. Here
-//! the connections are taken (`mod`, and `portal` for the extended protocol), the statement runs on all of them at once (`run`), each of which is
-//! a `leg`; `shape` looks whether their rows look alike, and `merge` makes the client's of them, by way of `groups` where rows are put together.
+//! the connections are taken (and by `portal` for the extended protocol), and the statement runs on
+//! all of them at once (`run`), each of which is a `leg`; `shape` looks whether their rows look
+//! alike, and `merge` makes the client's of them, by way of `groups` where rows are put together.
 
 mod groups;
 mod leg;
