@@ -62,6 +62,8 @@ pub struct Run<'a> {
     steps: &'a Steps,
     /// The client gets a RowDescription.
     shown: bool,
+    /// A piece is on its way to the client, of which it has taken a part.
+    sending: bool,
     memory: usize,
     /// How long it may take, and what measures it.
     limit: Duration,
@@ -90,6 +92,7 @@ impl<'a> Run<'a> {
             merging: None,
             steps,
             shown,
+            sending: false,
             memory,
             limit,
             due: (!limit.is_zero()).then(|| Instant::now() + limit),
@@ -392,11 +395,17 @@ impl<'a> Run<'a> {
     fn poll_client(&mut self, cx: &mut Context<'_>) -> Result<bool, Gone> {
         let client = &mut *self.client;
         let mut moved = false;
-        if client.output.len() >= PIECE
-            && let Poll::Ready(sent) = client.poll_send(cx)
-        {
-            sent?;
-            moved = true;
+        let waits = client.output.len();
+        if waits >= PIECE || self.sending {
+            let sent = client.poll_send(cx);
+            // What is begun is sent to its end, however little of it is left.
+            self.sending = sent.is_pending();
+            // Also when the client has taken a part: there is room for more rows now.
+            moved = client.output.len() < waits;
+            if let Poll::Ready(sent) = sent {
+                sent?;
+                moved = true;
+            }
         }
         if client.input.len() < READ_AHEAD {
             // One that says goodbye right behind its statement has it run, as in Postgres.

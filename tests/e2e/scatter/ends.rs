@@ -266,7 +266,10 @@ fn groups_have_a_bound(herd: &TestHerd, _: &Proxy) {
     let limits = "\n[pool]\nsize = 1\n[limits]\nmerge_memory = \"1MB\"\n";
     let proxy = &herd.proxy_with(|text| text + limits);
     let mut client = Raw::connect(proxy.port(), &[]);
-    for text in ["SELECT id, count(*) FROM large GROUP BY id", "SELECT DISTINCT id FROM large"] {
+    // Not by the key itself, whose groups lie on one shard each.
+    for text in
+        ["SELECT id + 0, count(*) FROM large GROUP BY 1", "SELECT DISTINCT id + 0 FROM large"]
+    {
         let (code, message, _) =
             answer(&mut client, How::Simple, text, &[]).error.expect("an error");
         assert_eq!(code, "53200", "{message}");
