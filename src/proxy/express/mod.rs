@@ -94,8 +94,9 @@ impl Session {
             self.client.input.advance(len);
             return Err(stop);
         }
-        // What follows one that may take back its Parse waits for its answer.
-        let leads = !matches!(what, What::Unnamed(_));
+        // What follows one that may take back its Parse waits for its answer; so does what follows
+        // a COMMIT, with which settings and hints of the transaction end.
+        let leads = !matches!(what, What::Unnamed(_)) && note.effects.is_empty();
         self.put_plain(len, what, &mut note)?;
         if !self.portals.is_empty() {
             self.portals.remove(&b""[..]);

@@ -3,10 +3,11 @@
 
 use std::time::{Duration, Instant};
 
+use pgherd::wire::frontend;
 use pgherd::wire::startup::write_cancel;
 
 use super::{How, RULES, answer, ask, fill, seen, until_quiet};
-use crate::proxy::raw::{Raw, tcp};
+use crate::proxy::raw::{Raw, shown, tcp};
 use crate::support::{Proxy, TestHerd, Want};
 
 /// With as few connections as there can be: one that isn't given back shows. One herd for all of
@@ -26,6 +27,7 @@ fn afterwards_all_is_as_before() {
         a_limit_that_has_enough_ends_it,
         many_clients_share_few_connections,
         settings_are_those_of_the_client_on_all_shards,
+        what_is_sent_behind_a_commit_is_outside_of_it,
         a_slow_client_stops_the_servers,
         groups_have_a_bound,
         a_shard_that_dies_is_an_error_and_the_others_go_on,
@@ -203,6 +205,17 @@ fn settings_are_those_of_the_client_on_all_shards(_: &TestHerd, proxy: &Proxy) {
         assert_eq!(seen.rows.len(), 200);
         assert!(seen.rows.iter().all(|row| row[0].as_deref() == Some(zone.as_bytes())));
     }
+}
+
+fn what_is_sent_behind_a_commit_is_outside_of_it(_: &TestHerd, proxy: &Proxy) {
+    let mut client = Raw::connect(proxy.port(), &[]);
+    let count = "SELECT count(*) FROM things";
+    for text in ["BEGIN", "SET LOCAL pgherd.shard = 's1'", count, "COMMIT", count] {
+        frontend::write_query(&mut client.output, text.as_bytes());
+    }
+    let said = shown(&client.until_ready(5));
+    let counts: Vec<&String> = said.iter().filter(|line| line.starts_with("D ")).collect();
+    assert!(matches!(counts[..], [one, all] if one != all && all == "D 200"), "{said:?}");
 }
 
 /// Rows of `large` on each shard: 20 MB in each, with keys that interleave.
