@@ -38,8 +38,13 @@ pub struct Leg {
     /// The shard's.
     pub name: Box<str>,
     pub stage: Stage,
+    /// Which of its statements it answers now, from 0, and how many there are.
+    pub part: usize,
+    pub parts: usize,
     /// The body of its RowDescription.
     pub description: Option<BytesMut>,
+    /// The body of its ParameterDescription.
+    pub parameters: Option<BytesMut>,
     pub cancelling: Option<Cancelling>,
     /// Why the connection is lost.
     pub lost: Option<String>,
@@ -51,7 +56,10 @@ impl Leg {
             held,
             name: name.into(),
             stage: Stage::Asked,
+            part: 0,
+            parts: 1,
             description: None,
+            parameters: None,
             cancelling: None,
             lost: None,
         }

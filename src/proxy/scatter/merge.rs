@@ -4,7 +4,10 @@ use bytes::{Buf, BufMut, BytesMut};
 
 use super::groups::Grouped;
 use super::leg::{Leg, Stage};
+use super::run::Answer;
+use super::shape;
 use crate::proxy::failure::Failure;
+use crate::proxy::state::ClientState;
 use crate::routing::merge::{Collation, Column, Cut, Merge, NotComparable, Obstacle, Order};
 use crate::routing::merge::{Pulled, SortColumn, TextForm, Unmerged};
 use crate::routing::{SortKey, SortPlace, Steps};
@@ -31,6 +34,91 @@ pub struct Form {
     pub same_encoding: bool,
     /// Bytes that may be kept: `limits.merge_memory`.
     pub memory: usize,
+}
+
+impl Form {
+    /// As these settings are now.
+    pub fn of(state: &ClientState, memory: usize) -> Form {
+        let told = |name: &str| state.told.get(name).map(|value| &**value);
+        Form {
+            text: TextForm::of(told("DateStyle"), told("IntervalStyle"), state.float_digits()),
+            same_encoding: told("client_encoding").is_some()
+                && told("client_encoding") == told("server_encoding"),
+            memory,
+        }
+    }
+}
+
+/// The client's rows, merged of the legs'.
+pub struct Merged<'a> {
+    steps: &'a Steps,
+    /// The client gets a RowDescription.
+    shown: bool,
+    /// `limits.merge_memory`
+    memory: usize,
+    merging: Option<Merging>,
+}
+
+impl<'a> Merged<'a> {
+    /// `shown`: the client gets a RowDescription. `memory` is how many bytes may be kept.
+    pub fn new(steps: &'a Steps, shown: bool, memory: usize) -> Merged<'a> {
+        Merged { steps, shown, memory, merging: None }
+    }
+
+    /// Rows that the client has got.
+    pub fn given(&self) -> u64 {
+        self.merging.as_ref().map_or(0, Merging::given)
+    }
+}
+
+impl Answer for Merged<'_> {
+    /// When all legs have said what their rows look like, and they look alike, the client hears it,
+    /// and they can be merged. Servers say it with their first rows: where any rows will do, and not
+    /// all, nobody waits for the others.
+    fn described(
+        &mut self,
+        _at: usize,
+        legs: &[Leg],
+        state: &ClientState,
+        out: &mut BytesMut,
+    ) -> Result<(), Box<Failure>> {
+        let described = |leg: &&Leg| leg.description.is_some();
+        let steps = self.steps;
+        let any = steps.order.is_empty() && steps.groups.is_none();
+        let waits = steps.limit.is_none() || !any;
+        if waits && !legs.iter().all(|leg| described(&leg)) {
+            return Ok(());
+        }
+        let mut read = Vec::with_capacity(legs.len());
+        for leg in legs.iter().filter(described) {
+            let body = leg.description.as_deref().unwrap_or_default();
+            read.push((&*leg.name, RowDescription::read(body).map_err(Failure::from)?));
+        }
+        let Some((first, others)) = read.split_first() else { return Ok(()) };
+        others.iter().try_for_each(|other| shape::compare(*first, *other))?;
+        if self.merging.is_some() {
+            return Ok(());
+        }
+        let form = Form::of(state, self.memory);
+        let merging = Merging::new(steps, first.1, legs.len(), form)?;
+        if self.shown {
+            shape::describe(out, first.1, steps.hidden);
+        }
+        self.merging = Some(merging);
+        Ok(())
+    }
+
+    fn take(
+        &mut self,
+        legs: &mut [Leg],
+        out: &mut BytesMut,
+        room: usize,
+    ) -> Result<Took, Box<Failure>> {
+        match &mut self.merging {
+            Some(merging) => merging.take(legs, out, room),
+            None => Ok(Took::Nothing),
+        }
+    }
 }
 
 /// A merge under way.

@@ -15,6 +15,7 @@ mod shape;
 use std::sync::Arc;
 
 use self::leg::Leg;
+use self::merge::Merged;
 pub use self::portal::Spread;
 use self::run::{Run, Why};
 use super::client::Gone;
@@ -75,15 +76,10 @@ impl Session {
             Err(stop) => Err(stop),
             Ok(()) => {
                 let memory = self.db.limits.merge_memory;
+                let mut merged = Merged::new(&scattered.steps, shown, memory);
                 let us = (&mut self.client, &mut self.state, &mut self.alarm);
-                let run = Run::new(
-                    us,
-                    &mut legs,
-                    &scattered.steps,
-                    shown,
-                    (self.times.statement, memory),
-                );
-                Ok(run.run().await)
+                let run = Run::new(us, &mut legs, &mut merged, self.times.statement);
+                Ok(run.run().await.map(|()| merged.given()))
             }
         };
         for leg in legs {

@@ -1,4 +1,4 @@
-//! Several shards answer one statement: their rows are merged on their way to the client.
+//! Several shards answer one statement: what becomes of their rows is an [`Answer`]'s to say.
 //!
 //! Nothing piles up: a server is read while little of its rows waits to be merged, and rows are
 //! merged while little waits for the client. Whatever ends the statement early (an error of one
@@ -14,8 +14,7 @@ use bytes::{Buf, BytesMut};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::leg::{Leg, Stage};
-use super::merge::{Form, Merging, Took};
-use super::shape;
+use super::merge::Took;
 use crate::proxy::alarm::Alarm;
 use crate::proxy::cancel::CANCEL_LIMIT;
 use crate::proxy::client::{Client, Gone, HIGH_WATER, READ_AHEAD};
@@ -24,8 +23,6 @@ use crate::proxy::relay::is_stale_plan;
 use crate::proxy::replies::{Request, Seen};
 use crate::proxy::state::{ClientState, Purpose};
 use crate::proxy::vigil::Vigil;
-use crate::routing::Steps;
-use crate::routing::merge::TextForm;
 use crate::wire::backend::{ErrorFields, RowDescription, tag};
 use crate::wire::frame::{HEADER_LEN, Header};
 use crate::wire::frontend::tag as from_client;
@@ -53,18 +50,40 @@ pub enum Why {
     Gone(Gone),
 }
 
+/// What becomes of what the legs say. What is put into `out` goes to the client.
+pub trait Answer {
+    /// The leg with this number has said what its rows look like.
+    ///
+    /// # Errors
+    /// They can't be dealt with: all legs are stopped, and the client is told.
+    fn described(
+        &mut self,
+        at: usize,
+        legs: &[Leg],
+        state: &ClientState,
+        out: &mut BytesMut,
+    ) -> Result<(), Box<Failure>>;
+
+    /// Takes rows of the legs that have some, until `room` bytes are in `out`.
+    ///
+    /// # Errors
+    /// As of [`described`](Self::described).
+    fn take(
+        &mut self,
+        legs: &mut [Leg],
+        out: &mut BytesMut,
+        room: usize,
+    ) -> Result<Took, Box<Failure>>;
+}
+
 /// A statement on its way through several shards.
-pub struct Run<'a> {
-    pub client: &'a mut Client,
-    pub state: &'a mut ClientState,
-    pub legs: &'a mut [Leg],
-    merging: Option<Merging>,
-    steps: &'a Steps,
-    /// The client gets a RowDescription.
-    shown: bool,
+pub struct Run<'a, A> {
+    client: &'a mut Client,
+    state: &'a mut ClientState,
+    legs: &'a mut [Leg],
+    answer: &'a mut A,
     /// A piece is on its way to the client, of which it has taken a part.
     sending: bool,
-    memory: usize,
     /// How long it may take, and what measures it.
     limit: Duration,
     due: Option<Instant>,
@@ -76,24 +95,20 @@ pub struct Run<'a> {
     patience: Option<(Pin<Box<Sleep>>, bool)>,
 }
 
-impl<'a> Run<'a> {
-    /// How long the statement may take (zero is for ever), and how many bytes it may keep.
+impl<'a, A: Answer> Run<'a, A> {
+    /// `limit` is how long the statement may take; zero is for ever.
     pub fn new(
         (client, state, alarm): (&'a mut Client, &'a mut ClientState, &'a mut Alarm),
         legs: &'a mut [Leg],
-        steps: &'a Steps,
-        shown: bool,
-        (limit, memory): (Duration, usize),
-    ) -> Run<'a> {
+        answer: &'a mut A,
+        limit: Duration,
+    ) -> Run<'a, A> {
         Run {
             client,
             state,
             legs,
-            merging: None,
-            steps,
-            shown,
+            answer,
             sending: false,
-            memory,
             limit,
             due: (!limit.is_zero()).then(|| Instant::now() + limit),
             alarm,
@@ -104,9 +119,12 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Runs until all shards have come to their end. The number of rows that the client gets, the last of
-    /// which may still be in its output; or why it gets no more.
-    pub async fn run(mut self) -> Result<u64, Why> {
+    /// Runs until all shards have come to their end. The last of what the client gets may still be
+    /// in its output.
+    ///
+    /// # Errors
+    /// Why it gets no more.
+    pub async fn run(mut self) -> Result<(), Why> {
         loop {
             self.digest();
             if self.is_over() {
@@ -114,9 +132,8 @@ impl<'a> Run<'a> {
             }
             poll_fn(|cx| self.poll_progress(cx)).await;
         }
-        let rows = self.merging.map_or(0, |merging| merging.given());
         match self.stopped {
-            None | Some(Why::Enough) => Ok(rows),
+            None | Some(Why::Enough) => Ok(()),
             Some(why) => Err(why),
         }
     }
@@ -151,8 +168,7 @@ impl<'a> Run<'a> {
             if self.stopped.is_some() {
                 return;
             }
-            let Some(merging) = &mut self.merging else { return };
-            match merging.take(self.legs, &mut self.client.output, HIGH_WATER) {
+            match self.answer.take(self.legs, &mut self.client.output, HIGH_WATER) {
                 Ok(Took::Rows) => {}
                 Ok(Took::Nothing) => return,
                 Ok(Took::Enough) => self.stop(Why::Enough),
@@ -225,17 +241,20 @@ impl<'a> Run<'a> {
                 RowDescription::read(&body)?;
                 leg.description = Some(body);
                 leg.stage = Stage::Rows;
-                if self.stopped.is_none()
-                    && let Err(failure) = self.begin()
-                {
-                    self.stop(Why::Failed(failure));
+                if self.stopped.is_none() {
+                    let out = &mut self.client.output;
+                    if let Err(failure) = self.answer.described(at, self.legs, self.state, out) {
+                        self.stop(Why::Failed(failure));
+                    }
                 }
             }
+            tag::PARAMETER_DESCRIPTION if statement => leg.parameters = Some(body),
             tag::COMMAND_COMPLETE if statement && executes => {
                 if leg.stage != Stage::Rows {
                     return Err(ProtocolError::message("it answered a SELECT without rows"));
                 }
-                leg.stage = Stage::Ended;
+                leg.part += 1;
+                leg.stage = if leg.part < leg.parts { Stage::Asked } else { Stage::Ended };
             }
             tag::READY_FOR_QUERY => {
                 leg.held.backend.note(frame_tag, &body)?;
@@ -247,46 +266,6 @@ impl<'a> Run<'a> {
             _ => {}
         }
         Ok(())
-    }
-
-    /// A shard has said what its rows look like. When all have, and they look alike, the client hears
-    /// it, and they can be merged. Servers say it with their first rows: where any rows
-    /// will do, and not all, nobody waits for the others.
-    fn begin(&mut self) -> Result<(), Box<Failure>> {
-        let described = |leg: &&Leg| leg.description.is_some();
-        let steps = self.steps;
-        let any = steps.order.is_empty() && steps.groups.is_none();
-        let waits = steps.limit.is_none() || !any;
-        if waits && !self.legs.iter().all(|leg| described(&leg)) {
-            return Ok(());
-        }
-        let mut read = Vec::with_capacity(self.legs.len());
-        for leg in self.legs.iter().filter(described) {
-            let body = leg.description.as_deref().unwrap_or_default();
-            read.push((&*leg.name, RowDescription::read(body).map_err(Failure::from)?));
-        }
-        let Some((first, others)) = read.split_first() else { return Ok(()) };
-        others.iter().try_for_each(|other| shape::compare(*first, *other))?;
-        if self.merging.is_some() {
-            return Ok(());
-        }
-        let merging = Merging::new(self.steps, first.1, self.legs.len(), self.form())?;
-        if self.shown {
-            shape::describe(&mut self.client.output, first.1, self.steps.hidden);
-        }
-        self.merging = Some(merging);
-        Ok(())
-    }
-
-    /// What the client's settings make of values in text.
-    fn form(&self) -> Form {
-        let told = |name: &str| self.state.told.get(name).map(|value| &**value);
-        Form {
-            text: TextForm::of(told("DateStyle"), told("IntervalStyle"), self.state.float_digits()),
-            same_encoding: told("client_encoding").is_some()
-                && told("client_encoding") == told("server_encoding"),
-            memory: self.memory,
-        }
     }
 
     fn error(&mut self, at: usize, body: &[u8]) -> Result<(), ProtocolError> {
