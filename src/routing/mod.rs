@@ -8,7 +8,7 @@
 //! The way of a statement through the files: `statements` (its kind) → `bind*` (names
 //! resolved, conditions turned into `facts` by their `operand`s) → `settle` (which facts apply
 //! to which occurrence) → `places` (their algebra and evaluation). `scatter*` says how a SELECT
-//! over several shards is merged.
+//! over several shards is merged, `copy*` where the rows of a COPY go.
 
 mod array;
 mod bind;
@@ -19,6 +19,8 @@ mod bind_merge;
 mod bind_query;
 mod bind_write;
 pub mod cache;
+mod copy;
+mod copy_options;
 mod describe;
 mod facts;
 mod functions;
@@ -47,6 +49,7 @@ use crate::sql;
 /// Index of a shard within its database, in the catalog's order.
 pub use crate::placement::ShardId;
 pub use cache::PlanCache;
+pub use copy::{Copied, CopyKeys, NoShard};
 pub use describe::describe;
 pub use functions::is_of_large_objects;
 pub use hint::RoutingHint;

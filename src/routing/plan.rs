@@ -5,6 +5,7 @@ use crate::placement::ShardId;
 use crate::sql::{Ident, Scanned, Statement};
 
 use super::bind::Analysis;
+use super::copy::{Copied, CopyPlan};
 use super::places::{Evaluation, ShardSet, Tree};
 use super::relation::Scope;
 use super::router::Router;
@@ -44,6 +45,8 @@ pub struct Plan {
     pub(super) rules_hash: u64,
     /// How it is merged from several shards, or why it isn't.
     pub(super) scatter: Result<Box<Scatter>, Reason>,
+    /// COPY of a table of which several shards have rows.
+    pub(super) copy: Option<Box<CopyPlan>>,
     /// Of PREPARE: the plan of what is prepared.
     pub prepared: Option<Box<Plan>>,
 }
@@ -94,6 +97,7 @@ impl Plan {
             parameter_uses: Vec::new(),
             rules_hash: 0,
             scatter: Err(super::scatter::NO_SELECT),
+            copy: None,
             prepared: None,
         }
     }
@@ -189,6 +193,10 @@ impl Plan {
             return Ok(Route::One(ShardId(0)));
         }
         self.refused(router)?;
+        if let Some(copy) = &self.copy {
+            let refusal = Refusal::copy(&copy.table);
+            return Err(refusal.into());
+        }
         let mut set = match (&self.follow, current) {
             (Follow::No, _) | (Follow::IfAny, None) => ShardSet::None,
             (_, Some(shard)) => ShardSet::One(shard),
@@ -215,6 +223,20 @@ impl Plan {
         }
     }
 
+    /// COPY as several shards are to run it; `None` where it is another statement, or concerns
+    /// one shard.
+    ///
+    /// # Errors
+    /// It can't be cut into rows.
+    pub fn copied(
+        &self,
+        router: &Router,
+        values: &Values<'_>,
+        scanned: &Scanned,
+    ) -> Result<Option<Copied>, Refusal> {
+        self.copy.as_ref().map(|copy| copy.copied(router, values, scanned)).transpose()
+    }
+
     /// Roughly what the plan takes in memory.
     pub(super) fn bytes(&self) -> usize {
         let occurrences: usize = self
@@ -227,7 +249,8 @@ impl Plan {
             .sum();
         let prepared = self.prepared.as_ref().map_or(0, |plan| plan.bytes());
         let scatter = self.scatter.as_ref().map_or(0, |scatter| scatter.bytes());
-        size_of::<Plan>() + occurrences + 400 * self.refusals.len() + scatter + prepared
+        let copy = self.copy.as_ref().map_or(0, |copy| copy.bytes());
+        size_of::<Plan>() + occurrences + 400 * self.refusals.len() + scatter + prepared + copy
     }
 
     /// The one setting that the statement makes isn't hidden in the server's session.

@@ -84,10 +84,36 @@ impl Refusal {
             .hint(format!("run it on each shard in turn: {SHARD_HINT}"))
     }
 
-    pub(super) fn copy(table: &TableName, from: bool) -> Refusal {
-        let hint = if from { "use INSERT" } else { "use COPY (SELECT … WHERE key = …) TO" };
+    pub(super) fn copy(table: &TableName) -> Refusal {
         Refusal::unsupported(format!("COPY of {table} concerns all shards"))
-            .hint(format!("{hint}, or {SHARD_HINT}"))
+            .hint(format!("send it by itself, outside of other statements, or {SHARD_HINT}"))
+    }
+
+    pub(super) fn copy_option(name: &str) -> Refusal {
+        Refusal::unsupported(format!(
+            "COPY with this value of the option \"{name}\" concerns several shards"
+        ))
+        .hint(format!("leave the option out, or {SHARD_HINT}"))
+    }
+
+    pub(super) fn copy_encoding(name: &str) -> Refusal {
+        Refusal::unsupported(format!("COPY of several shards in the encoding {name}"))
+            .detail("A part of a character may look like a delimiter in it.")
+            .hint("convert the data to UTF-8 first")
+    }
+
+    /// The key of a row can't be read here.
+    pub(super) fn copy_key(table: &TableName, why: &str) -> Refusal {
+        Refusal::unsupported(format!("the key of a row for {table} can't be used: {why}"))
+            .hint("write the key in its type's usual form (a date as 2024-12-31)")
+    }
+
+    /// The copies of a reference table would differ.
+    pub(super) fn copy_default(table: &TableName, column: &str) -> Refusal {
+        Refusal::unsupported(format!(
+            "the default of {table}.{column} may be another value on each shard"
+        ))
+        .hint("have the column among the data, and in the list of columns")
     }
 
     pub(super) fn key_default(table: &TableName, column: &str) -> Refusal {

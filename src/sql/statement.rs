@@ -492,8 +492,28 @@ pub enum MergeAction {
 pub struct Copy {
     pub what: CopyWhat,
     pub direction: CopyDirection,
+    pub options: Vec<CopyOption>,
     /// COPY … WHERE.
     pub filter: Option<Expr>,
+}
+
+/// An option of COPY, in either style of writing them: BINARY is `format` with the word `binary`,
+/// FORCE QUOTE is `force_quote`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyOption {
+    pub name: Ident,
+    pub value: CopyValue,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CopyValue {
+    None,
+    Word(Ident),
+    Literal(LiteralSlot),
+    Star,
+    Names(Vec<Ident>),
+    /// Of no kind that an option has.
+    Other,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -501,6 +521,8 @@ pub enum CopyWhat {
     Table {
         name: Name,
         columns: Vec<Ident>,
+        /// The token behind the name: a list of columns can be put in there.
+        behind_name: u32,
     },
     /// Query, or a data-modifying statement with RETURNING.
     Statement(Box<Statement>),

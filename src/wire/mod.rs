@@ -8,6 +8,7 @@
 
 pub mod auth;
 pub mod backend;
+pub mod copy;
 pub mod encoding;
 pub mod error;
 pub mod frame;

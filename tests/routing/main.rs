@@ -2,6 +2,7 @@
 //! random statements on a real server.
 
 mod cache;
+mod copy;
 mod data;
 mod fixture;
 mod limits;

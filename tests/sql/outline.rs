@@ -31,7 +31,9 @@ pub fn outline(statement: &Statement) -> String {
         Statement::Merge(m) => merge(m),
         Statement::Copy(c) => {
             let what = match &c.what {
-                CopyWhat::Table { name, columns } => format!("{}{}", table(name), names(columns)),
+                CopyWhat::Table { name, columns, .. } => {
+                    format!("{}{}", table(name), names(columns))
+                }
                 CopyWhat::Statement(s) => format!("({})", outline(s)),
             };
             let filter = part("where", c.filter.iter().map(|e| R.expr(e)));

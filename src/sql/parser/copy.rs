@@ -2,29 +2,35 @@
 
 use super::cursor::{Parser, Result};
 use super::keywords::Keyword as K;
-use crate::sql::statement::{Copy, CopyDirection, CopyWhat, Statement};
+use crate::sql::statement::{
+    Copy, CopyDirection, CopyOption, CopyValue, CopyWhat, Ident, Statement,
+};
 use crate::sql::tokens::TokenKind;
 
 impl Parser<'_> {
     pub fn copy(&mut self) -> Result<Statement> {
         self.expect(K::Copy)?;
-        self.eat(K::Binary);
+        let mut options = Vec::new();
+        if self.eat(K::Binary) {
+            options.push(format_of("binary"));
+        }
         let what = if self.eat_punctuation(b'(') {
             let statement = self.nested(Self::plannable)?;
             self.expect_punctuation(b')')?;
             CopyWhat::Statement(Box::new(statement))
         } else {
             let name = self.qualified_name()?;
-            CopyWhat::Table { name, columns: self.optional_columns()? }
+            let behind_name = self.position() as u32;
+            CopyWhat::Table { name, columns: self.optional_columns()?, behind_name }
         };
         let from = self.eat(K::From);
         if !from {
             self.expect(K::To)?;
         }
         let direction = self.copy_place(from)?;
-        self.copy_options()?;
+        self.copy_options(&mut options)?;
         let filter = if from { self.where_clause()? } else { None };
-        Ok(Statement::Copy(Box::new(Copy { what, direction, filter })))
+        Ok(Statement::Copy(Box::new(Copy { what, direction, options, filter })))
     }
 
     fn copy_place(&mut self, from: bool) -> Result<CopyDirection> {
@@ -39,24 +45,118 @@ impl Parser<'_> {
         }
     }
 
-    /// Options of both styles, up to WHERE or the end; none of them holds an expression.
-    fn copy_options(&mut self) -> Result<()> {
-        let mut depth = 0usize;
-        loop {
-            match self.kind() {
-                TokenKind::End => break,
-                TokenKind::Punctuation(b'(') => depth += 1,
-                TokenKind::Punctuation(b')') if depth > 0 => depth -= 1,
-                TokenKind::Word if depth == 0 && self.is(K::Where) => break,
-                TokenKind::Word
-                | TokenKind::QuotedIdent
-                | TokenKind::Literal(_)
-                | TokenKind::Punctuation(b',') => {}
-                TokenKind::Operator if matches!(self.written(), b"*" | b"-" | b"+") => {}
-                _ => return Err(self.unexpected()),
+    /// Options of either style, up to WHERE or the end.
+    fn copy_options(&mut self, options: &mut Vec<CopyOption>) -> Result<()> {
+        if self.eat_word("using") {
+            if !self.eat_word("delimiters") {
+                return Err(self.unexpected());
             }
-            self.advance();
+            options.push(self.old_value("delimiter")?);
+        } else if self.eat_word("delimiters") {
+            options.push(self.old_value("delimiter")?);
         }
-        if depth == 0 { Ok(()) } else { Err(self.unexpected()) }
+        self.eat(K::With);
+        if self.is_punctuation(b'(') {
+            options.extend(self.parenthesised(Self::copy_option)?);
+            return Ok(());
+        }
+        while !self.at_end() && !self.is(K::Where) {
+            let option = self.old_option()?;
+            options.push(option);
+        }
+        Ok(())
     }
+
+    /// One of `(FORMAT csv, HEADER, …)`.
+    fn copy_option(&mut self) -> Result<CopyOption> {
+        let name = self.label()?;
+        let value = match self.kind() {
+            TokenKind::Punctuation(b',' | b')') => CopyValue::None,
+            TokenKind::Punctuation(b'(') => self.copy_names()?,
+            TokenKind::Literal(slot) => {
+                self.advance();
+                CopyValue::Literal(slot)
+            }
+            TokenKind::Operator if self.written() == b"*" => {
+                self.advance();
+                CopyValue::Star
+            }
+            TokenKind::Operator if matches!(self.written(), b"-" | b"+") => {
+                self.advance();
+                if !matches!(self.kind(), TokenKind::Literal(_)) {
+                    return Err(self.unexpected());
+                }
+                self.advance();
+                CopyValue::Other
+            }
+            _ => CopyValue::Word(self.label()?),
+        };
+        Ok(CopyOption { name, value })
+    }
+
+    /// Names in parentheses, which may be written as strings, too.
+    fn copy_names(&mut self) -> Result<CopyValue> {
+        let names = self.parenthesised(|parser| match parser.kind() {
+            TokenKind::Literal(_) => {
+                parser.advance();
+                Ok(None)
+            }
+            _ => parser.label().map(Some),
+        })?;
+        let names: Option<Vec<Ident>> = names.into_iter().collect();
+        Ok(names.map_or(CopyValue::Other, CopyValue::Names))
+    }
+
+    /// One of `CSV HEADER DELIMITER AS ','`.
+    fn old_option(&mut self) -> Result<CopyOption> {
+        for format in ["binary", "csv"] {
+            if self.eat_word(format) {
+                return Ok(format_of(format));
+            }
+        }
+        for flag in ["freeze", "header"] {
+            if self.eat_word(flag) {
+                return Ok(CopyOption { name: flag.into(), value: CopyValue::None });
+            }
+        }
+        for name in ["delimiter", "null", "quote", "escape", "encoding"] {
+            if self.eat_word(name) {
+                return self.old_value(name);
+            }
+        }
+        if !self.eat_word("force") {
+            return Err(self.unexpected());
+        }
+        let name = if self.eat_word("quote") {
+            "force_quote"
+        } else {
+            let not = self.eat(K::Not);
+            if !self.eat_word("null") {
+                return Err(self.unexpected());
+            }
+            if not { "force_not_null" } else { "force_null" }
+        };
+        let value = if self.eat_operator(b"*") {
+            CopyValue::Star
+        } else {
+            CopyValue::Names(self.comma_list(Self::column_id)?)
+        };
+        Ok(CopyOption { name: name.into(), value })
+    }
+
+    fn old_value(&mut self, name: &str) -> Result<CopyOption> {
+        self.eat(K::As);
+        match self.kind() {
+            TokenKind::Literal(slot) => {
+                self.advance();
+                Ok(CopyOption { name: name.into(), value: CopyValue::Literal(slot) })
+            }
+            _ => Err(self.unexpected()),
+        }
+    }
+}
+
+fn format_of(format: &str) -> CopyOption {
+    let word: Ident = format.into();
+    CopyOption { name: "format".into(), value: CopyValue::Word(word) }
 }

@@ -125,7 +125,7 @@ TRUNCATE jobs, users -- => 0A000 TRUNCATE of public.users concerns all shards
 LOCK TABLE users -- => 0A000 LOCK of public.users concerns all shards
 COPY users TO STDOUT -- => 0A000 COPY of public.users concerns all shards
 COPY users FROM STDIN -- => 0A000 COPY of public.users concerns all shards
-COPY countries FROM STDIN -- => 0A000 public.countries is a reference table: a write must reach all shards
+COPY countries FROM STDIN -- => 0A000 COPY of public.countries concerns all shards
 COPY (SELECT * FROM users) TO STDOUT -- => 0A000 public.users is not bound to one shard
 COPY jobs FROM '/tmp/jobs' -- => 0A000 COPY with a server's file or program
 -- Values that can't be read as the server would.

@@ -1,0 +1,198 @@
+//! COPY of a table whose rows lie on several shards: where each row goes, and what the shards are
+//! sent.
+
+use smallvec::SmallVec;
+
+use crate::config::rules::TableName;
+use crate::placement::{KeyColumn, KeyValue, NotAKey, Placement, Purpose, ShardId, Source};
+use crate::sql::{self, CopyOption, Edit, Edited, Ident, Piece, Scanned};
+use crate::wire::copy::{Field, Form, Splitter, Wanted};
+
+use super::copy_options::{NotRead, Options};
+use super::refusal::Refusal;
+use super::router::Router;
+use super::value::{ColumnType, Values};
+
+/// What is known of a COPY before it has values.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct CopyPlan {
+    pub from: bool,
+    pub table: TableName,
+    /// The columns that its data have; empty where that isn't known.
+    pub columns: Vec<Ident>,
+    /// Where the list of columns is put in, which must be the same one on all shards.
+    pub list_at: Option<u32>,
+    /// The key's columns; `None` is a reference table, whose rows are on all shards.
+    pub keys: Option<(usize, Vec<CopyKey>)>,
+    pub options: Vec<CopyOption>,
+}
+
+/// Where the value of a key's column comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum CopyKey {
+    /// A field of each row, with the column's name.
+    Field { field: usize, name: Ident, column: ColumnType },
+    /// The column isn't among the data, and has no default.
+    Null,
+}
+
+/// A COPY as it is executed.
+#[derive(Debug)]
+pub struct Copied {
+    /// FROM STDIN, and else TO STDOUT.
+    pub from: bool,
+    pub table: TableName,
+    /// What each shard gets, where that isn't the text as it came.
+    pub text: Option<Edited>,
+    /// How the data are written; `None` where a server refuses the options.
+    pub form: Option<Form>,
+    /// The key of each row; `None`: all shards get all rows.
+    pub keys: Option<CopyKeys>,
+}
+
+/// How the shard of a row is found.
+#[derive(Debug)]
+pub struct CopyKeys {
+    /// Of its fields these are read.
+    pub wanted: Vec<Wanted>,
+    table: TableName,
+    placement: Placement,
+    /// In the keyspace's order; a column whose value is NULL in all rows has no number among the
+    /// wanted fields.
+    columns: SmallVec<[(Option<usize>, KeyColumn); 2]>,
+    binary: bool,
+    utf8: bool,
+}
+
+/// Why a row has no shard.
+#[derive(Debug, PartialEq, Eq)]
+pub enum NoShard {
+    /// A server refuses the row.
+    Refused,
+    /// Only a server can tell its key.
+    Unknown(Refusal),
+}
+
+impl CopyPlan {
+    /// Puts the values of one execution in.
+    ///
+    /// # Errors
+    /// It can't be cut into rows.
+    pub(super) fn copied(
+        &self,
+        router: &Router,
+        values: &Values<'_>,
+        scanned: &Scanned,
+    ) -> Result<Copied, Refusal> {
+        let text = match self.list_at {
+            None => None,
+            Some(at) => {
+                let names: Vec<String> = self.columns.iter().map(|name| quoted(name)).collect();
+                let list = Piece::Text(format!(" ({})", names.join(", ")).into());
+                let edit = Edit { at: at..at, pieces: vec![list] };
+                Some(sql::edit(values.text, scanned, &[edit]).map_err(Refusal::from)?)
+            }
+        };
+        let copied =
+            Copied { from: self.from, table: self.table.clone(), text, form: None, keys: None };
+        let major = router.schema.server_major;
+        let read = Options::read(&self.options, values)
+            .and_then(|options| Ok((options.form(self.columns.len(), major)?, options)));
+        let (form, options) = match read {
+            Ok(read) => read,
+            Err(NotRead::Wrong) => return Ok(copied),
+            Err(NotRead::Refused(refusal)) => return Err(refusal),
+        };
+        let utf8 = options.is_utf8(values.utf8)?;
+        let keys = match &self.keys {
+            Some((keyspace, keys)) if self.from => {
+                let lost = Refusal::rules_changed;
+                let placement = router.placements.get(*keyspace).ok_or_else(lost)?;
+                Some(self.keys(keys, placement.clone(), &options, (major, utf8)))
+            }
+            _ => None,
+        };
+        Ok(Copied { form: Some(form), keys, ..copied })
+    }
+
+    fn keys(
+        &self,
+        keys: &[CopyKey],
+        placement: Placement,
+        options: &Options<'_>,
+        (server_major, utf8): (u32, bool),
+    ) -> CopyKeys {
+        let mut wanted = Vec::with_capacity(keys.len());
+        let columns = keys.iter().map(|key| match key {
+            CopyKey::Null => {
+                let key_type = crate::config::rules::KeyType::Int8;
+                (None, KeyColumn { key_type, typmod: -1, server_major })
+            }
+            CopyKey::Field { field, name, column } => {
+                wanted.push(options.wanted(*field, name));
+                let ColumnType { key_type, typmod } = *column;
+                (Some(wanted.len() - 1), KeyColumn { key_type, typmod, server_major })
+            }
+        });
+        let columns = columns.collect();
+        let binary = options.is_binary();
+        CopyKeys { wanted, table: self.table.clone(), placement, columns, binary, utf8 }
+    }
+
+    /// Roughly what it takes in memory.
+    pub fn bytes(&self) -> usize {
+        let names: usize = self.columns.iter().map(|name| size_of::<Ident>() + name.len()).sum();
+        size_of::<CopyPlan>() + names + 64 * self.options.len() + 160
+    }
+}
+
+impl CopyKeys {
+    /// The shard of the row that the splitter has found at the front of `input`.
+    ///
+    /// # Errors
+    /// It has none.
+    #[inline]
+    pub fn shard_of(&self, splitter: &Splitter, input: &[u8]) -> Result<ShardId, NoShard> {
+        if let [(Some(place), column)] = &self.columns[..] {
+            let value = self.value(splitter.field(input, *place), column)?;
+            return Ok(self.placement.shard_of(&[value]));
+        }
+        let mut key: SmallVec<[KeyValue<'_>; 4]> = SmallVec::new();
+        for (place, column) in &self.columns {
+            key.push(match place {
+                Some(place) => self.value(splitter.field(input, *place), column)?,
+                None => KeyValue::Null,
+            });
+        }
+        Ok(self.placement.shard_of(&key))
+    }
+
+    #[inline]
+    fn value<'a>(&self, field: Field<'a>, column: &KeyColumn) -> Result<KeyValue<'a>, NoShard> {
+        let value = match field {
+            Field::Value(value) => value,
+            Field::Null => return Ok(KeyValue::Null),
+            Field::Missing => return Err(NoShard::Refused),
+            Field::Default => {
+                return Err(NoShard::Unknown(Refusal::copy_key(
+                    &self.table,
+                    "a default is computed by the server",
+                )));
+            }
+        };
+        if !self.utf8 && column.key_type == crate::config::rules::KeyType::Text && !value.is_ascii()
+        {
+            return Err(NoShard::Unknown(Refusal::encoding()));
+        }
+        let source =
+            if self.binary { Source::UntypedBinary(value) } else { Source::Untyped(value) };
+        column.read(source, Purpose::Assign).map_err(|not| match not {
+            NotAKey::Unsure(why) => NoShard::Unknown(Refusal::copy_key(&self.table, why)),
+            NotAKey::NoKey | NotAKey::Invalid { .. } | NotAKey::Mismatch { .. } => NoShard::Refused,
+        })
+    }
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
