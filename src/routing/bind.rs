@@ -41,6 +41,15 @@ pub(super) struct Counts {
     pub aggregates: usize,
 }
 
+/// What was met so far of one SELECT, without the queries inside it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Level {
+    pub windows: bool,
+    pub aggregates: bool,
+    /// An aggregate whose result may hang on the order of the rows.
+    pub loose: bool,
+}
+
 /// One analysis of one statement.
 pub(super) struct Analysis<'a> {
     pub router: &'a Router,
@@ -53,6 +62,9 @@ pub(super) struct Analysis<'a> {
     pub refusals: Vec<Refusal>,
     pub parameter_uses: Vec<u32>,
     pub counts: Counts,
+    pub level: Level,
+    /// An aggregate in a subquery may be one of a query around it.
+    pub outer_aggregate: bool,
     /// Recursive common table expressions that are being bound.
     pub building: Vec<(*const WithBlock<'a>, usize)>,
     /// Where the stack was when the analysis began.
@@ -75,6 +87,8 @@ impl<'a> Analysis<'a> {
             refusals: Vec::new(),
             parameter_uses: Vec::new(),
             counts: Counts::default(),
+            level: Level::default(),
+            outer_aggregate: false,
             stack: stack_here(),
             work: 0,
             building: Vec::new(),
@@ -110,6 +124,13 @@ impl<'a> Analysis<'a> {
     pub fn column_type(&self, column: ColId) -> Option<ColumnType> {
         let relation = self.relations.get(column.relation as usize)?;
         relation.columns.get(column.column as usize)?.column_type
+    }
+
+    /// Whether a column's values are ordered by their bytes, if they are texts.
+    pub fn is_bytewise(&self, column: ColId) -> bool {
+        let relation = self.relations.get(column.relation as usize);
+        let column = relation.and_then(|relation| relation.columns.get(column.column as usize));
+        column.is_some_and(|column| column.bytewise)
     }
 
     pub fn use_parameter(&mut self, number: u16) {
@@ -281,6 +302,7 @@ fn relation_of(facts: Option<&schema::Table>, rule: Option<&TableRule>) -> Relat
     if let Some(facts) = facts {
         let column = |column: &schema::Column| Column {
             name: column.name.clone(),
+            bytewise: column.bytewise,
             column_type: key_type(&column.type_name)
                 .filter(|_| !column.nondeterministic)
                 .map(|key_type| ColumnType { key_type, typmod: column.type_modifier }),
@@ -293,6 +315,7 @@ fn relation_of(facts: Option<&schema::Table>, rule: Option<&TableRule>) -> Relat
             .zip(types)
             .map(|(name, &key_type)| Column {
                 name: name.clone(),
+                bytewise: false,
                 column_type: Some(ColumnType { key_type, typmod: -1 }),
             })
             .collect(),

@@ -1,8 +1,8 @@
 //! Expressions: what a condition says, and which functions and subqueries stand in it.
 
-use crate::sql::{Expr, Function, Ident, LiteralKind, Name, Query, TypeName};
+use crate::sql::{Expr, Function, Ident, LiteralKind, Name, Node, Query, TypeName, visit_level};
 
-use super::bind::Analysis;
+use super::bind::{Analysis, Level};
 use super::facts::Fact;
 use super::functions;
 use super::nodes::Sub;
@@ -238,6 +238,8 @@ impl<'a> Analysis<'a> {
         let name = Name { schema: None, name: name.clone() };
         if functions::may_aggregate(&name, &self.router.schema) {
             self.counts.aggregates += 1;
+            self.level = Level { aggregates: true, loose: true, ..self.level };
+            self.outer_aggregate = true;
         }
         if functions::is_defined(&name, &self.router.schema) {
             self.call(&name);
@@ -261,11 +263,37 @@ impl<'a> Analysis<'a> {
             }
         }
         self.counts.windows += usize::from(function.over.is_some());
+        self.level.windows |= function.over.is_some();
         if function.over.is_none() && self.may_aggregate(function) {
             self.counts.aggregates += 1;
+            let loose = self.level.loose || !functions::is_steady_aggregate(function);
+            self.level = Level { aggregates: true, loose, ..self.level };
+            self.outer_aggregate |= !self.is_of_this_level(function, scope);
         }
         self.walk_all(&function.arguments, scope, subs)?;
         self.walk_all(function.over.as_deref().unwrap_or(&[]), scope, subs)
+    }
+
+    /// An aggregate belongs to the query whose columns are the innermost in its arguments: whether
+    /// that is surely the one in which it stands.
+    fn is_of_this_level(&self, aggregate: &Function, scope: &Scope<'a>) -> bool {
+        if scope.is_outermost() {
+            return true;
+        }
+        let (mut columns, mut own) = (false, false);
+        for argument in &aggregate.arguments {
+            visit_level(argument, &mut |node| {
+                let here = match node {
+                    Node::Expr(Expr::Column(parts)) => scope.resolve_here(parts, &self.relations),
+                    // Columns may stand in there, of any level.
+                    Node::Query(_) | Node::Expr(Expr::Wildcard(Some(_))) => Found::Unknown,
+                    _ => return,
+                };
+                columns = true;
+                own |= matches!(here, Found::Column(_));
+            });
+        }
+        own || !columns
     }
 
     /// A cast to `regclass` and its like reads the catalogs.
@@ -366,11 +394,7 @@ impl<'a> Analysis<'a> {
         subs: &mut Vec<Sub>,
     ) -> Result<(u32, Vec<Fact>), Refusal> {
         let query = self.query(query, scope)?;
-        let columns = query
-            .outputs
-            .iter()
-            .map(|o| Column { name: o.name.clone(), column_type: o.column_type })
-            .collect();
+        let columns = query.outputs.iter().map(|o| self.shown_column(o)).collect();
         let out = self.add_relation(Relation { columns, more: !query.complete })?;
         let exports = query.exports(out).iter().map(|fact| (**fact).clone()).collect();
         subs.push(Sub { query, wanted: None });

@@ -170,11 +170,7 @@ impl<'a> Analysis<'a> {
         name: Ident,
         aliases: &[&[Ident]],
     ) -> Result<(FromNode, Visible), Refusal> {
-        let columns = query
-            .outputs
-            .iter()
-            .map(|o| Column { name: o.name.clone(), column_type: o.column_type })
-            .collect();
+        let columns = query.outputs.iter().map(|o| self.shown_column(o)).collect();
         let mut relation = Relation { columns, more: !query.complete };
         aliases.iter().for_each(|aliases| rename(&mut relation, aliases));
         // A name that the server made up may be another than we think.
@@ -374,6 +370,7 @@ fn recursive_node(mut node: QueryNode) -> QueryNode {
         outputs,
         complete,
         tail: Vec::new(),
+        limited: false,
     }
 }
 

@@ -10,7 +10,7 @@ use super::bind_write::{Change, Sharded, name_of, new_rows, stored_as_is, unknow
 use super::nodes::{Body, NewRows, Output, QueryNode, Role, RowKeys, Sub, Value};
 use super::operand::Operand;
 use super::places::Tree;
-use super::relation::{ColId, Column, Relation, Scope};
+use super::relation::{ColId, Relation, Scope};
 
 impl<'a> Analysis<'a> {
     pub(super) fn insert(
@@ -53,6 +53,7 @@ impl<'a> Analysis<'a> {
             outputs: outputs.into_iter().map(unknown).collect(),
             complete,
             tail: Vec::new(),
+            limited: false,
         })
     }
 
@@ -153,11 +154,7 @@ impl<'a> Analysis<'a> {
         places: &[Option<usize>],
         node: &QueryNode,
     ) -> Result<Result<RowKeys, Refusal>, Refusal> {
-        let columns = node
-            .outputs
-            .iter()
-            .map(|o| Column { name: o.name.clone(), column_type: o.column_type })
-            .collect();
+        let columns = node.outputs.iter().map(|o| self.shown_column(o)).collect();
         let out = self.add_relation(Relation { columns, more: !node.complete })?;
         let mut keys = vec![None; places.len()];
         let mut constants = Vec::new();

@@ -7,7 +7,9 @@ use super::bind::Analysis;
 use super::bind_query::visible_of;
 use super::bind_write::{Sharded, new_rows, stored_as_is, unknown};
 use super::facts::Pool;
-use super::nodes::{Body, FromNode, JoinNode, NewRows, QueryNode, Role, RowKeys, SelectNode, Sub};
+use super::nodes::{
+    Body, FromNode, JoinNode, NewRows, QueryNode, Role, RowKeys, SelectNode, Shape, Sub,
+};
 use super::operand::Operand;
 use super::places::Tree;
 use super::relation::{ColId, Scope, Visible};
@@ -84,11 +86,14 @@ impl<'a> Analysis<'a> {
                 subs,
                 sealed: true,
                 rows,
+                shape: Shape::default(),
+                visible: Visible::default(),
             })),
             open: false,
             outputs: outputs.into_iter().map(unknown).collect(),
             complete,
             tail: Vec::new(),
+            limited: false,
         })
     }
 

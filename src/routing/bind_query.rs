@@ -11,9 +11,9 @@ use crate::sql::{
 use super::bind::Analysis;
 use super::facts::comparable;
 use super::functions;
-use super::nodes::{Body, Output, QueryNode, SelectNode, Sub, Value};
+use super::nodes::{Body, Output, QueryNode, SelectNode, Shape, Sub, Uniqueness, Value};
 use super::operand::Operand;
-use super::relation::{Env, Scope, StarColumn, Visible, WithBlock};
+use super::relation::{ColId, Column, Env, Found, Scope, StarColumn, Visible, WithBlock};
 use super::value::{ColumnType, Origin, is_integer};
 use super::{Leaves, Refusal};
 
@@ -45,6 +45,7 @@ impl<'a> Analysis<'a> {
             && tail.is_empty()
         {
             node.open = open;
+            node.limited |= limited;
             node.relations.start = start;
             return Ok(node);
         }
@@ -57,6 +58,7 @@ impl<'a> Analysis<'a> {
             outputs,
             complete,
             tail,
+            limited,
         })
     }
 
@@ -126,7 +128,7 @@ impl<'a> Analysis<'a> {
             SetExpr::Select(select) => self.select(select, order_by, scope),
             SetExpr::Values(rows) => self.values(rows, scope),
             SetExpr::Nested(query) => self.query(query, scope),
-            SetExpr::SetOperation { operator, left, right, .. } => {
+            SetExpr::SetOperation { operator, all, left, right } => {
                 let start = self.next_relation();
                 let left = self.set_expr(left, &[], scope)?;
                 let right = self.set_expr(right, &[], scope)?;
@@ -139,10 +141,12 @@ impl<'a> Analysis<'a> {
                     complete,
                     body: Body::SetOperation {
                         operator: *operator,
+                        all: *all,
                         left: Box::new(left),
                         right: Box::new(right),
                     },
                     tail: Vec::new(),
+                    limited: false,
                 })
             }
         }
@@ -156,6 +160,7 @@ impl<'a> Analysis<'a> {
     ) -> Result<QueryNode, Refusal> {
         let start = self.next_relation();
         let (volatile, before) = (self.effects.volatile, self.counts);
+        let around = std::mem::take(&mut self.level);
         if let Some(into) = &select.into {
             self.refusals.push(Refusal::create_as(&format!("SELECT INTO {}", into.name)));
             self.effects.writes = true;
@@ -164,7 +169,7 @@ impl<'a> Analysis<'a> {
             }
         }
         let (from, visible) = self.bind_items(&select.from, scope)?;
-        let inner = scope.within(visible);
+        let inner = scope.within(visible.clone());
         let mut subs = Vec::new();
         let mut filter = Vec::new();
         if let Some(condition) = &select.filter {
@@ -175,10 +180,12 @@ impl<'a> Analysis<'a> {
         for expr in order_by.iter().chain(&select.windows) {
             self.walk(expr, &inner, &mut subs)?;
         }
-        if let Distinct::On(exprs) = &select.distinct {
-            self.walk_all(exprs, &inner, &mut subs)?;
-        }
-        self.walk_all(&select.group_by.expressions, &inner, &mut subs)?;
+        let distinct = match &select.distinct {
+            Distinct::No => Uniqueness::No,
+            Distinct::Rows => Uniqueness::Rows,
+            Distinct::On(exprs) => Uniqueness::On(self.columns_among(exprs, &inner, &mut subs)?),
+        };
+        let groups = self.columns_among(&select.group_by.expressions, &inner, &mut subs)?;
         let grouped = !select.group_by.expressions.is_empty() && !select.group_by.grouping_sets;
         if let Some(having) = &select.having {
             let fact = self.condition(having, &inner, &mut subs, grouped)?;
@@ -191,6 +198,16 @@ impl<'a> Analysis<'a> {
             && !windowed
             && !matches!(select.distinct, Distinct::On(_))
             && volatile == self.effects.volatile;
+        let level = std::mem::replace(&mut self.level, around);
+        let shape = Shape {
+            aggregates: level.aggregates || select.having.is_some(),
+            groups,
+            grouped: !select.group_by.expressions.is_empty(),
+            grouping_sets: select.group_by.grouping_sets,
+            windows: level.windows || !select.windows.is_empty(),
+            loose: level.loose || level.windows || matches!(distinct, Uniqueness::On(_)),
+            distinct,
+        };
         let outputs =
             if sealed { constants(outputs, &select.group_by.grouping_sets) } else { outputs };
         Ok(QueryNode {
@@ -201,12 +218,41 @@ impl<'a> Analysis<'a> {
                 subs,
                 sealed,
                 rows: Vec::new(),
+                shape,
+                visible,
             })),
             open,
             outputs,
             complete,
             tail: Vec::new(),
+            limited: false,
         })
+    }
+
+    /// The columns of this level among expressions of GROUP BY or DISTINCT ON. A bare name is a
+    /// column of FROM there, if there is one, before it is an output's, which isn't followed.
+    fn columns_among(
+        &mut self,
+        exprs: &'a [Expr],
+        scope: &Scope<'a>,
+        subs: &mut Vec<Sub>,
+    ) -> Result<Vec<ColId>, Refusal> {
+        let mut columns = Vec::new();
+        for expr in exprs {
+            self.walk(expr, scope, subs)?;
+            if let Expr::Column(parts) = expr
+                && let Found::Column(column) = scope.resolve_here(parts, &self.relations)
+            {
+                columns.push(column);
+            }
+        }
+        Ok(columns)
+    }
+
+    /// An output as a column of the relation that its query is.
+    pub fn shown_column(&self, output: &Output) -> Column {
+        let bytewise = matches!(output.value, Value::Column(of) if self.is_bytewise(of));
+        Column { name: output.name.clone(), bytewise, column_type: output.column_type }
     }
 
     /// The items of a SELECT or RETURNING.
@@ -322,6 +368,7 @@ impl<'a> Analysis<'a> {
             outputs,
             complete: true,
             tail: Vec::new(),
+            limited: false,
         })
     }
 

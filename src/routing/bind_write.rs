@@ -7,12 +7,12 @@ use super::Refusal;
 use super::bind::Analysis;
 use super::bind_query::visible_of;
 use super::nodes::{
-    Body, FromNode, NewRows, Output, QueryNode, Role, RowKeys, SelectNode, Sub, TableNode, Target,
-    Value,
+    Body, FromNode, NewRows, Output, QueryNode, Role, RowKeys, SelectNode, Shape, Sub, TableNode,
+    Target, Value,
 };
 use super::operand::Operand;
 use super::places::Tree;
-use super::relation::{ColId, Scope};
+use super::relation::{ColId, Scope, Visible};
 use super::value::{ColumnType, Meeting, Origin};
 
 /// A sharded table that is written to.
@@ -242,11 +242,14 @@ impl<'a> Analysis<'a> {
                 subs,
                 sealed: false,
                 rows,
+                shape: Shape::default(),
+                visible: Visible::default(),
             })),
             open: false,
             outputs,
             complete,
             tail: Vec::new(),
+            limited: false,
         })
     }
 

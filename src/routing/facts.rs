@@ -133,9 +133,7 @@ pub(super) fn comparable(a: ColumnType, b: ColumnType) -> bool {
 /// values are keys of new rows, which may be NULL where a constant is.
 pub(super) fn tree(pool: &Pool, keys: &[Option<(ColId, ColumnType)>], stored: bool) -> Tree {
     let facts: Vec<&Fact> = pool.iter().map(|fact| &**fact).collect();
-    let mut classes = Classes::default();
-    classes.learn(&facts);
-    Derivation { keys, stored }.tree(&classes, &facts, &[])
+    Derivation { keys, stored }.tree(&Classes::of(pool), &facts, &[])
 }
 
 struct Derivation<'a> {
@@ -260,11 +258,19 @@ impl Derivation<'_> {
 
 /// Columns that are equal to each other.
 #[derive(Debug, Clone, Default)]
-struct Classes {
+pub(super) struct Classes {
     parent: HashMap<ColId, ColId>,
 }
 
 impl Classes {
+    /// What a pool says.
+    pub fn of(pool: &Pool) -> Classes {
+        let facts: Vec<&Fact> = pool.iter().map(|fact| &**fact).collect();
+        let mut classes = Classes::default();
+        classes.learn(&facts);
+        classes
+    }
+
     fn learn(&mut self, facts: &[&Fact]) {
         for fact in facts {
             match fact {
@@ -289,7 +295,8 @@ impl Classes {
         }
     }
 
-    fn same(&self, a: ColId, b: ColId) -> bool {
+    /// Whether both are equal, or both NULL.
+    pub fn same(&self, a: ColId, b: ColId) -> bool {
         a == b || self.root(a) == self.root(b)
     }
 }

@@ -1,7 +1,7 @@
 //! What a function call can do beyond computing from its arguments.
 
 use crate::config::rules::Rules;
-use crate::sql::Name;
+use crate::sql::{Function, Name};
 
 use super::refusal::Refusal;
 use super::schema::{Schema, Volatility};
@@ -299,6 +299,14 @@ pub(super) fn may_aggregate(name: &Name, schema: &Schema) -> bool {
     is_defined(name, schema)
         || AGGREGATES.binary_search(&&*name.name).is_ok()
         || name.schema.as_deref().is_some_and(|schema| schema != "pg_catalog")
+}
+
+/// Whether an aggregate has one result whatever the order of its rows, and the same on two servers
+/// with the same rows. (Sums of `real` and `double precision` don't, and the types aren't known here.)
+pub(super) fn is_steady_aggregate(call: &Function) -> bool {
+    const STEADY: &[&str] =
+        &["bit_and", "bit_or", "bit_xor", "bool_and", "bool_or", "count", "every", "max", "min"];
+    call.name.as_ref().is_some_and(|name| STEADY.contains(&&*name.name))
 }
 
 /// Whether somebody defined a function of this name, in whatever schema.

@@ -7,8 +7,9 @@
 //!
 //! The way of a statement through the files: `statements` (its kind) → `bind*` (names
 //! resolved, conditions turned into `facts` by their `operand`s) → `settle` (which facts apply
-//! to which occurrence) → `places` (their algebra and evaluation). `scatter*` says how a SELECT
-//! over several shards is merged, `copy*` where the rows of a COPY go.
+//! to which occurrence) → `places` (their algebra and evaluation). `local` says what each shard can
+//! answer for its own rows, `scatter*` how a SELECT over several shards is merged, `copy*` where the
+//! rows of a COPY go.
 
 mod array;
 mod bind;
@@ -26,6 +27,7 @@ mod facts;
 mod functions;
 pub mod hint;
 mod leaves;
+mod local;
 pub mod merge;
 mod nodes;
 mod operand;

@@ -7,7 +7,7 @@ use crate::sql::{Ident, JoinKind, SetOperator};
 
 use super::facts::{Fact, Pool, add, comparable};
 use super::places::Tree;
-use super::relation::ColId;
+use super::relation::{ColId, Visible};
 use super::value::{ColumnType, Origin};
 
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(super) struct QueryNode {
     pub complete: bool,
     /// Subqueries of LIMIT and OFFSET.
     pub tail: Vec<Sub>,
+    /// It has LIMIT, OFFSET or FETCH.
+    pub limited: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -56,6 +58,7 @@ pub(super) enum Body {
     Nested(Box<QueryNode>),
     SetOperation {
         operator: SetOperator,
+        all: bool,
         left: Box<QueryNode>,
         right: Box<QueryNode>,
     },
@@ -78,6 +81,36 @@ pub(super) struct SelectNode {
     pub sealed: bool,
     /// What an UPDATE or MERGE makes of keys.
     pub rows: Vec<NewRows>,
+    pub shape: Shape,
+    /// What FROM shows to expressions.
+    pub visible: Visible,
+}
+
+/// What a SELECT makes of the rows that pass its filter, beyond showing them.
+#[derive(Debug, Default)]
+pub(super) struct Shape {
+    /// It has aggregates of its own level, or what may be one, or HAVING.
+    pub aggregates: bool,
+    /// The columns among what it is grouped by.
+    pub groups: Vec<ColId>,
+    /// It has GROUP BY.
+    pub grouped: bool,
+    pub grouping_sets: bool,
+    pub distinct: Uniqueness,
+    pub windows: bool,
+    /// What it yields may hang on the order in which it meets rows.
+    pub loose: bool,
+}
+
+/// Which rows DISTINCT takes for the same.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) enum Uniqueness {
+    #[default]
+    No,
+    /// Those that are equal in all outputs.
+    Rows,
+    /// Those that are equal in expressions, of which these are columns.
+    On(Vec<ColId>),
 }
 
 /// Rows of a sharded table that a statement makes.
@@ -176,6 +209,7 @@ impl QueryNode {
             outputs: Vec::new(),
             complete: false,
             tail: Vec::new(),
+            limited: false,
         }
     }
 
@@ -202,7 +236,7 @@ impl QueryNode {
                 add(pool, Fact::or(rows.collect()));
             }
             Body::Nested(query) => query.export(out, types, pool),
-            Body::SetOperation { operator: SetOperator::Union, left, right } => {
+            Body::SetOperation { operator: SetOperator::Union, left, right, .. } => {
                 let side = |query: &QueryNode| {
                     let mut pool = Pool::new();
                     query.export(out, types, &mut pool);

@@ -367,7 +367,7 @@ impl<'a> Analysis<'a> {
         if self.router.shards.len() == 1 {
             return Plan::found(action, self);
         }
-        let scatter = super::scatter::of(&self, statement);
+        let scatter = super::scatter::of(&self, statement, &node);
         Ok(Plan { scatter, ..Plan::found(action, self)? })
     }
 }

@@ -17,6 +17,8 @@ pub(super) struct ColId {
 #[derive(Debug, Clone)]
 pub(super) struct Column {
     pub name: Ident,
+    /// If it is a text: it is known to be ordered by its bytes.
+    pub bytewise: bool,
     /// `None` where two equal values needn't be the same key: a type that no key has, or a
     /// collation in which different bytes are equal.
     pub column_type: Option<ColumnType>,
@@ -157,20 +159,22 @@ impl<'a> Scope<'a> {
     pub fn resolve(&self, parts: &[Ident], relations: &[Relation]) -> Found {
         let mut level = self.level.clone();
         while let Some(current) = level {
-            let found = match parts {
-                [column] => current.visible.unqualified(column, relations),
-                [table, column] => current.visible.qualified(None, table, column, relations),
-                [schema, table, column] => {
-                    current.visible.qualified(Some(schema), table, column, relations)
-                }
-                _ => Found::Unknown,
-            };
-            match found {
+            match current.visible.resolve(parts, relations) {
                 Found::Nowhere => level = current.parent.level.clone(),
                 found => return found,
             }
         }
         Found::Nowhere
+    }
+
+    /// What a name means in the innermost FROM clause.
+    pub fn resolve_here(&self, parts: &[Ident], relations: &[Relation]) -> Found {
+        self.innermost().map_or(Found::Nowhere, |visible| visible.resolve(parts, relations))
+    }
+
+    /// Whether no other query stands around this one.
+    pub fn is_outermost(&self) -> bool {
+        self.level.as_ref().is_none_or(|level| level.parent.level.is_none())
     }
 
     /// The relations of the innermost FROM clause, for `*`.
@@ -180,6 +184,16 @@ impl<'a> Scope<'a> {
 }
 
 impl Visible {
+    /// What a column's name means here.
+    pub fn resolve(&self, parts: &[Ident], relations: &[Relation]) -> Found {
+        match parts {
+            [column] => self.unqualified(column, relations),
+            [table, column] => self.qualified(None, table, column, relations),
+            [schema, table, column] => self.qualified(Some(schema), table, column, relations),
+            _ => Found::Unknown,
+        }
+    }
+
     fn unqualified(&self, column: &str, relations: &[Relation]) -> Found {
         if let Some((_, merged)) = self.merged.iter().find(|(name, _)| &**name == column) {
             return merged.map_or(Found::Unknown, Found::Column);

@@ -8,12 +8,16 @@ use crate::sql::{
 };
 
 use super::bind::Analysis;
+use super::facts::Pool;
+use super::local::{Known, Lies, Locality};
+use super::nodes::{Body, QueryNode, SelectNode, Uniqueness, Value};
 use super::places::ShardSet;
 use super::plan::{Follow, Place, Plan};
+use super::relation::ColId;
 use super::router::Router;
-use super::scatter_check::{Checked, check_from, check_select};
-use super::scatter_groups::{Aggregated, Groups, Keys, groups};
-use super::scatter_keys::{Added, Key, KeyColumn, Outputs, groups_are_whole};
+use super::scatter_check::Check;
+use super::scatter_groups::{Aggregated, Groups, Keys, Whole, groups};
+use super::scatter_keys::{Added, Key, KeyColumn, Outputs};
 use super::value::Values;
 use super::{ParameterValue, Refusal, RouteError};
 
@@ -108,7 +112,11 @@ pub enum SortPlace {
 }
 
 /// Whether and how an analysed statement can be merged.
-pub(super) fn of(analysis: &Analysis<'_>, statement: &Statement) -> Result<Box<Scatter>, Reason> {
+pub(super) fn of(
+    analysis: &Analysis<'_>,
+    statement: &Statement,
+    node: &QueryNode,
+) -> Result<Box<Scatter>, Reason> {
     let Statement::Query(query) = statement else { return Err(NO_SELECT) };
     let query = inside(query);
     let effects = &analysis.effects;
@@ -118,36 +126,38 @@ pub(super) fn of(analysis: &Analysis<'_>, statement: &Statement) -> Result<Box<S
     if effects.ask_home || effects.session_state.is_some() || !analysis.refusals.is_empty() {
         return Err("it asks of a server's catalogs or session");
     }
-    if !query.with.is_empty() {
-        return Err("it has a WITH");
-    }
-    let SetExpr::Select(select) = &query.body else {
+    let (SetExpr::Select(select), Body::Select(node_of_select)) = (&query.body, &node.body) else {
         return Err("it is a set operation, VALUES, or a SELECT in parentheses");
     };
-    let sharded = |place: &Place| matches!(place, Place::Keys { .. });
     let elsewhere = |place: &Place| !matches!(place, Place::Keys { .. } | Place::Anywhere);
     if analysis.occurrences.iter().any(|o| elsewhere(&o.place)) {
         return Err("it reads tables of the home shard, too");
     }
-    if analysis.occurrences.iter().filter(|o| sharded(&o.place)).count() != 1 {
-        return Err("it reads more than one sharded table, or one of them twice");
-    }
-    let tables = check_from(analysis, &select.from)?;
-    if !select.windows.is_empty() {
-        return Err("it has window functions");
-    }
     if query.with_ties {
         return Err("it has FETCH … WITH TIES");
     }
-    let whole = select.distinct == Distinct::No && groups_are_whole(&tables, select);
-    let Checked { times } = check_select(analysis, query, select, whole)?;
-    let outputs = Outputs { select, tables: &tables, volatile: effects.volatile > 0 };
+    let whole = whole(analysis, node, node_of_select)?;
+    let mut check = Check::new(analysis);
+    check.outermost(query, select, whole.groups)?;
+    let Check { times, collates, nested, .. } = check;
+    if nested && effects.volatile > 0 {
+        return Err("it has a subquery, and something that isn't the same each time");
+    }
+    if nested && analysis.outer_aggregate {
+        return Err("it has an aggregate in a subquery that may be one of the query around it");
+    }
+    let visible = &node_of_select.visible;
+    let outputs = Outputs { analysis, select, visible, volatile: effects.volatile > 0 };
+    let by_bytes = !collates && compares_bytes(analysis);
     let mut added = Vec::new();
-    let groups = if whole { None } else { groups(analysis, select, &outputs, &mut added)? };
+    let groups = groups(analysis, select, &outputs, whole, by_bytes, &mut added)?;
     let parts = added.len();
     let keys = query.order_by.iter().zip(&query.order);
     let order = keys.map(|(expr, ordering)| outputs.key(expr, ordering, &mut added));
     let order = order.collect::<Result<Vec<Key>, Reason>>()?;
+    if select.distinct == Distinct::Rows && !added.is_empty() {
+        return Err("its rows are ordered by something that DISTINCT doesn't show");
+    }
     let among_outputs = |key: &Key| !matches!(key.column, KeyColumn::Hidden(_));
     if groups.is_some() && (added.len() > parts || !order.iter().all(among_outputs)) {
         return Err("its groups are ordered by something that isn't among the outputs");
@@ -167,6 +177,39 @@ pub(super) fn of(analysis: &Analysis<'_>, statement: &Statement) -> Result<Box<S
         bytewise: outputs.bytewise(),
         times,
     }))
+}
+
+/// Whether the rows of a SELECT are made on one shard each, and which of their sets are.
+fn whole(analysis: &Analysis<'_>, query: &QueryNode, select: &SelectNode) -> Result<Whole, Reason> {
+    let mut pool = Pool::new();
+    let lies = Locality::new(analysis).rows(select, &mut pool)?;
+    if !matches!(lies, Lies::Apart(_)) {
+        return Err("it reads sharded tables in subqueries only");
+    }
+    let known = Known::of(&pool);
+    let shape = &select.shape;
+    let told = |columns: &[ColId]| lies.is_told_by(columns, &known);
+    let columns = query.outputs.iter().filter_map(|output| match output.value {
+        Value::Column(column) => Some(column),
+        Value::Constant(_) | Value::Unknown => None,
+    });
+    Ok(Whole {
+        groups: !shape.grouping_sets && told(&shape.groups),
+        distinct: match &shape.distinct {
+            Uniqueness::No => false,
+            Uniqueness::Rows => told(&columns.collect::<Vec<_>>()),
+            Uniqueness::On(columns) => told(columns),
+        },
+    })
+}
+
+/// Texts are equal only where their bytes are: no column has a collation for which that isn't so.
+fn compares_bytes(analysis: &Analysis<'_>) -> bool {
+    let tables = analysis.occurrences.iter().filter_map(|occurrence| occurrence.table.as_ref());
+    tables.into_iter().all(|table| {
+        let facts = analysis.router.schema.tables.get(table);
+        facts.is_some_and(|facts| facts.columns.iter().all(|column| !column.nondeterministic))
+    })
 }
 
 /// A query without the parentheses around all of it.
@@ -324,7 +367,8 @@ impl Scatter {
                 let before = if comma { ", " } else { " " };
                 pieces.push(Piece::Text(format!("{before}{call}(").into()));
                 pieces.push(Piece::Copy(tokens.clone()));
-                pieces.push(Piece::Text(")".into()));
+                // A name that nothing in the statement can mean.
+                pieces.push(Piece::Text(format!(") AS \"pgherd {}\"", i + 1).into()));
             }
             edits.push(Edit { at: at..at, pieces });
         }

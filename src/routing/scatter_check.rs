@@ -1,15 +1,13 @@
-//! What a SELECT over several shards must not hold.
+//! What a SELECT over several shards must not hold, wherever it stands in it.
 
 use crate::sql::{
-    Expr, FromItem, Function, JoinKind, JoinOn, LiteralSlot, Node, Query, Select, SelectItem,
-    visit_expr,
+    Distinct, Expr, FromItem, Function, JoinOn, LiteralSlot, Node, Query, Select, SelectItem,
+    SetExpr, Statement, visit_level,
 };
 
 use super::bind::Analysis;
-use super::router::TableRule;
 use super::scatter::Reason;
 use super::scatter_groups::aggregate;
-use super::scatter_keys::Named;
 
 /// Columns of every table that each server fills in by itself.
 const OF_SERVER: &[&str] = &["ctid", "tableoid", "xmin", "xmax", "cmin", "cmax"];
@@ -36,160 +34,196 @@ const CLOCK: &[&str] = &[
     "transaction_timestamp",
 ];
 
-/// What was found on the way.
-pub(super) struct Checked {
+/// Looks at all parts of a query.
+pub(super) struct Check<'a, 'q> {
+    pub analysis: &'a Analysis<'q>,
+    /// String literals that are read as a time, where it is shown.
     pub times: Vec<LiteralSlot>,
+    /// A COLLATE stands somewhere.
+    pub collates: bool,
+    /// There are subqueries, WITH among them.
+    pub nested: bool,
 }
 
-/// The relations of FROM, of which one is sharded and has no NULLs put in its place.
-pub(super) fn check_from<'a>(
-    analysis: &Analysis<'a>,
-    from: &[FromItem],
-) -> Result<Vec<Named<'a>>, Reason> {
-    let mut tables = Vec::new();
-    from.iter().try_for_each(|item| relation(analysis, item, false, &mut tables))?;
-    Ok(tables)
+/// What an expression may be.
+#[derive(Debug, Clone, Copy)]
+struct May {
+    /// Its value is seen, or decides an order.
+    shown: bool,
+    /// It may hold aggregates: they are as good as any value.
+    aggregate: bool,
+    /// It is of the SELECT whose rows the client gets, which has no window functions.
+    outermost: bool,
 }
 
-fn relation<'a>(
-    analysis: &Analysis<'a>,
-    item: &FromItem,
-    nullable: bool,
-    tables: &mut Vec<Named<'a>>,
-) -> Result<(), Reason> {
-    match item {
-        FromItem::Table { sampled: true, .. } => Err("it has a TABLESAMPLE"),
-        FromItem::Table { name, alias, .. } => {
-            let (table, rule) = analysis.router.table(name, analysis.search_path);
-            if nullable && matches!(rule, Some(TableRule::Sharded { .. })) {
-                return Err("its sharded table is on the nullable side of an outer join");
-            }
-            let renamed = !alias.columns.is_empty();
-            let facts = analysis.router.schema.tables.get(&table).filter(|_| !renamed);
-            let name = alias.name.clone().unwrap_or_else(|| table.name.clone());
-            let key = match rule {
-                Some(TableRule::Sharded { columns, .. }) => columns,
-                _ => Vec::new(),
+const INNER: May = May { shown: false, aggregate: true, outermost: false };
+const NOTHING: May = May { shown: false, aggregate: false, outermost: true };
+const WINDOWS: Reason = "it has window functions";
+
+impl<'a, 'q> Check<'a, 'q> {
+    pub fn new(analysis: &'a Analysis<'q>) -> Self {
+        Check { analysis, times: Vec::new(), collates: false, nested: false }
+    }
+
+    /// The SELECT whose rows the client gets. `whole`: each of its groups lies on one shard.
+    pub fn outermost(&mut self, query: &Query, select: &Select, whole: bool) -> Result<(), Reason> {
+        self.with(query)?;
+        let may = May { shown: true, aggregate: whole, outermost: true };
+        if !select.windows.is_empty() {
+            return Err(WINDOWS);
+        }
+        self.select(select, may)?;
+        // An output that is an aggregate may be named again to order by it.
+        let calls = |expr: &Expr| {
+            let is_output = |item: &SelectItem| {
+                matches!(item, SelectItem::Expr { expr: own, .. } if own == expr)
+                    && aggregate(self.analysis, item).is_some()
             };
-            tables.push(Named { name: Some(name), table: facts, key });
-            Ok(())
-        }
-        FromItem::Derived { .. } => Err("it has a subquery in FROM"),
-        FromItem::Function { calls, alias, .. } => {
-            calls
-                .iter()
-                .try_for_each(|call| expression(analysis, call, (false, false), &mut Vec::new()))?;
-            tables.push(Named { name: alias.name.clone(), table: None, key: Vec::new() });
-            Ok(())
-        }
-        FromItem::Join { left, right, kind, on, alias } => {
-            if alias.name.is_some() {
-                return Err("it has a join with a name of its own");
-            }
-            let (on_left, on_right) = match kind {
-                JoinKind::Inner => (nullable, nullable),
-                JoinKind::Left => (nullable, true),
-                JoinKind::Right => (true, nullable),
-                JoinKind::Full => (true, true),
-            };
-            relation(analysis, left, on_left, tables)?;
-            relation(analysis, right, on_right, tables)?;
-            match on {
-                JoinOn::Condition(condition) => {
-                    expression(analysis, condition, (false, false), &mut Vec::new())
-                }
-                JoinOn::None | JoinOn::Using(_) | JoinOn::Natural => Ok(()),
-            }
-        }
+            select.items.iter().any(is_output)
+        };
+        let keys: Vec<&Expr> = query.order_by.iter().filter(|expr| !calls(expr)).collect();
+        self.all(keys, may)?;
+        self.all(query.limit.iter().chain(&query.offset), NOTHING)
     }
-}
 
-/// The expressions of a SELECT. `whole`: each of its groups lies on one shard.
-pub(super) fn check_select(
-    analysis: &Analysis<'_>,
-    query: &Query,
-    select: &Select,
-    whole: bool,
-) -> Result<Checked, Reason> {
-    let mut times = Vec::new();
-    // An output that is an aggregate is looked into, and may be named again to order by it.
-    let mut calls = Vec::new();
-    for item in &select.items {
-        match (aggregate(analysis, item), item) {
-            (Some((_, call)), SelectItem::Expr { expr, .. }) => {
-                calls.push(expr);
-                for argument in &call.arguments {
-                    expression(analysis, argument, (true, whole), &mut times)?;
+    fn with(&mut self, query: &Query) -> Result<(), Reason> {
+        for cte in &query.with {
+            let Statement::Query(query) = &cte.statement else { return Err("it writes") };
+            self.query(query, true)?;
+        }
+        Ok(())
+    }
+
+    /// A subquery, in which aggregates are its own matter. `shown`: so is what it yields.
+    fn query(&mut self, query: &Query, shown: bool) -> Result<(), Reason> {
+        self.nested = true;
+        self.with(query)?;
+        self.body(&query.body, shown)?;
+        self.all(&query.order_by, May { shown, ..INNER })?;
+        self.all(query.limit.iter().chain(&query.offset), INNER)
+    }
+
+    fn body(&mut self, body: &SetExpr, shown: bool) -> Result<(), Reason> {
+        let may = May { shown, ..INNER };
+        match body {
+            SetExpr::Select(select) => self.select(select, may),
+            SetExpr::Values(rows) => rows.iter().try_for_each(|row| self.all(row, may)),
+            SetExpr::Nested(query) => self.query(query, shown),
+            SetExpr::SetOperation { left, right, .. } => {
+                self.body(left, shown)?;
+                self.body(right, shown)
+            }
+        }
+    }
+
+    fn select(&mut self, select: &Select, may: May) -> Result<(), Reason> {
+        self.collates |= select.collates;
+        let unseen = May { shown: false, ..may };
+        for item in &select.items {
+            match (item, aggregate(self.analysis, item)) {
+                // One that can be put together is looked into.
+                (_, Some((_, call))) if !may.aggregate => self.all(&call.arguments, may)?,
+                (SelectItem::Expr { expr, .. }, _) => self.expression(expr, may)?,
+                _ => {}
+            }
+        }
+        if let Distinct::On(keys) = &select.distinct {
+            self.all(keys, may)?;
+        }
+        self.all(&select.group_by.expressions, May { aggregate: false, ..may })?;
+        self.all(&select.filter, unseen)?;
+        self.all(&select.having, unseen)?;
+        self.all(&select.windows, may)?;
+        select.from.iter().try_for_each(|item| self.relation(item))
+    }
+
+    fn relation(&mut self, item: &FromItem) -> Result<(), Reason> {
+        match item {
+            FromItem::Table { sampled: true, .. } => Err("it has a TABLESAMPLE"),
+            FromItem::Table { .. } => Ok(()),
+            FromItem::Derived { query, .. } => self.query(query, true),
+            FromItem::Function { calls, .. } => self.all(calls, May { shown: true, ..NOTHING }),
+            FromItem::Join { left, right, on, .. } => {
+                self.relation(left)?;
+                self.relation(right)?;
+                match on {
+                    JoinOn::Condition(condition) => self.expression(condition, NOTHING),
+                    JoinOn::None | JoinOn::Using(_) | JoinOn::Natural => Ok(()),
                 }
             }
-            (None, SelectItem::Expr { expr, .. }) => {
-                expression(analysis, expr, (true, whole), &mut times)?
-            }
-            _ => {}
         }
     }
-    for expr in query.order_by.iter().chain(&select.group_by.expressions) {
-        if !calls.contains(&expr) {
-            expression(analysis, expr, (true, whole), &mut times)?;
-        }
-    }
-    let others = select.filter.iter().chain(&select.having).chain(&query.limit);
-    for expr in others.chain(&query.offset) {
-        expression(analysis, expr, (false, whole), &mut Vec::new())?;
-    }
-    Ok(Checked { times })
-}
 
-/// `shown`: its value is seen, or decides an order. `whole`: aggregates are as good as any value.
-fn expression(
-    analysis: &Analysis<'_>,
-    expr: &Expr,
-    (shown, whole): (bool, bool),
-    times: &mut Vec<LiteralSlot>,
-) -> Result<(), Reason> {
-    let mut wrong = None;
-    visit_expr(expr, &mut |node| {
-        let reason = match node {
-            Node::Query(_) | Node::Select(_) => Some("it has a subquery"),
-            Node::Expr(Expr::Function(call)) => function(analysis, call, shown, whole),
+    fn all<'e>(
+        &mut self,
+        exprs: impl IntoIterator<Item = &'e Expr>,
+        may: May,
+    ) -> Result<(), Reason> {
+        exprs.into_iter().try_for_each(|expr| self.expression(expr, may))
+    }
+
+    fn expression(&mut self, expr: &Expr, may: May) -> Result<(), Reason> {
+        let mut wrong = Ok(());
+        visit_level(expr, &mut |node| {
+            if wrong.is_ok() {
+                wrong = self.node(node, may);
+            }
+        });
+        wrong
+    }
+
+    fn node(&mut self, node: Node<'_>, may: May) -> Result<(), Reason> {
+        match node {
+            Node::Query(query) => self.query(query, may.shown),
+            Node::Expr(Expr::Function(call)) => self.function(call, may),
             Node::Expr(Expr::Column(parts)) => {
                 let own = parts.last().is_some_and(|name| OF_SERVER.contains(&&**name));
-                own.then_some("it asks for a system column, which each server fills in by itself")
+                match own {
+                    true => {
+                        Err("it asks for a system column, which each server fills in by itself")
+                    }
+                    false => Ok(()),
+                }
             }
             Node::Expr(Expr::Cast { expr, to }) => {
-                if shown
+                if may.shown
                     && let Expr::Literal(slot) = **expr
                     && is_time(&to.name.name)
                 {
-                    times.push(slot);
+                    self.times.push(slot);
                 }
-                let of_oids = to.name.name.starts_with("reg");
-                of_oids
-                    .then_some("it has a cast to a type of OIDs, which each server has its own of")
+                match to.name.name.starts_with("reg") {
+                    true => {
+                        Err("it has a cast to a type of OIDs, which each server has its own of")
+                    }
+                    false => Ok(()),
+                }
             }
-            Node::Expr(_) | Node::From(_) | Node::Statement(_) => None,
-        };
-        wrong = wrong.or(reason);
-    });
-    wrong.map_or(Ok(()), Err)
+            Node::Expr(_) | Node::From(_) | Node::Select(_) | Node::Statement(_) => Ok(()),
+        }
+    }
+
+    fn function(&self, call: &Function, may: May) -> Result<(), Reason> {
+        if may.outermost && call.over.is_some() {
+            return Err(WINDOWS);
+        }
+        if !may.aggregate && self.analysis.may_aggregate(call) {
+            return Err("it has an aggregate, or a function that may be one");
+        }
+        let Some(name) = &call.name else { return Ok(()) };
+        let name = &*name.name;
+        // `age(t)` is the time since today began.
+        let clock = CLOCK.contains(&name) || (name == "age" && call.arguments.len() == 1);
+        if clock && may.shown {
+            return Err("it shows the time, which each server reads from its own clock");
+        }
+        match ASKS_SERVER.contains(&name) {
+            true => Err("it asks of the server that it runs on"),
+            false => Ok(()),
+        }
+    }
 }
 
 fn is_time(name: &str) -> bool {
     matches!(name, "date" | "time" | "timetz" | "timestamp" | "timestamptz")
-}
-
-fn function(analysis: &Analysis<'_>, call: &Function, shown: bool, whole: bool) -> Option<Reason> {
-    if call.over.is_some() {
-        return Some("it has window functions");
-    }
-    if !whole && analysis.may_aggregate(call) {
-        return Some("it has an aggregate, or a function that may be one");
-    }
-    let name = &*call.name.as_ref()?.name;
-    // `age(t)` is the time since today began.
-    let clock = CLOCK.contains(&name) || (name == "age" && call.arguments.len() == 1);
-    if clock && shown {
-        return Some("it shows the time, which each server reads from its own clock");
-    }
-    ASKS_SERVER.contains(&name).then_some("it asks of the server that it runs on")
 }

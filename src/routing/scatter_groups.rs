@@ -1,7 +1,9 @@
 //! Groups and aggregates of a SELECT over several shards: each shard says what it knows of its own
 //! rows, and that is put together.
 
-use crate::sql::{Distinct, Expr, Function, Ident, Node, Select, SelectItem, Tokens, visit_expr};
+use crate::sql::{
+    Distinct, Expr, Function, Ident, Node, Select, SelectItem, Tokens, Wording, visit_expr,
+};
 
 use super::bind::Analysis;
 use super::functions;
@@ -28,6 +30,15 @@ pub(super) enum Keys {
     Outputs,
 }
 
+/// What each shard makes of its own rows alone, since none of it hangs on other shards' rows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Whole {
+    /// Its groups.
+    pub groups: bool,
+    /// What DISTINCT takes for the same.
+    pub distinct: bool,
+}
+
 /// One output that is an aggregate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Aggregated {
@@ -45,22 +56,23 @@ pub struct Aggregated {
 pub(super) fn groups(
     analysis: &Analysis<'_>,
     select: &Select,
-    outputs: &Outputs<'_>,
+    outputs: &Outputs<'_, '_>,
+    whole: Whole,
+    by_bytes: bool,
     added: &mut Vec<Added>,
 ) -> Result<Option<Groups>, Reason> {
     let grouped = !select.group_by.expressions.is_empty();
     let calls = select.items.iter().any(|item| aggregate(analysis, item).is_some());
-    if select.group_by.grouping_sets || select.having.is_some() {
+    if !whole.groups && (select.group_by.grouping_sets || select.having.is_some()) {
         return Err("it has grouping sets or HAVING");
     }
-    // A collation that is said may be any.
-    let by_bytes = outputs.compares_bytes() && !select.collates;
     let distinct = match select.distinct {
+        _ if whole.distinct => false,
         Distinct::No => false,
         Distinct::Rows => true,
         Distinct::On(_) => return Err("it has DISTINCT ON"),
     };
-    match (grouped || calls, distinct) {
+    match (!whole.groups && (grouped || calls), distinct) {
         (false, false) => return Ok(None),
         (true, true) => return Err("it has DISTINCT and groups"),
         (false, true) => {
@@ -90,8 +102,9 @@ pub(super) fn groups(
         aggregates.push(Aggregated { output, function, parts, bytewise });
     }
     let group_by = &select.group_by;
-    let keys = group_by.expressions.iter().zip(&group_by.tokens);
-    let keys = keys.map(|(expr, tokens)| key(expr, tokens, outputs, added));
+    let written = group_by.tokens.iter().zip(&group_by.wordings);
+    let keys = group_by.expressions.iter().zip(written);
+    let keys = keys.map(|(expr, written)| key(expr, written, outputs, added));
     let keys = Keys::Columns(keys.collect::<Result<_, Reason>>()?);
     let may_give_sets = |(at, item): (usize, &SelectItem)| {
         let plain = aggregate(analysis, item).is_some() || !calls_functions(item);
@@ -104,14 +117,14 @@ pub(super) fn groups(
 /// The column that tells groups apart by one expression.
 fn key(
     expr: &Expr,
-    tokens: &Tokens,
-    outputs: &Outputs<'_>,
+    (tokens, wording): (&Tokens, &Wording),
+    outputs: &Outputs<'_, '_>,
     added: &mut Vec<Added>,
 ) -> Result<KeyColumn, Reason> {
     match expr {
         Expr::Literal(slot) => Ok(KeyColumn::Ordinal(*slot)),
         Expr::Row(_) => Err("it is grouped by a row"),
-        expr if let Some(at) = outputs.same(expr) => Ok(KeyColumn::Output(at)),
+        _ if let Some(at) = outputs.same(wording) => Ok(KeyColumn::Output(at)),
         // A bare name is a column of FROM, if there is one, before it is an output's.
         Expr::Column(parts) if parts.len() == 1 => match outputs.is_column(&parts[0]) {
             Some(true) => Ok(add(added, tokens)),

@@ -1,12 +1,14 @@
 //! What rows of several shards are ordered by: each ORDER BY expression's column in them.
 
 use crate::sql::{
-    Expr, Ident, LiteralSlot, Node, Ordering, Select, SelectItem, Tokens, visit_expr,
+    Expr, Ident, LiteralSlot, Node, Ordering, Select, SelectItem, SetExpr, Tokens, Wording,
+    visit_expr,
 };
 
+use super::bind::Analysis;
 use super::merge;
+use super::relation::{Found, Visible};
 use super::scatter::Reason;
-use super::schema::Table;
 
 /// One expression of ORDER BY.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,24 +38,17 @@ pub(super) enum Added {
     Call(merge::Function, Tokens),
 }
 
-/// A relation of FROM, by the name under which its columns are known.
-pub(super) struct Named<'a> {
-    pub name: Option<Ident>,
-    /// `None`: its columns aren't known.
-    pub table: Option<&'a Table>,
-    /// The columns of its shard key, if it has one.
-    pub key: Vec<Ident>,
-}
-
 /// The outputs of a SELECT, and what they are made of.
-pub(super) struct Outputs<'a> {
+pub(super) struct Outputs<'a, 'q> {
+    pub analysis: &'a Analysis<'q>,
     pub select: &'a Select,
-    pub tables: &'a [Named<'a>],
+    /// What FROM shows.
+    pub visible: &'a Visible,
     /// Something gives another value each time that it is asked.
     pub volatile: bool,
 }
 
-impl Outputs<'_> {
+impl Outputs<'_, '_> {
     /// The column of one expression. `added` are the expressions behind the outputs.
     pub fn key(
         &self,
@@ -67,7 +62,7 @@ impl Outputs<'_> {
         let (column, bytewise) = match expr {
             Expr::Literal(slot) => (KeyColumn::Ordinal(*slot), false),
             Expr::Column(parts) if parts.len() == 1 => self.named(&parts[0], ordering, added)?,
-            expr => match self.same(expr) {
+            expr => match self.same(&ordering.wording) {
                 Some(at) => (KeyColumn::Output(at), self.is_bytewise(expr)),
                 None => (add(added, &ordering.tokens), self.is_bytewise(expr)),
             },
@@ -104,11 +99,13 @@ impl Outputs<'_> {
             }
         }
         let Some((at, expr)) = found else {
-            let several = self.tables.len() > 1 && self.has_star(self.select.items.len());
-            if several {
+            let several = self.visible.entries.len() > 1;
+            let starred = several && self.has_star(self.select.items.len());
+            if starred && self.is_column(name) != Some(true) {
                 return Err("it is ordered by a bare name, with * of several tables");
             }
-            return Ok((add(added, &ordering.tokens), self.column_is_bytewise(None, name)));
+            let bytewise = self.is_bytewise_column(std::slice::from_ref(name));
+            return Ok((add(added, &ordering.tokens), bytewise));
         };
         let bytewise = self.is_bytewise(expr);
         if !self.has_star(at) {
@@ -133,11 +130,11 @@ impl Outputs<'_> {
         self.select.items.iter().take(before).any(star)
     }
 
-    /// The output that is this expression.
-    pub fn same(&self, wanted: &Expr) -> Option<usize> {
-        let is =
-            |item: &SelectItem| matches!(item, SelectItem::Expr { expr, .. } if expr == wanted);
-        self.select.items.iter().position(is).filter(|at| !self.has_star(*at))
+    /// The output that is this expression, by its wording.
+    pub fn same(&self, wanted: &Wording) -> Option<usize> {
+        let wanted = wanted.as_ref()?;
+        let is = |wording: &Wording| wording.as_ref() == Some(wanted);
+        self.select.item_wordings.iter().position(is).filter(|at| !self.has_star(*at))
     }
 
     /// Which outputs have the order of their bytes, where they are texts, up to the first `*`.
@@ -150,73 +147,26 @@ impl Outputs<'_> {
     }
 
     pub fn is_bytewise(&self, expr: &Expr) -> bool {
-        match expr {
-            Expr::Column(parts) => match parts.as_slice() {
-                [column] => self.column_is_bytewise(None, column),
-                [table, column] => self.column_is_bytewise(Some(table), column),
-                _ => false,
-            },
-            _ => false,
-        }
+        matches!(expr, Expr::Column(parts) if self.is_bytewise_column(parts))
     }
 
-    /// Whether a column is known, and its collation is C. (Where `users.name` may be a value's field
-    /// as well as a table's column, it isn't found here.)
+    /// Whether a column is known, and its collation is C.
+    fn is_bytewise_column(&self, parts: &[Ident]) -> bool {
+        let found = self.visible.resolve(parts, &self.analysis.relations);
+        matches!(found, Found::Column(column) if self.analysis.is_bytewise(column))
+    }
+
     /// Whether a bare name is a column of FROM; `None` where that isn't known.
     pub fn is_column(&self, name: &Ident) -> Option<bool> {
-        let mut found = false;
-        for named in self.tables {
-            found |= named.table?.columns.iter().any(|column| column.name == *name);
+        if self.visible.merged.iter().any(|(merged, _)| merged == name) {
+            return Some(true);
         }
-        Some(found)
-    }
-
-    /// No column has a collation in which different bytes can be equal.
-    pub fn compares_bytes(&self) -> bool {
-        self.tables.iter().all(|named| {
-            named.table.is_some_and(|table| table.columns.iter().all(|c| !c.nondeterministic))
-        })
-    }
-
-    fn column_is_bytewise(&self, table: Option<&Ident>, column: &Ident) -> bool {
-        let mut found = None;
-        for named in
-            self.tables.iter().filter(|named| table.is_none() || named.name.as_ref() == table)
-        {
-            let Some(facts) = named.table else { return false };
-            if let Some(column) = facts.columns.iter().find(|known| known.name == *column)
-                && found.replace(column.bytewise).is_some()
-            {
-                return false;
-            }
+        match self.visible.resolve(std::slice::from_ref(name), &self.analysis.relations) {
+            Found::Column(_) => Some(true),
+            Found::Nowhere => Some(false),
+            Found::Unknown => None,
         }
-        found.unwrap_or(false)
     }
-}
-
-/// Whether each group lies on one shard: it is one of the whole shard key, and more.
-pub(super) fn groups_are_whole(tables: &[Named<'_>], select: &Select) -> bool {
-    let Some(sharded) = tables.iter().find(|named| !named.key.is_empty()) else { return false };
-    let Some(facts) = sharded.table else { return false };
-    let has = |named: &Named<'_>, column: &Ident| {
-        named.table.is_none_or(|table| table.columns.iter().any(|known| known.name == *column))
-    };
-    let is_of = |expr: &Expr, key: &Ident| match expr {
-        Expr::Column(parts) => match parts.as_slice() {
-            [column] => column == key && tables.iter().filter(|named| has(named, key)).count() == 1,
-            [table, column] => {
-                let named = tables.iter().filter(|named| named.name.as_ref() == Some(table));
-                column == key && sharded.name.as_ref() == Some(table) && named.count() == 1
-            }
-            _ => false,
-        },
-        _ => false,
-    };
-    let grouped = |key: &Ident| {
-        let known = facts.columns.iter().any(|c| c.name == *key && !c.nondeterministic);
-        known && select.group_by.expressions.iter().any(|expr| is_of(expr, key))
-    };
-    !select.group_by.grouping_sets && sharded.key.iter().all(grouped)
 }
 
 pub(super) fn add(added: &mut Vec<Added>, tokens: &Tokens) -> KeyColumn {
@@ -262,6 +212,10 @@ fn label(expr: &Expr) -> Option<Option<&str>> {
 
 /// Whether the name that isn't known may be this one: it is one that stands in the expression.
 fn may_be_labelled(expr: &Expr, name: &Ident) -> bool {
+    if let Expr::Subquery(query) = expr {
+        // That of its first output, unless it is an ARRAY.
+        return &**name == "array" || first_output_may_be(&query.body, name);
+    }
     let mut found = matches!(&**name, "case" | "exists" | "array" | "row" | "bool");
     visit_expr(expr, &mut |node| {
         found |= match node {
@@ -275,4 +229,20 @@ fn may_be_labelled(expr: &Expr, name: &Ident) -> bool {
         }
     });
     found
+}
+
+fn first_output_may_be(body: &SetExpr, name: &Ident) -> bool {
+    match body {
+        SetExpr::Select(select) => match select.items.first() {
+            Some(SelectItem::Expr { alias: Some(alias), .. }) => alias == name,
+            Some(SelectItem::Expr { expr, .. }) => match label(expr) {
+                Some(label) => label == Some(&**name),
+                None => may_be_labelled(expr, name),
+            },
+            _ => true,
+        },
+        SetExpr::Nested(query) => first_output_may_be(&query.body, name),
+        SetExpr::SetOperation { left, .. } => first_output_may_be(left, name),
+        SetExpr::Values(_) => &**name == "column1",
+    }
 }

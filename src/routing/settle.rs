@@ -197,14 +197,14 @@ impl Analysis<'_> {
 }
 
 /// The pool, with what ON says.
-fn on(join: &JoinNode, pool: &Pool) -> Pool {
+pub(super) fn on(join: &JoinNode, pool: &Pool) -> Pool {
     let mut pool = pool.clone();
     join.on.iter().for_each(|fact| add(&mut pool, fact.clone()));
     pool
 }
 
 /// An outer join whose null-extended rows the facts above exclude is an inner one.
-fn reduced(join: &JoinNode, pool: &Pool) -> JoinKind {
+pub(super) fn reduced(join: &JoinNode, pool: &Pool) -> JoinKind {
     let rejects = |side: &Range<u32>| facts::rejects_null(pool, side);
     let (left, right) = (rejects(&join.left_relations), rejects(&join.right_relations));
     match join.kind {

@@ -28,4 +28,4 @@ pub use parser::parse;
 pub use prepared::{executed_name, prepared_body};
 pub use scan::{Hint, Scanned, scan, scan_single};
 pub use statement::*;
-pub use visit::{Node, visit, visit_expr, visit_query};
+pub use visit::{Node, visit, visit_expr, visit_level, visit_query};

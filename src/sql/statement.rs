@@ -103,11 +103,17 @@ pub struct Query {
 /// is the same place in all texts of one fingerprint.
 pub type Tokens = Range<u32>;
 
+/// An expression's tokens as they were written, one behind the other; `None` where a literal is
+/// among them, since that is another in each text of a fingerprint. Trees leave out what routing has
+/// no use for, such as which operator it was: only of equal wordings are two expressions the same.
+pub type Wording = Option<Box<[u8]>>;
+
 /// One expression of ORDER BY.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ordering {
     /// The expression's.
     pub tokens: Tokens,
+    pub wording: Wording,
     pub descending: bool,
     /// As written, if written.
     pub nulls_first: Option<bool>,
@@ -164,6 +170,8 @@ pub struct Select {
     pub collates: bool,
     /// The expressions of `items`, without their labels.
     pub item_tokens: Vec<Tokens>,
+    /// Of the same.
+    pub item_wordings: Vec<Wording>,
     /// The token behind the last item, where another one could stand; `None` for TABLE.
     pub items_end: Option<u32>,
 }
@@ -181,6 +189,8 @@ pub struct GroupBy {
     pub expressions: Vec<Expr>,
     /// Those of the expressions, where there are no grouping sets.
     pub tokens: Vec<Tokens>,
+    /// Of the same.
+    pub wordings: Vec<Wording>,
     /// ROLLUP, CUBE or GROUPING SETS was used (also an empty `()`).
     pub grouping_sets: bool,
 }

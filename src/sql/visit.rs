@@ -16,21 +16,28 @@ pub enum Node<'a> {
 /// Shows `see` every part of the statement, each before what is inside it, subqueries and
 /// the statements of CTEs included.
 pub fn visit<'a>(statement: &'a Statement, see: &mut dyn FnMut(Node<'a>)) {
-    Visitor { see }.statement(statement);
+    Visitor { see, queries: true }.statement(statement);
 }
 
 /// As [`visit`], from an expression.
 pub fn visit_expr<'a>(expr: &'a Expr, see: &mut dyn FnMut(Node<'a>)) {
-    Visitor { see }.expr(expr);
+    Visitor { see, queries: true }.expr(expr);
 }
 
 /// As [`visit`], from a query.
 pub fn visit_query<'a>(query: &'a Query, see: &mut dyn FnMut(Node<'a>)) {
-    Visitor { see }.query(query);
+    Visitor { see, queries: true }.query(query);
+}
+
+/// As [`visit_expr`], but not into the queries in it, which are shown as a whole.
+pub fn visit_level<'a>(expr: &'a Expr, see: &mut dyn FnMut(Node<'a>)) {
+    Visitor { see, queries: false }.expr(expr);
 }
 
 struct Visitor<'a, 'f> {
     see: &'f mut dyn FnMut(Node<'a>),
+    /// It goes into queries.
+    queries: bool,
 }
 
 impl<'a> Visitor<'a, '_> {
@@ -135,6 +142,9 @@ impl<'a> Visitor<'a, '_> {
 
     fn query(&mut self, query: &'a Query) {
         (self.see)(Node::Query(query));
+        if !self.queries {
+            return;
+        }
         self.with(&query.with);
         self.set_expr(&query.body);
         self.exprs(&query.order_by);

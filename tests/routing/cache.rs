@@ -196,8 +196,8 @@ fn a_refusal_says_what_would_help() {
     assert_eq!(
         refusal.detail.as_deref(),
         Some(
-            "No condition binds p.user_id. It isn't merged from several shards: it reads more than \
-             one sharded table, or one of them twice."
+            "No condition binds p.user_id. It isn't merged from several shards: it joins sharded \
+             tables otherwise than by their whole shard keys."
         )
     );
     assert!(refusal.hint.expect("a hint").starts_with("add p.user_id = "));

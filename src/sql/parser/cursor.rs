@@ -4,7 +4,7 @@ use super::keywords::{Category, Keyword, lookup};
 use super::{MAX_CHAIN, MAX_NESTING};
 use crate::sql::error::SqlError;
 use crate::sql::literal::{Literals, split_uescape, unescape_unicode};
-use crate::sql::statement::{Ident, Name};
+use crate::sql::statement::{Ident, Name, Tokens, Wording};
 use crate::sql::tokens::{Token, TokenKind};
 
 /// Identifiers are cut to this many bytes (NAMEDATALEN - 1).
@@ -83,6 +83,20 @@ impl<'a> Parser<'a> {
     pub fn written_at(&self, position: usize) -> &'a [u8] {
         let token = self.tokens.get(position).map(|word| word.token);
         token.map_or(b"", |token| &self.text[token.start..token.end])
+    }
+
+    /// How an expression is written that stands in these places.
+    pub fn wording(&self, tokens: &Tokens) -> Wording {
+        let words = self.tokens.get(tokens.start as usize..tokens.end as usize)?;
+        let mut wording = Vec::new();
+        for word in words {
+            if matches!(word.token.kind, TokenKind::Literal(_) | TokenKind::LiteralList(_)) {
+                return None;
+            }
+            wording.extend_from_slice(word.token.of(self.text));
+            wording.push(b' ');
+        }
+        Some(wording.into())
     }
 
     pub fn position(&self) -> usize {

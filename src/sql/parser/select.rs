@@ -179,6 +179,8 @@ impl Parser<'_> {
                 Ok((item, start as u32..end as u32))
             })?;
             (select.items, select.item_tokens) = items.into_iter().unzip();
+            let wordings = select.item_tokens.iter().map(|tokens| self.wording(tokens));
+            select.item_wordings = wordings.collect();
         }
         select.items_end = Some(self.position() as u32);
         if self.eat(K::Into) {
@@ -302,7 +304,9 @@ impl Parser<'_> {
         }
         let start = self.position() as u32;
         group_by.expressions.push(self.expr()?);
-        group_by.tokens.push(start..self.position() as u32);
+        let tokens = start..self.position() as u32;
+        group_by.wordings.push(self.wording(&tokens));
+        group_by.tokens.push(tokens);
         Ok(())
     }
 
@@ -395,8 +399,10 @@ impl Parser<'_> {
         self.comma_list(|p| {
             let start = p.position();
             let expr = p.expr()?;
+            let tokens = start as u32..p.position() as u32;
             let mut ordering = Ordering {
-                tokens: start as u32..p.position() as u32,
+                wording: p.wording(&tokens),
+                tokens,
                 bytewise: p.follows_collate_c(start),
                 ..Ordering::default()
             };

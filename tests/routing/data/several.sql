@@ -56,3 +56,15 @@ SELECT * FROM users WHERE id::int4 = 42 -- => several
 SELECT count(*) FROM posts -- => several
 SELECT max(id) FROM users -- => several
 SELECT DISTINCT country FROM users -- => several
+SELECT * FROM users WHERE id = 1 OR EXISTS (SELECT 1 FROM countries) -- => several
+SELECT * FROM users u JOIN posts p ON p.user_id = u.id -- => several
+SELECT * FROM users u LEFT JOIN posts p ON p.user_id = u.id AND u.id = 1 -- => several
+SELECT * FROM users u LEFT JOIN posts p ON p.user_id = u.id AND p.user_id = 1 -- => several
+SELECT * FROM users u RIGHT JOIN posts p ON p.user_id = u.id AND p.user_id = 1 -- => several
+SELECT * FROM users u FULL JOIN posts p ON p.user_id = u.id AND u.id = 1 -- => several
+SELECT * FROM users u FULL JOIN (SELECT * FROM posts WHERE user_id = 1) p ON p.user_id = u.id -- => several
+SELECT * FROM users WHERE id IN (SELECT user_id FROM posts) -- => several
+SELECT * FROM users WHERE id IN (SELECT user_id FROM posts WHERE likes > 5) -- => several
+SELECT * FROM users WHERE NOT EXISTS (SELECT 1 FROM posts WHERE posts.user_id = users.id AND posts.user_id = 1) -- => several
+SELECT * FROM (SELECT id + 0 AS id FROM users) u WHERE u.id = 1 -- => several
+WITH u AS (SELECT * FROM users) SELECT * FROM u -- => several

@@ -64,7 +64,7 @@ SELECT count(DISTINCT b), count(DISTINCT u), count(DISTINCT d), count(DISTINCT j
 SELECT * FROM (SELECT count(*) AS n FROM users) s --: refused 0A000
 SELECT (SELECT count(*) FROM users), (SELECT max(id) FROM posts) --: refused 0A000
 SELECT n * 2 FROM (SELECT sum(age) AS n FROM users) s --: refused 0A000
-SELECT max(n) FROM (SELECT user_id, count(*) AS n FROM posts GROUP BY user_id) s --: refused 0A000
+SELECT max(n) FROM (SELECT user_id, count(*) AS n FROM posts GROUP BY user_id) s --: refused 0A000 portal
 SELECT avg(n) FROM (SELECT country, count(*) AS n FROM users GROUP BY country) s --: refused 0A000
 SELECT count(*) FROM (SELECT DISTINCT country FROM users) s --: refused 0A000
 SELECT id FROM users WHERE age = (SELECT max(age) FROM users) ORDER BY id --: refused 0A000

@@ -27,9 +27,9 @@ SELECT k, encode(h, 'hex'), length(h), substring(h from 1 for 2) FROM measures -
 SELECT k, c, c || '|', length(c), c = 'c1' FROM measures --: refused 0A000 portal
 SELECT k, row(k, grp), ARRAY[i, s], ROW(1, 'a') FROM measures --: refused 0A000 portal
 SELECT k, generate_series(1, s) FROM measures WHERE s BETWEEN 1 AND 3 --: refused 0A000 portal
-SELECT id, (SELECT name FROM countries WHERE code = country) FROM users --: refused 0A000
-SELECT id FROM users WHERE country IN (SELECT code FROM countries WHERE size > 70) --: refused 0A000
-SELECT id FROM users WHERE EXISTS (SELECT FROM countries WHERE code = country AND size < 70) --: refused 0A000
+SELECT id, (SELECT name FROM countries WHERE code = country) FROM users --: refused 0A000 portal
+SELECT id FROM users WHERE country IN (SELECT code FROM countries WHERE size > 70) --: refused 0A000 portal
+SELECT id FROM users WHERE EXISTS (SELECT FROM countries WHERE code = country AND size < 70) --: refused 0A000 portal
 SELECT id FROM users u WHERE id = 3 AND EXISTS (SELECT FROM posts WHERE user_id = u.id)
 -- Every type, as text and in binary
 SELECT s, i, b, n, m FROM measures --: refused 0A000 portal

@@ -74,7 +74,7 @@ SELECT DISTINCT a, j FROM measures --: refused 0A000
 SELECT DISTINCT count(*) FROM users GROUP BY country --: refused 0A000
 SELECT DISTINCT ON (country) country, id FROM users ORDER BY country, id --: refused 0A000
 SELECT DISTINCT ON (country) country, id, age FROM users ORDER BY country, age DESC NULLS LAST, id --: refused 0A000
-SELECT DISTINCT ON (user_id) user_id, id, title FROM posts ORDER BY user_id, id DESC --: refused 0A000
+SELECT DISTINCT ON (user_id) user_id, id, title FROM posts ORDER BY user_id, id DESC --: refused 0A000 portal
 SELECT DISTINCT ON (user_id % 3, likes) user_id % 3, likes, user_id, id FROM posts ORDER BY user_id % 3, likes, user_id, id LIMIT 4 --: refused 0A000
 SELECT DISTINCT * FROM lone --: refused 0A000 portal
 SELECT DISTINCT n FROM nobody --: refused 0A000 portal

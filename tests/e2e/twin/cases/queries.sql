@@ -21,24 +21,24 @@ VALUES (1, 'a'), (2, 'b')
 -- Subqueries and common table expressions
 WITH w AS (SELECT id, name FROM users WHERE id = 3) SELECT * FROM w
 WITH w AS (SELECT id, name FROM users) SELECT * FROM w WHERE id = 3
-WITH w AS (SELECT id, age FROM users WHERE age > 15) SELECT count(*), sum(age) FROM w --: refused 0A000
-WITH w AS (SELECT id, age FROM users) SELECT * FROM w ORDER BY id LIMIT 5 --: refused 0A000
-WITH w AS MATERIALIZED (SELECT id, age FROM users) SELECT * FROM w WHERE id IN (3, 13) ORDER BY id --: refused 0A000
-WITH a AS (SELECT id FROM users WHERE id < 5), b AS (SELECT user_id FROM posts) SELECT a.id, count(*) FROM a JOIN b ON b.user_id = a.id GROUP BY a.id ORDER BY 1 --: refused 0A000 ring
+WITH w AS (SELECT id, age FROM users WHERE age > 15) SELECT count(*), sum(age) FROM w --: refused 0A000 portal
+WITH w AS (SELECT id, age FROM users) SELECT * FROM w ORDER BY id LIMIT 5 --: refused 0A000 portal
+WITH w AS MATERIALIZED (SELECT id, age FROM users) SELECT * FROM w WHERE id IN (3, 13) ORDER BY id --: refused 0A000 portal
+WITH a AS (SELECT id FROM users WHERE id < 5), b AS (SELECT user_id FROM posts) SELECT a.id, count(*) FROM a JOIN b ON b.user_id = a.id GROUP BY a.id ORDER BY 1 --: refused 0A000 ring portal
 WITH w AS (SELECT country, count(*) AS n FROM users GROUP BY country) SELECT * FROM w WHERE n > 10 ORDER BY 1 --: refused 0A000
 WITH w AS (SELECT country, count(*) AS n FROM users GROUP BY country) SELECT c.name, w.n FROM countries c JOIN w ON w.country = c.code ORDER BY 1 --: refused 0A000
-WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5) SELECT i, u.name FROM n JOIN users u ON u.id = i ORDER BY 1 --: refused 0A000
+WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5) SELECT i, u.name FROM n JOIN users u ON u.id = i ORDER BY 1 --: refused 0A000 portal
 WITH RECURSIVE f (login, depth) AS (SELECT 'anna', 0 UNION ALL SELECT p.friend, f.depth + 1 FROM f JOIN people p ON p.login = f.login WHERE f.depth < 4 AND p.friend IS NOT NULL) SELECT * FROM f ORDER BY depth --: refused 0A000
 SELECT * FROM (SELECT id, age FROM users WHERE age > 15) s WHERE s.id = 6
-SELECT * FROM (SELECT id, age FROM users) s WHERE s.age = 12 ORDER BY id --: refused 0A000
-SELECT s.a, count(*) FROM (SELECT age / 5 AS a FROM users) s GROUP BY s.a ORDER BY s.a --: refused 0A000
+SELECT * FROM (SELECT id, age FROM users) s WHERE s.age = 12 ORDER BY id --: refused 0A000 portal
+SELECT s.a, count(*) FROM (SELECT age / 5 AS a FROM users) s GROUP BY s.a ORDER BY s.a --: refused 0A000 portal
 SELECT * FROM (SELECT country, max(age) AS a FROM users GROUP BY country) s ORDER BY a DESC, country --: refused 0A000
-SELECT s.id FROM (SELECT DISTINCT user_id AS id FROM posts) s ORDER BY 1 --: refused 0A000
+SELECT s.id FROM (SELECT DISTINCT user_id AS id FROM posts) s ORDER BY 1 --: refused 0A000 portal
 SELECT id FROM users WHERE id = (SELECT user_id FROM posts WHERE user_id = 7 AND id = 1)
 SELECT id FROM users WHERE id = (SELECT max(user_id) FROM posts) --: refused 0A000
 SELECT id FROM users WHERE age > ALL (SELECT n + 15 FROM items) ORDER BY id --: refused 0A000
 SELECT id FROM users WHERE age = ANY (SELECT hits FROM visits) ORDER BY id --: refused 0A000
-SELECT id FROM users WHERE (age, country) IN (SELECT 12, 'de') ORDER BY id --: refused 0A000
+SELECT id FROM users WHERE (age, country) IN (SELECT 12, 'de') ORDER BY id --: refused 0A000 portal
 SELECT EXISTS (SELECT FROM users WHERE age = 12), EXISTS (SELECT FROM nobody) --: refused 0A000
 SELECT (SELECT name FROM users WHERE id = 3), (SELECT name FROM users WHERE id = 23) --: refused 0A000 range
 SELECT ARRAY(SELECT id FROM users ORDER BY id LIMIT 3) --: refused 0A000

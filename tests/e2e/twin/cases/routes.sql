@@ -46,13 +46,13 @@ SELECT tenant, region, id FROM orders WHERE (tenant, region) IN ((2, 'n'), (3, '
 SELECT tenant, region, id FROM orders WHERE tenant = 4 ORDER BY region, id --: refused 0A000
 SELECT tenant, region, id FROM orders WHERE tenant IN (1, 2) AND region IN ('n', 'e') ORDER BY 1, 2, 3 --: refused 0A000
 SELECT user_id, id FROM posts WHERE (user_id, id) > (20, 1) ORDER BY user_id, id --: refused 0A000 portal
-SELECT id FROM users WHERE (id, age) IN (SELECT id, age FROM users WHERE age > 20) ORDER BY id --: refused 0A000
+SELECT id FROM users WHERE (id, age) IN (SELECT id, age FROM users WHERE age > 20) ORDER BY id --: refused 0A000 portal
 -- What only a server can compute
 SELECT id, name FROM users WHERE id = abs(-5) --: refused 0A000 portal
 SELECT id, name FROM users WHERE id = 2 + 3 --: refused 0A000 portal
 SELECT id, name FROM users WHERE id = '5'::text::bigint --: refused 0A000 portal
 SELECT id, name FROM users WHERE id + 0 = 5 --: refused 0A000 portal
-SELECT id, name FROM users WHERE id = (SELECT max(size) - 63 FROM countries WHERE code = 'fr') --: refused 0A000
+SELECT id, name FROM users WHERE id = (SELECT max(size) - 63 FROM countries WHERE code = 'fr') --: refused 0A000 portal
 SELECT id, name FROM users WHERE id::text = '5' --: refused 0A000 portal
 SELECT id, name FROM users WHERE id IS NOT DISTINCT FROM 5 --: refused 0A000 portal
 SELECT id, name FROM users WHERE id % 10 = 5 ORDER BY id --: refused 0A000 portal
