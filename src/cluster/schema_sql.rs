@@ -57,7 +57,8 @@ const FINGERPRINT: &str = "
     SELECT current_setting('server_version_num') || ';' || string_agg(part, ';' ORDER BY part)
     FROM (SELECT what || ':' || count(*) || ':' || sum(h) AS part FROM seen GROUP BY what) parts";
 
-/// A domain is followed down to the type that it is made of.
+/// A domain is followed down to the type that it is made of. Which functions a default calls is
+/// in its stored tree only: `pg_depend` doesn't name those of the system.
 const COLUMNS: &str = "
     WITH RECURSIVE base(oid, base, modifier, not_null, has_default) AS (
       SELECT oid, oid, -1, false, false FROM pg_type WHERE typtype <> 'd'
@@ -77,7 +78,12 @@ const COLUMNS: &str = "
                (SELECT s.datcollate IN ('C', 'POSIX')
                        AND coalesce(to_jsonb(s) ->> 'datlocprovider', 'c') = 'c'
                 FROM pg_database s WHERE s.datname = current_database())
-             ELSE coalesce(l.collprovider = 'c' AND l.collcollate IN ('C', 'POSIX'), false) END
+             ELSE coalesce(l.collprovider = 'c' AND l.collcollate IN ('C', 'POSIX'), false) END,
+           a.attidentity <> '' OR b.has_default OR coalesce(
+             d.adbin::text ~ '\\{(SQLVALUEFUNCTION|NEXTVALUEEXPR|COERCEVIAIO) '
+             OR EXISTS (
+               SELECT FROM regexp_matches(d.adbin::text, ':(?:funcid|opfuncid) (\\d+)', 'g') m
+               JOIN pg_proc p ON p.oid = m[1]::oid WHERE p.provolatile <> 'i'), false)
     FROM pg_attribute a
     JOIN base b ON b.oid = a.atttypid
     JOIN pg_type y ON y.oid = b.base
@@ -119,12 +125,13 @@ const FOREIGN_KEYS: &str = "
     WHERE k.contype = 'f' AND k.conrelid = ANY ($1)
     ORDER BY k.conrelid, k.conname";
 
-/// Triggers of a person's making, and rules: both run more than the statement says.
+/// Triggers of a person's making, and rules: both run more than the statement says. A trigger's
+/// lowest bit tells that it runs once a row.
 const TRIGGERS: &str = "
-    SELECT tgrelid, tgname::text FROM pg_trigger
+    SELECT tgrelid, tgname::text, tgtype & 1 = 0 FROM pg_trigger
     WHERE NOT tgisinternal AND tgenabled <> 'D' AND tgrelid = ANY ($1)
     UNION ALL
-    SELECT ev_class, rulename::text FROM pg_rewrite
+    SELECT ev_class, rulename::text, true FROM pg_rewrite
     WHERE ev_type <> '1' AND ev_enabled <> 'D' AND ev_class = ANY ($1)
     ORDER BY 1, 2";
 
@@ -164,7 +171,8 @@ const FAMILY: &str = "
 const FUNCTIONS: &str = "
     SELECT p.proname::text, n.nspname::text,
            CASE WHEN bool_or(p.provolatile = 'v') THEN 'v'
-                WHEN bool_or(p.provolatile = 's') THEN 's' ELSE 'i' END
+                WHEN bool_or(p.provolatile = 's') THEN 's' ELSE 'i' END,
+           bool_or(p.proretset)
     FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
     WHERE n.nspname !~ '^pg_(toast_)?temp_'
     GROUP BY 1, 2 ORDER BY 1, 2";
@@ -260,6 +268,7 @@ impl Tables {
                 nondeterministic: row.try_get(8)?,
                 generated: row.try_get(9)?,
                 bytewise: row.try_get(10)?,
+                default_varies: row.try_get(11)?,
             });
             Ok(())
         };
@@ -295,6 +304,7 @@ impl Tables {
     async fn triggers(&mut self, client: &Client) -> Result<(), Error> {
         let take = |row: &Row, table: &mut Table| {
             table.triggers.push(text(row, 1)?);
+            table.per_statement |= row.try_get::<_, bool>(2)?;
             Ok(())
         };
         self.each(client, TRIGGERS, take).await
@@ -325,7 +335,7 @@ async fn functions(client: &Client) -> Result<HashMap<Box<str>, Vec<FunctionFact
             "s" => Volatility::Stable,
             _ => Volatility::Volatile,
         };
-        let fact = FunctionFact { schema: text(&row, 1)?, volatility };
+        let fact = FunctionFact { schema: text(&row, 1)?, volatility, sets: row.try_get(3)? };
         functions.entry(text(&row, 0)?).or_default().push(fact);
     }
     Ok(functions)

@@ -101,7 +101,8 @@ impl Session {
 fn refused(error: crate::routing::RouteError) -> Failure {
     match error {
         crate::routing::RouteError::Refused(refusal)
-        | crate::routing::RouteError::Several(refusal) => refusal.into(),
+        | crate::routing::RouteError::Several(refusal)
+        | crate::routing::RouteError::Spread(refusal) => refusal.into(),
         crate::routing::RouteError::NeedsParameterTypes => {
             Failure::new("42P02", "a statement that defines has no parameters")
         }

@@ -357,7 +357,9 @@ fn one(route: Route) -> Option<ShardId> {
 
 fn no_route(error: RouteError) -> Failure {
     match error {
-        RouteError::Refused(refusal) | RouteError::Several(refusal) => refusal.into(),
+        RouteError::Refused(refusal)
+        | RouteError::Several(refusal)
+        | RouteError::Spread(refusal) => refusal.into(),
         RouteError::NeedsParameterTypes => {
             Failure::new("42P02", "there is no parameter in a simple query")
         }

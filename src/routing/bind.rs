@@ -198,9 +198,7 @@ impl<'a> Analysis<'a> {
                 let keys = columns.map(|(column, key_type)| key(column, key_type)).collect();
                 Target::Sharded { keyspace, keys }
             }
-            Some(TableRule::Reference) if role == Role::Write && !single => {
-                Target::Refused(Refusal::reference_write(table))
-            }
+            Some(TableRule::Reference) if role == Role::Write && !single => Target::Everywhere,
             Some(TableRule::Reference) => Target::Reference,
             Some(TableRule::Home | TableRule::Catalog) => Target::Home,
             None if single => Target::Home,

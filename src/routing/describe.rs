@@ -27,6 +27,7 @@ pub fn describe(
             "route: depends on the types of the parameters".into()
         }
         Err(RouteError::Several(_)) => "route: several shards, merged".into(),
+        Err(RouteError::Spread(_)) => "route: several shards, each its own rows".into(),
         Err(RouteError::Refused(refusal)) => format!("refused: {refusal}"),
     });
     if let Action::Ddl { .. } = plan.action
@@ -46,6 +47,7 @@ fn line(
     let name = name(occurrence)?;
     Some(match &occurrence.place {
         Place::Anywhere => format!("{name}: reference table, on every shard"),
+        Place::Everywhere => format!("{name}: reference table, written on every shard"),
         Place::Home => format!("{name}: home shard {}", router.shard_name(router.home)),
         Place::Refused(refusal) => format!("{name}: {refusal}"),
         Place::Keys { keyspace, tree } => {
@@ -112,6 +114,9 @@ pub(super) fn several(
     unknown: Option<&'static str>,
 ) -> Refusal {
     for occurrence in &plan.occurrences {
+        if let (Place::Everywhere, Some(table)) = (&occurrence.place, &occurrence.table) {
+            return Refusal::reference_write(table);
+        }
         let Place::Keys { keyspace, tree } = &occurrence.place else { continue };
         let Ok(evaluated) = plan.evaluate(occurrence, router, values) else { continue };
         let key = key_of(router, *keyspace, occurrence);

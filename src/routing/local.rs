@@ -388,7 +388,9 @@ fn table_lies(table: &TableNode, known: &Known, around: &Around) -> Result<Lies,
             })
         }
         Target::Reference => Ok(Lies::Everywhere),
-        Target::Home | Target::Refused(_) => Err("it reads tables of the home shard, too"),
+        Target::Everywhere | Target::Home | Target::Refused(_) => {
+            Err("it reads tables of the home shard, too")
+        }
     }
 }
 

@@ -8,8 +8,8 @@
 //! The way of a statement through the files: `statements` (its kind) → `bind*` (names
 //! resolved, conditions turned into `facts` by their `operand`s) → `settle` (which facts apply
 //! to which occurrence) → `places` (their algebra and evaluation). `local` says what each shard can
-//! answer for its own rows, `scatter*` how a SELECT over several shards is merged, `copy*` where the
-//! rows of a COPY go.
+//! answer for its own rows, `scatter*` how a SELECT over several shards is merged, `spread*` how a
+//! write is split among them, `copy*` where the rows of a COPY go.
 
 mod array;
 mod bind;
@@ -43,6 +43,10 @@ mod scatter_keys;
 pub mod schema;
 mod setting;
 mod settle;
+mod spread;
+mod spread_check;
+mod spread_copies;
+mod spread_tie;
 mod statements;
 mod value;
 
@@ -62,6 +66,7 @@ pub use router::{Bounds, Parts, PartsError, Router};
 pub use scatter::{Grouping, Scattered, SortKey, SortPlace, Steps};
 pub use scatter_groups::Aggregated;
 pub use setting::{SettingCall, SettingValue};
+pub use spread::{Answer, Lock, Share, Shares};
 pub use value::Values;
 
 /// What the session does with a statement. The route is for those that run on a shard.
@@ -125,6 +130,10 @@ pub enum RouteError {
     /// what is said where that can't be done.
     #[error(transparent)]
     Several(Refusal),
+    /// It writes rows of several shards, and each can write its own: see [`Plan::spread`]. In it
+    /// what is said where that can't be done.
+    #[error(transparent)]
+    Spread(Refusal),
     /// A parameter without a type decides, and its type isn't sure: ask a server by
     /// Describe, and route again with the types.
     #[error("the types of the parameters aren't known")]

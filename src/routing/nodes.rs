@@ -170,6 +170,8 @@ pub(super) enum Target {
         keys: Vec<Option<(ColId, ColumnType)>>,
     },
     Reference,
+    /// A reference table that is written to.
+    Everywhere,
     Home,
     Refused(super::Refusal),
 }

@@ -11,6 +11,7 @@ use super::relation::Scope;
 use super::router::Router;
 use super::scatter::{Reason, Scatter};
 use super::setting::{SettingCall, setting_call};
+use super::spread::Spread;
 use super::value::{ParameterUses, Reader, Values};
 use super::{Action, Leaves, Refusal, Route, RouteError, RoutingHint, statements};
 
@@ -47,6 +48,8 @@ pub struct Plan {
     pub(super) scatter: Result<Box<Scatter>, Reason>,
     /// COPY of a table of which several shards have rows.
     pub(super) copy: Option<Box<CopyPlan>>,
+    /// How several shards write, each its own, or why they don't.
+    pub(super) spread: Result<Box<Spread>, Reason>,
     /// Of PREPARE: the plan of what is prepared.
     pub prepared: Option<Box<Plan>>,
 }
@@ -64,6 +67,8 @@ pub(super) struct Occurrence {
 pub(super) enum Place {
     /// A copy is on every shard.
     Anywhere,
+    /// The copies on all shards change.
+    Everywhere,
     Home,
     Keys {
         keyspace: usize,
@@ -98,6 +103,7 @@ impl Plan {
             rules_hash: 0,
             scatter: Err(super::scatter::NO_SELECT),
             copy: None,
+            spread: Err(super::spread::NO_WRITE),
             prepared: None,
         }
     }
@@ -157,7 +163,8 @@ impl Plan {
     /// # Errors
     /// [`RouteError::Refused`] is the client's error, nothing was sent;
     /// [`RouteError::NeedsParameterTypes`] asks the session to learn the parameters' types
-    /// from a server and to come again; [`RouteError::Several`] says that it can be merged.
+    /// from a server and to come again; [`RouteError::Several`] says that it can be merged,
+    /// [`RouteError::Spread`] that each shard can write its own.
     pub fn route(
         &self,
         router: &Router,
@@ -214,10 +221,14 @@ impl Plan {
             ShardSet::One(shard) => Ok(Route::One(shard)),
             ShardSet::Several(_) | ShardSet::All => {
                 let refusal = super::describe::several(self, router, values, unknown);
-                Err(match (&self.scatter, &self.follow, &self.leaves.is_nothing()) {
-                    (Ok(_), Follow::No, true) => RouteError::Several(refusal),
-                    (Ok(_), ..) => refusal.into(),
-                    (Err(reason), ..) => refusal.not_merged(reason).into(),
+                let alone = self.follow == Follow::No && self.leaves.is_nothing();
+                Err(match (&self.scatter, &self.spread) {
+                    (Ok(_), _) if alone => RouteError::Several(refusal),
+                    (_, Ok(_)) if alone => RouteError::Spread(refusal),
+                    (Ok(_), _) | (_, Ok(_)) => refusal.into(),
+                    (Err(merged), Err(written)) => {
+                        refusal.not_merged(merged).not_written(written).into()
+                    }
                 })
             }
         }
@@ -250,7 +261,9 @@ impl Plan {
         let prepared = self.prepared.as_ref().map_or(0, |plan| plan.bytes());
         let scatter = self.scatter.as_ref().map_or(0, |scatter| scatter.bytes());
         let copy = self.copy.as_ref().map_or(0, |copy| copy.bytes());
-        size_of::<Plan>() + occurrences + 400 * self.refusals.len() + scatter + prepared + copy
+        let spread = self.spread.as_ref().map_or(0, |spread| spread.bytes());
+        let several = scatter + spread + copy;
+        size_of::<Plan>() + occurrences + 400 * self.refusals.len() + several + prepared
     }
 
     /// The one setting that the statement makes isn't hidden in the server's session.
@@ -286,9 +299,21 @@ impl Plan {
     ) -> Result<Evaluated, RouteError> {
         let (keyspace, tree) = match &occurrence.place {
             Place::Anywhere | Place::Refused(_) => return Ok(ShardSet::None.into()),
+            Place::Everywhere => return Ok(ShardSet::All.into()),
             Place::Home => return Ok(ShardSet::One(router.home).into()),
             Place::Keys { keyspace, tree } => (*keyspace, tree),
         };
+        self.evaluate_tree(keyspace, tree, router, values)
+    }
+
+    /// The shards of keys of a keyspace.
+    pub(super) fn evaluate_tree(
+        &self,
+        keyspace: usize,
+        tree: &Tree,
+        router: &Router,
+        values: &Values<'_>,
+    ) -> Result<Evaluated, RouteError> {
         let Some((placement, rule)) =
             router.placements.get(keyspace).zip(router.rules.keyspaces.get(keyspace))
         else {
@@ -363,12 +388,14 @@ impl<'a> Analysis<'a> {
         statement: &'a Statement,
     ) -> Result<Plan, Refusal> {
         let node = self.write(statement, &Scope::default())?;
+        let early = self.occurrences.len();
         self.settle(&node, &Vec::new(), None);
         if self.router.shards.len() == 1 {
             return Plan::found(action, self);
         }
         let scatter = super::scatter::of(&self, statement, &node);
-        Ok(Plan { scatter, ..Plan::found(action, self)? })
+        let spread = super::spread::of(&mut self, statement, &node, early);
+        Ok(Plan { scatter, spread, ..Plan::found(action, self)? })
     }
 }
 

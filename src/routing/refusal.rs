@@ -58,6 +58,19 @@ impl Refusal {
         self
     }
 
+    /// Names what keeps it from being run on several shards, each for its own rows.
+    pub(super) fn not_written(mut self, reason: &str) -> Refusal {
+        if reason.is_empty() {
+            return self;
+        }
+        let why = format!("Several shards don't run it, each for its own rows: {reason}.");
+        self.detail = Some(match self.detail {
+            Some(detail) => format!("{detail} {why}"),
+            None => why,
+        });
+        self
+    }
+
     pub(super) fn unlisted(table: &TableName) -> Refusal {
         Refusal::unsupported(format!("table {table} is in no sharding rule"))
             .hint("add it to the rules (a keyspace, reference or home), or set `unlisted: home`")

@@ -10,10 +10,10 @@ use super::scatter::Reason;
 use super::scatter_groups::aggregate;
 
 /// Columns of every table that each server fills in by itself.
-const OF_SERVER: &[&str] = &["ctid", "tableoid", "xmin", "xmax", "cmin", "cmax"];
+pub(super) const OF_SERVER: &[&str] = &["ctid", "tableoid", "xmin", "xmax", "cmin", "cmax"];
 
 /// Functions that each server answers for itself.
-const ASKS_SERVER: &[&str] = &[
+pub(super) const ASKS_SERVER: &[&str] = &[
     "pg_backend_pid",
     "pg_conf_load_time",
     "pg_is_in_recovery",
@@ -23,7 +23,7 @@ const ASKS_SERVER: &[&str] = &[
 ];
 
 /// Functions that give one time to all of a statement.
-const CLOCK: &[&str] = &[
+pub(super) const CLOCK: &[&str] = &[
     "current_date",
     "current_time",
     "current_timestamp",
@@ -224,6 +224,6 @@ impl<'a, 'q> Check<'a, 'q> {
     }
 }
 
-fn is_time(name: &str) -> bool {
+pub(super) fn is_time(name: &str) -> bool {
     matches!(name, "date" | "time" | "timetz" | "timestamp" | "timestamptz")
 }

@@ -30,6 +30,9 @@ pub struct Table {
     pub foreign_keys: Vec<ForeignKey>,
     /// Names of user triggers.
     pub triggers: Vec<Box<str>>,
+    /// One of its triggers runs once a statement and not once a row, or a rule rewrites
+    /// statements on it.
+    pub per_statement: bool,
     /// Of a view: the relations that its definition reads, system catalogs included; views
     /// among them not resolved further. Empty for all else.
     pub reads: Vec<TableName>,
@@ -61,6 +64,9 @@ pub struct Column {
     pub has_default: bool,
     /// The default, or identity, takes its value from a sequence.
     pub from_sequence: bool,
+    /// The default needn't be the same value on each server: a sequence's, or what a function
+    /// gives that isn't immutable.
+    pub default_varies: bool,
     /// Computed from the row's other columns.
     pub generated: bool,
     /// Text under a collation in which different bytes can be equal.
@@ -92,6 +98,8 @@ pub struct ForeignKey {
 pub struct FunctionFact {
     pub schema: Box<str>,
     pub volatility: Volatility,
+    /// One of the overloads gives a set of rows.
+    pub sets: bool,
 }
 
 /// The worst of a name's overloads in one schema.

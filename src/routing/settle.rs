@@ -80,7 +80,7 @@ impl Analysis<'_> {
         self.settle_subs(&select.subs, &pool);
     }
 
-    fn settle_rows(&mut self, rows: &NewRows, around: &Pool) {
+    pub(super) fn settle_rows(&mut self, rows: &NewRows, around: &Pool) {
         let tree = match &rows.keys {
             RowKeys::Tree(tree) => tree.clone(),
             RowKeys::Derived { keys, constants, pool } => {
@@ -92,7 +92,7 @@ impl Analysis<'_> {
         self.occurrences.push(Occurrence { table: Some(rows.table.clone()), alias: None, place });
     }
 
-    fn settle_subs(&mut self, subs: &[Sub], pool: &Pool) {
+    pub(super) fn settle_subs(&mut self, subs: &[Sub], pool: &Pool) {
         for sub in subs {
             if self.is_tired(pool) {
                 return;
@@ -185,6 +185,7 @@ impl Analysis<'_> {
                 Place::Keys { keyspace: *keyspace, tree: facts::tree(pool, keys, false) }
             }
             Target::Reference => Place::Anywhere,
+            Target::Everywhere => Place::Everywhere,
             Target::Home => Place::Home,
             Target::Refused(refusal) => Place::Refused(Box::new(refusal.clone())),
         };

@@ -77,7 +77,11 @@ fn explained<'a>(analysis: Analysis<'a>, explain: &'a Explain) -> Result<Plan, R
         return Err(Refusal::not_understood("EXPLAIN of this statement"));
     }
     let action = Action::Explain { analyze: explain.analyze, format: explain.format };
-    Ok(Plan { action, writes: inner.writes && explain.analyze, ..inner })
+    let spread = match inner.spread {
+        Ok(_) if explain.analyze => Err("EXPLAIN ANALYZE would run it on one of them"),
+        spread => spread,
+    };
+    Ok(Plan { action, writes: inner.writes && explain.analyze, spread, ..inner })
 }
 
 fn prepared<'a>(
@@ -251,9 +255,8 @@ impl<'a> Analysis<'a> {
     /// A column that isn't among the data and may become another value on each shard.
     fn varying_default(&self, node: &TableNode, columns: &[Ident]) -> Option<Ident> {
         let facts = self.router.schema.tables.get(&node.table)?;
-        let varies = |column: &&schema::Column| {
-            column.has_default && !column.generated && !columns.contains(&column.name)
-        };
+        let varies =
+            |column: &&schema::Column| column.default_varies && !columns.contains(&column.name);
         facts.columns.iter().find(varies).map(|column| column.name.clone())
     }
 
@@ -271,18 +274,20 @@ impl<'a> Analysis<'a> {
     /// A statement on whole tables.
     fn whole(mut self, verb: &str, tables: &'a [Name]) -> Result<Plan, Refusal> {
         self.effects.writes = true;
+        let spread = super::spread::of_tables(&self, verb, tables);
         for name in tables {
             let (_, node) = self.bind_table(name, None, &[], Role::Write)?;
             let TableNode { table, target, .. } = node;
-            let place = match target {
-                Target::Sharded { .. } => {
-                    Place::Refused(Box::new(Refusal::whole_table(verb, &table)))
+            let place = match (&spread, target) {
+                (Err(reason), Target::Sharded { .. }) => {
+                    let refusal = Refusal::whole_table(verb, &table).not_written(reason);
+                    Place::Refused(Box::new(refusal))
                 }
-                target => place_of(target),
+                (_, target) => place_of(target),
             };
             self.place(Some(table), place);
         }
-        Plan::found(Action::Run, self)
+        Ok(Plan { spread, ..Plan::found(Action::Run, self)? })
     }
 
     fn call_procedure(mut self, procedure: &Name, arguments: &'a [Expr]) -> Result<Plan, Refusal> {
@@ -300,6 +305,7 @@ fn place_of(target: Target) -> Place {
             Place::Keys { keyspace, tree: super::places::Tree::Any }
         }
         Target::Reference => Place::Anywhere,
+        Target::Everywhere => Place::Everywhere,
         Target::Home => Place::Home,
         Target::Refused(refusal) => Place::Refused(Box::new(refusal)),
     }

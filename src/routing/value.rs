@@ -325,7 +325,7 @@ fn source_is_ascii(source: Source<'_>) -> bool {
     }
 }
 
-const UNKNOWN_OID: u32 = 705;
+pub(super) const UNKNOWN_OID: u32 = 705;
 const TEXT_OID: u32 = 25;
 const VARCHAR_OID: u32 = 1043;
 

@@ -30,7 +30,8 @@ pub struct Edited {
 }
 
 impl Edited {
-    fn copy(&mut self, before: &[u8], from: usize, to: usize) {
+    /// Appends what stands there in the text before.
+    pub(super) fn copy(&mut self, before: &[u8], from: usize, to: usize) {
         if let Some(run) = before.get(from..to) {
             self.runs.push((self.text.len(), from, run.len()));
             self.text.extend_from_slice(run);

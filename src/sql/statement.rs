@@ -392,6 +392,9 @@ pub struct Insert {
     /// OVERRIDING USER VALUE: values given for identity columns don't count.
     pub overriding_user: bool,
     pub source: InsertSource,
+    /// Where each row of VALUES stands, with its parentheses; empty where the source is
+    /// anything else, or VALUES in parentheses.
+    pub rows: Vec<Tokens>,
     pub on_conflict: Option<OnConflict>,
     pub returning: Vec<SelectItem>,
 }

@@ -56,7 +56,7 @@ const MADE: &str = r#"
     CREATE COLLATION schema_ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
     CREATE TABLE "Odd"."T 1" (
         id bigserial PRIMARY KEY, gone int, code schema_part, ci text COLLATE schema_ci,
-        at timestamptz DEFAULT now(), n int GENERATED ALWAYS AS IDENTITY, price numeric(10, 2),
+        at timestamptz DEFAULT now(), size bigint DEFAULT (1 + 2), n int GENERATED ALWAYS AS IDENTITY, price numeric(10, 2),
         UNIQUE (code, n) INCLUDE (at));
     ALTER TABLE "Odd"."T 1" DROP COLUMN gone;
     CREATE UNIQUE INDEX part ON "Odd"."T 1" (lower(ci), id) WHERE id > 3;
@@ -85,6 +85,7 @@ fn column(name: &str, type_oid: u32, type_name: &str) -> Column {
         nondeterministic: false,
         bytewise: false,
         generated: false,
+        default_varies: false,
     }
 }
 
@@ -102,6 +103,7 @@ async fn tables_and_functions_are_read_as_they_are() {
         not_null: true,
         has_default: true,
         from_sequence: true,
+        default_varies: true,
         ..column("id", 20, "int8")
     };
     let expected = Table {
@@ -110,11 +112,13 @@ async fn tables_and_functions_are_read_as_they_are() {
             serial,
             Column { type_modifier: 7 + 4, not_null: true, ..column("code", 1043, "varchar") },
             Column { nondeterministic: true, ..column("ci", 25, "text") },
-            Column { has_default: true, ..column("at", 1184, "timestamptz") },
+            Column { has_default: true, default_varies: true, ..column("at", 1184, "timestamptz") },
+            Column { has_default: true, ..column("size", 20, "int8") },
             Column {
                 not_null: true,
                 has_default: true,
                 from_sequence: true,
+                default_varies: true,
                 ..column("n", 23, "int4")
             },
             Column { type_modifier: (10 << 16 | 2) + 4, ..column("price", 1700, "numeric") },
@@ -141,6 +145,7 @@ async fn tables_and_functions_are_read_as_they_are() {
         ],
         foreign_keys: vec![],
         triggers: names(&["schema_r", "schema_t"]),
+        per_statement: true,
         reads: vec![],
         family: vec![],
     };
@@ -187,6 +192,8 @@ async fn tables_and_functions_are_read_as_they_are() {
     assert_eq!(volatilities("lower"), system(Volatility::Immutable));
     assert_eq!(volatilities("now"), system(Volatility::Stable));
     assert_eq!(volatilities("nextval"), system(Volatility::Volatile));
+    let sets = |function: &str| schema.functions[function].iter().any(|fact| fact.sets);
+    assert!(sets("generate_series") && sets("unnest") && !sets("lower") && !sets("schema_f"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

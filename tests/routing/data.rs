@@ -1,20 +1,24 @@
 //! Reads `data/*.sql`: `statement -- [$1:type=value …] => expectation`.
 //!
 //! An expectation is `any`, `home`, `all`, `KEYSPACE KEY` (the shard of that key), `several`, `types`
-//! (the parameters' types are needed) or `CODE words of the message`. `UPDATE_EXPECT=1`
-//! rewrites the files with what routing says.
+//! (the parameters' types are needed), `spread HOW SHARDS` (each with how many rows of VALUES it
+//! gets) or `CODE words of the message`. `UPDATE_EXPECT=1` rewrites the files with what routing
+//! says.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use pgherd::routing::hint::shard_of_key;
 use pgherd::routing::{
-    Action, Parameter, ParameterValue, Plan, PlanContext, Refusal, Route, RouteError, Router,
-    RoutingHint, Values,
+    Action, Answer, Parameter, ParameterValue, Plan, PlanContext, Refusal, Route, RouteError,
+    Router, RoutingHint, Shares, Values,
 };
 use pgherd::sql::{LexOptions, parse, scan};
 
 use crate::fixture;
+
+/// What each shard gets of a write that several of them do.
+type Spread = Option<Result<Shares, RouteError>>;
 
 struct Line {
     statement: String,
@@ -69,14 +73,14 @@ fn parameter(written: &str) -> (u32, Option<Vec<u8>>) {
     (oid, value)
 }
 
-/// The plan and the route of a text of one statement.
-fn route(router: &Router, line: &Line) -> (Option<Plan>, Result<Route, RouteError>) {
+/// The plan and the route of a text of one statement, and what each shard gets of a write.
+fn route(router: &Router, line: &Line) -> (Option<Plan>, Result<Route, RouteError>, Spread) {
     let text = line.statement.as_bytes();
     let path: Vec<Box<str>> = vec!["app".into(), "public".into()];
     let context = PlanContext { search_path: &path };
     let scanned = match scan(text, LexOptions::default()) {
         Ok(scanned) => scanned,
-        Err(error) => return (None, Err(Refusal::from(error).into())),
+        Err(error) => return (None, Err(Refusal::from(error).into()), None),
     };
     let [scanned] = scanned.as_slice() else { panic!("one statement a line: {}", line.statement) };
     let planned = parse(text, scanned)
@@ -84,7 +88,7 @@ fn route(router: &Router, line: &Line) -> (Option<Plan>, Result<Route, RouteErro
         .and_then(|statement| router.plan(scanned, &statement, &context));
     let plan = match planned {
         Ok(plan) => plan,
-        Err(refusal) => return (None, Err(refusal.into())),
+        Err(refusal) => return (None, Err(refusal.into()), None),
     };
     let parameters: Vec<Parameter<'_>> = line
         .parameters
@@ -98,13 +102,15 @@ fn route(router: &Router, line: &Line) -> (Option<Plan>, Result<Route, RouteErro
     let route = RoutingHint::of(&scanned.hints)
         .map_err(RouteError::from)
         .and_then(|hint| plan.route(router, &values, hint.as_ref(), None));
-    (Some(plan), route)
+    let spread = matches!(route, Err(RouteError::Spread(_)));
+    let shares = spread.then(|| plan.spread(router, &values, scanned));
+    (Some(plan), route, shares)
 }
 
 /// What routing says, in the words of the files; with the expectation at hand, a key is
 /// named rather than a shard.
 fn said(router: &Router, line: &Line) -> String {
-    let (plan, route) = route(router, line);
+    let (plan, route, shares) = route(router, line);
     let runs = plan.is_some_and(|plan| {
         matches!(plan.action, Action::Run | Action::Explain { .. } | Action::Ddl { .. })
     });
@@ -126,6 +132,12 @@ fn said(router: &Router, line: &Line) -> String {
         }
         Err(RouteError::NeedsParameterTypes) => "types".into(),
         Err(RouteError::Several(_)) => "several".into(),
+        Err(RouteError::Spread(_)) => match shares {
+            Some(Ok(shares)) => spread(router, &shares),
+            Some(Err(RouteError::NeedsParameterTypes)) => "types".into(),
+            Some(Err(error)) => error.to_string(),
+            None => "spread".into(),
+        },
         Err(RouteError::Refused(refusal)) => {
             let said = format!("{} {}", refusal.sqlstate, refusal.message);
             let (code, words) = line.expectation.split_once(' ').unwrap_or(("", ""));
@@ -135,6 +147,25 @@ fn said(router: &Router, line: &Line) -> String {
             said
         }
     }
+}
+
+/// `spread sum s1 s2`, `spread interleaved s1=2 s3=1`.
+fn spread(router: &Router, shares: &Shares) -> String {
+    let mut said = String::from(match &shares.answer {
+        Answer::Sum => "spread sum",
+        Answer::Interleaved(_) => "spread interleaved",
+        Answer::Same => "spread same",
+    });
+    for share in &shares.each {
+        let _ = write!(said, " {}", router.shard_name(share.shard));
+        if share.rows > 0 {
+            let _ = write!(said, "={}", share.rows);
+        }
+    }
+    for lock in &shares.locks {
+        said += if lock.shared { " +shared" } else { " +lock" };
+    }
+    said
 }
 
 fn check(file: &str) {
@@ -199,6 +230,11 @@ fn accepted() {
 #[test]
 fn several() {
     check("several.sql");
+}
+
+#[test]
+fn writes() {
+    check("writes.sql");
 }
 
 #[test]

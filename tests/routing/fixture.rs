@@ -77,7 +77,7 @@ pub fn rules() -> Rules {
     let amounts = keyspace("amount", &[KeyType::Numeric], &[("amounts", &["n"])]);
     Rules {
         keyspaces: vec![users, orders, events, days, names, things, amounts],
-        reference: vec![table("countries")],
+        reference: vec![table("countries"), table("rates"), table("units"), table("watched")],
         home: vec![table("settings"), table("jobs"), table("old_posts")],
         home_shard: Some("s2".into()),
         unlisted: Unlisted::Refuse,
@@ -97,6 +97,7 @@ fn column(name: &str, type_name: &str) -> Column {
         type_modifier,
         not_null: false,
         has_default: false,
+        default_varies: false,
         from_sequence: false,
         nondeterministic: false,
         bytewise: false,
@@ -114,6 +115,7 @@ fn described(columns: &str, unique: &[(&str, &[&str])]) -> Table {
         let mut column = column(name, kind.trim_end_matches(['!', '=', '#', '~']));
         column.not_null = flags.contains('!');
         column.has_default = flags.contains(['=', '#', '~']);
+        column.default_varies = flags.contains('#');
         column.generated = flags.contains('~');
         column.from_sequence = flags.contains('#');
         column
@@ -179,10 +181,24 @@ pub fn schema() -> Schema {
     add("things", "id uuid!=, label text", &[("things_pkey", &["id"])]);
     add("amounts", "n numeric!, note text", &[]);
     add("countries", "code text!, name text", &[("countries_pkey", &["code"])]);
+    add(
+        "rates",
+        "code text!, since date!, rate numeric=, noted timestamptz=#",
+        &[("rates_pkey", &["code", "since"])],
+    );
+    add("units", "id int8!#, name text", &[("units_pkey", &["id"])]);
+    add("watched", "name text!", &[("watched_pkey", &["name"])]);
     add("settings", "name text!, value text", &[("settings_pkey", &["name"])]);
     add("jobs", "id int8!#, state text, user_id int8", &[("jobs_pkey", &["id"])]);
     add("letters", "seal int8, owner int8~, text text", &[]);
     add("stray", "id int8!, user_id int8", &[]);
+    if let Some(watched) = tables.get_mut(&table("watched")) {
+        watched.triggers = vec!["watch".into()];
+    }
+    if let Some(accounts) = tables.get_mut(&table("accounts")) {
+        accounts.triggers = vec!["once".into()];
+        accounts.per_statement = true;
+    }
     let view = |reads: &[&str]| Table {
         kind: TableKind::View,
         columns: vec![column("id", "int8"), column("user_id", "int8")],
@@ -195,9 +211,16 @@ pub fn schema() -> Schema {
     tables.insert(table("job_list"), view(&["jobs", "settings"]));
     let sequence = Table { kind: TableKind::Sequence, ..Table::default() };
     tables.insert(table("posts_id_seq"), sequence);
-    let function =
-        |schema: &str, volatility| vec![FunctionFact { schema: schema.into(), volatility }];
+    let function = |schema: &str, volatility| {
+        vec![FunctionFact { schema: schema.into(), volatility, sets: false }]
+    };
+    let mut series = function("pg_catalog", Volatility::Immutable);
+    series[0].sets = true;
     let functions = HashMap::from([
+        ("generate_series".into(), series),
+        ("lower".into(), function("pg_catalog", Volatility::Immutable)),
+        ("to_char".into(), function("pg_catalog", Volatility::Stable)),
+        ("random".into(), function("pg_catalog", Volatility::Volatile)),
         ("slug".into(), function("public", Volatility::Immutable)),
         ("user_rank".into(), function("public", Volatility::Stable)),
         ("do_things".into(), function("public", Volatility::Volatile)),

@@ -205,7 +205,9 @@ impl Session {
         let values = Values { text, literals, parameters, utf8 };
         known.plan.scatter(&self.db.router(), &values, &known.scanned).map_err(
             |error| match error {
-                RouteError::Refused(refusal) | RouteError::Several(refusal) => refusal.into(),
+                RouteError::Refused(refusal)
+                | RouteError::Several(refusal)
+                | RouteError::Spread(refusal) => refusal.into(),
                 RouteError::NeedsParameterTypes => parameter_unknown(),
             },
         )
@@ -237,7 +239,11 @@ impl Session {
                 let parameters = parameters(statement, bind);
                 Ok(Bound::Several(self.scattered(part, &statement.text, &parameters)?))
             }
-            Err(RouteError::Refused(refusal) | RouteError::Several(refusal)) => Err(refusal.into()),
+            Err(
+                RouteError::Refused(refusal)
+                | RouteError::Several(refusal)
+                | RouteError::Spread(refusal),
+            ) => Err(refusal.into()),
             Err(RouteError::NeedsParameterTypes) => Err(parameter_unknown().into()),
         }
     }

@@ -99,6 +99,11 @@ impl<'a> Parser<'a> {
         Some(wording.into())
     }
 
+    /// The kind of the token at a place that [`position`](Self::position) gave.
+    pub fn kind_at(&self, position: usize) -> TokenKind {
+        self.tokens.get(position).map_or(TokenKind::End, |word| word.token.kind)
+    }
+
     pub fn position(&self) -> usize {
         self.at
     }

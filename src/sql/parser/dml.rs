@@ -4,8 +4,8 @@ use super::cursor::{Parser, Result};
 use super::keywords::Keyword as K;
 use crate::sql::statement::{
     Assignment, ConflictTarget, ConflictUpdate, Cte, Delete, Expr, FromItem, Ident, Insert,
-    InsertSource, Merge, MergeAction, MergeClause, Name, OnConflict, Query, SelectItem, Statement,
-    Update,
+    InsertSource, Merge, MergeAction, MergeClause, Name, OnConflict, Query, SelectItem, SetExpr,
+    Statement, Tokens, Update,
 };
 use crate::sql::tokens::TokenKind;
 
@@ -58,13 +58,43 @@ impl Parser<'_> {
         }
         insert.overriding_user = self.overriding()?;
         if !self.eat_all(&[K::Default, K::Values]) {
-            insert.source = InsertSource::Query(Box::new(self.query()?));
+            let values = self.is(K::Values).then(|| self.position());
+            let query = self.query()?;
+            if let (Some(at), SetExpr::Values(rows)) = (values, &query.body) {
+                insert.rows = self.row_places(at, rows.len());
+            }
+            insert.source = InsertSource::Query(Box::new(query));
         }
         if self.eat_all(&[K::On, K::Conflict]) {
             insert.on_conflict = Some(self.on_conflict()?);
         }
         insert.returning = self.returning()?;
         Ok(Statement::Insert(Box::new(insert)))
+    }
+
+    /// Where the rows of the VALUES stand that began at a token and was read.
+    fn row_places(&self, values: usize, count: usize) -> Vec<Tokens> {
+        let mut rows = Vec::with_capacity(count);
+        let mut at = values + 1;
+        while rows.len() < count {
+            let (start, mut depth) = (at, 0);
+            loop {
+                match self.kind_at(at) {
+                    TokenKind::Punctuation(b'(') => depth += 1,
+                    TokenKind::Punctuation(b')') => depth -= 1,
+                    TokenKind::End => return Vec::new(),
+                    _ => {}
+                }
+                at += 1;
+                if depth == 0 {
+                    break;
+                }
+            }
+            rows.push(start as u32..at as u32);
+            // The comma.
+            at += 1;
+        }
+        rows
     }
 
     /// `[1].f` behind a column of INSERT's list: no place in the tree holds it, so only

@@ -6,11 +6,8 @@
 SELECT * FROM users FOR UPDATE -- => 0A000 public.users is not bound to one shard
 SELECT * FROM users TABLESAMPLE BERNOULLI (10) -- => 0A000 public.users is not bound to one shard
 -- Keys of several shards.
-INSERT INTO users (id, name) VALUES (1, 'a'), (2, 'b'), (3, 'c'), (4, 'd') -- => 0A000 public.users is bound to more than one shard
 -- A part of the key.
-DELETE FROM order_items WHERE tenant_id = 7 AND order_id = 3 -- => 0A000 public.order_items is not bound to one shard
 -- OR with a branch that doesn't bind.
-UPDATE users SET name = 'x' WHERE id = 1 OR email = 'y' -- => 0A000 public.users is not bound to one shard
 -- Joins.
 SELECT * FROM users u JOIN posts p ON p.id = u.id WHERE u.id = 1 -- => 0A000 public.posts as p is not bound to one shard
 SELECT * FROM users u, posts p WHERE u.id = 1 -- => 0A000 public.posts as p is not bound to one shard
@@ -71,24 +68,18 @@ INSERT INTO stray VALUES (1, 1) -- => 0A000 table public.stray is in no sharding
 SELECT * FROM users u JOIN stray s ON s.user_id = u.id WHERE u.id = 1 -- => 0A000 table public.stray is in no sharding rule
 SELECT * FROM recent_posts WHERE user_id = 1 -- => 0A000 view public.recent_posts may read sharded tables
 -- Writes.
-UPDATE users SET name = 'x' -- => 0A000 public.users is not bound to one shard
-UPDATE users SET name = 'x' WHERE email = 'y' -- => 0A000 public.users is not bound to one shard
 UPDATE users SET id = id + 1 WHERE id = 1 -- => 0A000 UPDATE changes public.users.id, a shard key, to a value that isn't known
 UPDATE users SET id = 2 WHERE id = 1 -- => 0A000 the statement's tables lie on more than one shard
 UPDATE posts SET user_id = (SELECT 1) WHERE user_id = 1 -- => 0A000 UPDATE changes public.posts.user_id, a shard key, to a value that isn't known
 UPDATE posts SET (user_id, body) = (SELECT 1, 'x') WHERE user_id = 1 -- => 0A000 UPDATE changes public.posts.user_id, a shard key, to a value that isn't known
 UPDATE posts SET body = 'x' FROM users WHERE posts.id = users.id AND users.id = 1 -- => 0A000 public.posts is not bound to one shard
 UPDATE posts p SET body = 'x' FROM posts q WHERE p.user_id = 1 AND q.id = p.id -- => 0A000 public.posts as q is not bound to one shard
-DELETE FROM posts -- => 0A000 public.posts is not bound to one shard
-DELETE FROM posts WHERE id = 7 -- => 0A000 public.posts is not bound to one shard
 DELETE FROM posts USING users WHERE users.id = 1 -- => 0A000 public.posts is not bound to one shard
 INSERT INTO users (id) VALUES (DEFAULT), (1 + 1) -- => 0A000 the row's key public.users.id isn't known
 INSERT INTO things (label) VALUES ('x') -- => 0A000 the default of public.things.id, a shard key, is computed by the server
 INSERT INTO things DEFAULT VALUES -- => 0A000 the default of public.things.id, a shard key, is computed by the server
 INSERT INTO things VALUES (gen_random_uuid(), 'x') -- => 0A000 the row's key public.things.id isn't known
 INSERT INTO users (id) SELECT id FROM jobs -- => 0A000 public.users is not bound to one shard
-INSERT INTO users (id, name) SELECT id, name FROM users -- => 0A000 public.users is not bound to one shard
-INSERT INTO timelines (user_id, post_id) SELECT follower_id, 7 FROM follows WHERE followee_id = 1 -- => 0A000 public.follows is not bound to one shard
 INSERT INTO timelines (user_id, post_id) SELECT 1, id FROM posts -- => 0A000 public.posts is not bound to one shard
 INSERT INTO users (id) VALUES ((SELECT max(id) FROM settings)) -- => 0A000 the row's key public.users.id isn't known
 INSERT INTO amounts SELECT id FROM users WHERE id = 1 -- => 0A000 the row's key public.amounts.n isn't known
@@ -99,18 +90,10 @@ INSERT INTO likes VALUES (1, 2, 3) ON CONFLICT ON CONSTRAINT nobody_knows DO NOT
 INSERT INTO users VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET id = 2 -- => 0A000 UPDATE changes public.users.id, a shard key, to a value that isn't known
 INSERT INTO users VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET id = users.id + 1 -- => 0A000 UPDATE changes public.users.id, a shard key, to a value that isn't known
 INSERT INTO users VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET name = (SELECT max(body) FROM posts) -- => 0A000 public.posts is not bound to one shard
-INSERT INTO countries VALUES ('XX', 'x') -- => 0A000 public.countries is a reference table: a write must reach all shards
-UPDATE countries SET name = 'x' WHERE code = 'XX' -- => 0A000 public.countries is a reference table: a write must reach all shards
-DELETE FROM countries -- => 0A000 public.countries is a reference table: a write must reach all shards
 MERGE INTO users u USING jobs j ON u.id = j.user_id WHEN MATCHED THEN DELETE -- => 0A000 public.users as u is not bound to one shard
 MERGE INTO users u USING (VALUES (1, 'x'), (2, 'y'), (3, 'z'), (4, 'w')) v(id, name) ON u.id = v.id WHEN NOT MATCHED THEN INSERT (id, name) VALUES (v.id, v.name) -- => 0A000 public.users as u is bound to more than one shard
-MERGE INTO users u USING (VALUES (1)) v(id) ON u.age = v.id WHEN MATCHED THEN DELETE -- => 0A000 public.users as u is not bound to one shard
-MERGE INTO users u USING (VALUES (1)) v(id) ON u.id = v.id WHEN NOT MATCHED BY SOURCE THEN DELETE -- => 0A000 public.users as u is not bound to one shard
 MERGE INTO users u USING (VALUES (1)) v(id) ON u.id = v.id WHEN NOT MATCHED THEN INSERT (id) VALUES (v.id + 1) -- => 0A000 the row's key public.users.id isn't known
-TRUNCATE users -- => 0A000 TRUNCATE of public.users concerns all shards
-TRUNCATE countries -- => 0A000 public.countries is a reference table: a write must reach all shards
 TRUNCATE jobs, users -- => 0A000 TRUNCATE of public.users concerns all shards
-LOCK TABLE users -- => 0A000 LOCK of public.users concerns all shards
 COPY users TO STDOUT -- => 0A000 COPY of public.users concerns all shards
 COPY users FROM STDIN -- => 0A000 COPY of public.users concerns all shards
 COPY countries FROM STDIN -- => 0A000 COPY of public.countries concerns all shards
@@ -159,7 +142,6 @@ DO $$ BEGIN PERFORM 1; END $$ -- => 0A000 what a DO block does can't be known fr
 CALL do_it(1) -- => 0A000 what procedure do_it does can't be known from its text
 UPDATE users SET name = 'x' WHERE CURRENT OF c -- => 0A000 WHERE CURRENT OF outside the cursor's transaction
 DECLARE c CURSOR FOR SELECT * FROM users -- => 0A000 public.users is not bound to one shard
-EXPLAIN ANALYZE DELETE FROM posts -- => 0A000 public.posts is not bound to one shard
 PREPARE p AS CREATE TABLE x (a int) -- => 42601 syntax error at or near "CREATE"
 -- Hints that can't be followed.
 SELECT * FROM users /* pgherd: shard=s9 */ -- => 42704 shard "s9" does not exist
@@ -183,3 +165,4 @@ MERGE INTO letters l USING (VALUES (1)) v(i) ON l.owner = 1 WHEN MATCHED THEN UP
 -- A part of a sharded table: its rows lie on all shards.
 SELECT * FROM old_posts WHERE id = 1 -- => 0A000 rows of public.old_posts are rows of a sharded table, too
 INSERT INTO old_posts VALUES (1) -- => 0A000 rows of public.old_posts are rows of a sharded table, too
+EXPLAIN ANALYZE DELETE FROM posts -- => 0A000 public.posts is not bound to one shard

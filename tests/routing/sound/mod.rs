@@ -66,6 +66,7 @@ fn router() -> Router {
         type_modifier: -1,
         not_null: false,
         has_default: false,
+        default_varies: false,
         from_sequence: false,
         nondeterministic: false,
         bytewise: false,
