@@ -23,11 +23,18 @@ struct Migration {
 }
 
 /// In ascending order. A file that was released is never changed: a new one changes what it did.
-const MIGRATIONS: &[Migration] = &[Migration {
-    number: 1,
-    name: "placement",
-    sql: include_str!("../../migrations/0001_placement.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "placement",
+        sql: include_str!("../../migrations/0001_placement.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "decisions",
+        sql: include_str!("../../migrations/0002_decisions.sql"),
+    },
+];
 
 /// The advisory lock of installing: "pgherd" as a number.
 const LOCK: i64 = 0x7067_6865_7264;

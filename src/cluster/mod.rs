@@ -7,6 +7,7 @@ pub mod ask;
 pub mod backend;
 pub mod check;
 mod control;
+mod control_points;
 pub mod error;
 pub mod install;
 mod line;
@@ -19,6 +20,7 @@ pub mod roles;
 pub mod schema;
 mod schema_sql;
 pub mod shard;
+pub mod two_phase;
 mod user_pools;
 
 use std::collections::HashMap;
@@ -30,18 +32,22 @@ use tokio::runtime::Handle;
 use tokio::time::sleep;
 
 pub use backend::{Backend, CancelToken, StartupParameters, Target};
+pub use control_points::ControlPoints;
 pub use error::{ClusterError, ConnectError};
 pub use pause::{Pause, Scope};
 pub use pool::{Budget, Lent, Pool, PoolError, PoolLimits, PoolStats, ServerBudgets};
 pub use roles::{Role, RoleLimits, Roles};
 pub use schema::{SchemaLimits, SchemaWatch};
 pub use shard::{SearchLimits, Shard, View};
+pub use two_phase::{GlobalId, InDoubt, TwoPhase};
 pub use user_pools::{PoolRow, UserPools};
 
+use crate::catalog::DatabaseId;
 use crate::config::settings::{self, Database, NodeAddress, SessionEnd, Settings, User};
 use crate::placement::ShardId;
 use crate::wire::auth::client::{Login, ShownSlot};
 
+use two_phase::ResolveLimits;
 use user_pools::ShardPools;
 
 /// One database: its shards, and the pools of its users.
@@ -56,6 +62,8 @@ pub struct Cluster {
     runtime: Handle,
     /// Looks up who isn't in the settings.
     roles: Option<Roles>,
+    resolve: ResolveLimits,
+    control_points: ControlPoints,
     state: Mutex<State>,
 }
 
@@ -110,6 +118,13 @@ impl Cluster {
             budgets: budgets(settings, database, servers),
             runtime: runtime.clone(),
             roles,
+            resolve: ResolveLimits {
+                after: settings.cluster.resolve_after,
+                poll: settings.cluster.resolve_poll,
+                connect_timeout: settings.pool.connect_timeout,
+                query_timeout: settings.cluster.query_timeout,
+            },
+            control_points: ControlPoints::new(settings.cluster.control_points.clone()),
             state: Mutex::default(),
         });
         runtime.spawn(reap(Arc::downgrade(&cluster), cluster.reap_interval()));
@@ -120,6 +135,17 @@ impl Cluster {
         let shortest = self.pool.idle_timeout.min(self.pool.lifetime);
         let shortest = shortest.min(self.pool.silence_timeout);
         (shortest / 4).clamp(Duration::from_millis(100), Duration::from_secs(10))
+    }
+
+    /// The transactions over several shards of the database with this id, and what finishes them
+    /// after a crash. To be called once; `life` is a number that no proxy has had before.
+    pub fn two_phase(&self, id: DatabaseId, life: u64) -> Arc<TwoPhase> {
+        TwoPhase::start(self.shards.clone(), id, life, self.resolve, &self.runtime)
+    }
+
+    /// Where a test may hold whoever passes.
+    pub fn control_points(&self) -> &ControlPoints {
+        &self.control_points
     }
 
     /// The settings that it was started with.

@@ -501,6 +501,9 @@ fn cluster(section: &Section) -> Cluster {
     let cluster = Cluster {
         schema_poll: section.duration("schema_poll", 5 * SECOND, 100 * MILLISECOND..=HOUR),
         query_timeout: section.duration("query_timeout", 10 * SECOND, SECOND..=10 * MINUTE),
+        resolve_after: section.duration("resolve_after", 3 * SECOND, SECOND..=HOUR),
+        resolve_poll: section.duration("resolve_poll", 2 * SECOND, 100 * MILLISECOND..=HOUR),
+        control_points: section.text("control_points", "a directory").map(PathBuf::from),
     };
     section.finish();
     cluster

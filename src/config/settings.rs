@@ -171,6 +171,12 @@ pub struct Cluster {
     pub schema_poll: Duration,
     /// For one of pgherd's own queries.
     pub query_timeout: Duration,
+    /// What a transaction over several shards has left prepared for longer is finished.
+    pub resolve_after: Duration,
+    /// Between two looks for such.
+    pub resolve_poll: Duration,
+    /// Where tests hold a proxy: `cluster::ControlPoints`.
+    pub control_points: Option<PathBuf>,
 }
 
 /// `[log]`

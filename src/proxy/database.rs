@@ -18,7 +18,7 @@ use super::statements::Registry;
 use crate::catalog::Catalog;
 use crate::cluster::ask::ask;
 use crate::cluster::schema::SchemaWatch;
-use crate::cluster::{Cluster, ClusterError, UserPools};
+use crate::cluster::{Cluster, ClusterError, TwoPhase, UserPools};
 use crate::config::settings::{Limits, Times};
 use crate::routing::{Bounds, Parts, PlanCache, Router, ShardId};
 
@@ -43,6 +43,8 @@ pub struct Database {
     /// What servers said to a user with certain settings.
     welcomes: Mutex<HashMap<WelcomeKey, Arc<Welcome>>>,
     query_timeout: Duration,
+    /// Transactions over several shards.
+    pub two_phase: Arc<TwoPhase>,
 }
 
 /// A user, and the settings of a startup packet.
@@ -89,6 +91,7 @@ impl Database {
             hasher: foldhash::quality::RandomState::default(),
             limits,
             router: ArcSwap::from_pointee(router),
+            two_phase: cluster.two_phase(catalog.database_id, rand::random()),
             cluster,
             schema,
             redefined: AtomicU64::new(0),
@@ -180,24 +183,14 @@ impl Database {
         Err(state.unavailable("it has no primary now", Duration::ZERO).into())
     }
 
-    /// A statement for another shard than its transaction's.
+    /// A statement for another shard than its transaction's, which can't go there.
     pub fn another_shard(&self, here: ShardId, there: ShardId) -> Failure {
         let (here, there) = (self.shard_name(here), self.shard_name(there));
         Failure::unsupported(
             format!("the statement is for shard {there}, its transaction is on shard {here}"),
-            "A transaction works on one shard: begin with a statement that names its key, or \
-             SET LOCAL pgherd.shard; and use a transaction of its own for each shard.",
+            "The transaction began in a way that can't be repeated on another shard: send BEGIN \
+             by itself, or with statements of one shard only.",
         )
-    }
-
-    /// Statements of one text for different shards.
-    pub fn several_places(&self, here: ShardId, there: ShardId) -> Failure {
-        let (here, there) = (self.shard_name(here), self.shard_name(there));
-        Failure::unsupported(
-            "the statements of the text belong to different shards",
-            "Send them one by one.",
-        )
-        .with_detail(format!("One goes to {here}, another to {there}."))
     }
 
     /// What a session of this user with these settings is told at its beginning: by a server,

@@ -14,7 +14,7 @@ impl Session {
     /// Runs a text of statements that define on every shard, without ReadyForQuery.
     pub(super) async fn everywhere(&mut self, parts: &[Part], text: &[u8]) -> Result<(), Stop> {
         if self.held.is_some()
-            || self.unsent.is_open()
+            || self.state.journal.is_unsent()
             || self.state.status != TransactionStatus::Idle
         {
             return Err(Failure::unsupported(

@@ -61,6 +61,14 @@ impl Session {
     /// Sync: what was gathered runs, and the implicit transaction ends.
     pub(super) async fn sync(&mut self) -> Result<(), Gone> {
         self.run_gathered(End::Sync).await?;
+        if self.implicit && !self.copied {
+            let failed = std::mem::take(&mut self.skipping);
+            let concluded = self.conclude(!failed).await;
+            if concluded.is_ok() {
+                self.ready();
+            }
+            return self.answered(concluded).await;
+        }
         if std::mem::take(&mut self.copied) {
             // It came before the data of a COPY, where Postgres takes no notice of it; the
             // client sends another one behind them.
@@ -258,12 +266,22 @@ impl Session {
             Err(_) if self.server_refuses() => None,
             Err(failure) => return Err(failure.into()),
         };
+        if part.as_ref().is_some_and(|part| part.is_said_to_transaction())
+            && self.goes_elsewhere(leg)
+        {
+            // What comes before it has another shard take part in the transaction.
+            self.run_leg_before(leg).await?;
+            return if self.skipping { Ok(()) } else { Box::pin(self.take_bind(body, leg)).await };
+        }
+        // Where several shards take part it isn't for one server to answer.
+        let ends_failure =
+            part.as_ref().is_some_and(|part| part.may_end_failure() && self.concerns_all(part));
         let mut explain = None;
         let mut local = false;
         let mut spread = None;
         let target = match &part {
             // Sent on where the transaction is: it fails there.
-            _ if self.server_refuses() => Target::Any,
+            _ if self.server_refuses() && !ends_failure => Target::Any,
             // Postgres refuses it here, and not by the simple protocol.
             None if self.state.status == TransactionStatus::Failed => {
                 return Err(Failure::in_failed_transaction().into());
@@ -273,7 +291,7 @@ impl Session {
                 Target::Nowhere
             }
             Some(part) => match self.place(part, &statement.text, leg.goes_somewhere())? {
-                Where::Local | Where::Everywhere => {
+                Where::Local | Where::Everywhere | Where::Wide => {
                     local = true;
                     Target::Nowhere
                 }
@@ -299,7 +317,7 @@ impl Session {
             },
         };
         if !leg.admits(target, self.held.as_ref().map(|held| held.shard)) {
-            self.run_leg_before(leg, target).await?;
+            self.run_leg_before(leg).await?;
             if self.skipping {
                 return Ok(());
             }
@@ -334,6 +352,14 @@ impl Session {
             leg.ops.push(Op::Bind { statement, unnamed, body: body.clone() });
         }
         Ok(())
+    }
+
+    /// Whether what was gathered goes to another shard than what went before it.
+    fn goes_elsewhere(&self, leg: &Leg) -> bool {
+        match (leg.target, &self.held) {
+            (Target::Shard(shard), Some(held)) => shard != held.shard,
+            _ => false,
+        }
     }
 
     /// The server's transaction has failed: whatever it gets, it refuses.
@@ -438,6 +464,7 @@ impl Session {
             leaves: portal.leaves,
             explain: portal.explain.clone(),
             commits: portal.part.as_ref().is_none_or(|part| part.may_write()),
+            declares: portal.part.as_ref().and_then(|part| part.declares()),
             ..Default::default()
         }
     }

@@ -36,6 +36,10 @@ pub struct Held {
     pub left: Leaves,
     /// That it has was logged.
     pub pin_told: bool,
+    /// It may have written since its transaction began.
+    pub wrote: bool,
+    /// Cursors that were declared in it.
+    pub cursors: Vec<Box<str>>,
 }
 
 impl Held {
@@ -47,23 +51,28 @@ impl Held {
             unsynced: false,
             left: Leaves::NOTHING,
             pin_told: false,
+            wrote: false,
+            cursors: Vec::new(),
         }
     }
 
     /// Puts a Query into what is to be sent.
-    pub fn query(&mut self, text: &[u8], shown: bool, note: Note) {
+    pub fn query(&mut self, text: &[u8], shown: bool, mut note: Note) {
+        self.cursors.extend(note.declares.take());
         frontend::write_query(&mut self.backend.output, text);
         self.backend.expect_ready(1);
         // A simple query takes the unnamed statement's place.
         self.backend.unnamed = None;
         self.unsynced = false;
         self.left = self.left.and(note.leaves);
+        self.wrote |= note.commits;
         self.replies.push(Request::Query, shown, note);
     }
 
     /// Puts a FunctionCall into what is to be sent.
     pub fn call(&mut self, body: &[u8], leaves: Leaves) {
         self.left = self.left.and(leaves);
+        self.wrote = true;
         write::frame(&mut self.backend.output, tag::FUNCTION_CALL, |b| b.extend_from_slice(body));
         self.backend.expect_ready(1);
         self.unsynced = false;
@@ -93,13 +102,24 @@ impl Held {
     }
 }
 
+impl Held {
+    /// Whether its server is in the client's transaction, or may be in one without BEGIN.
+    fn is_in_transaction(&self) -> bool {
+        self.unsynced || self.backend.status() != TransactionStatus::Idle
+    }
+}
+
 impl Session {
     /// Has a connection to this shard, or to any, with the client's settings. An open
-    /// transaction that no server knew of is begun on it, at the latest with what is sent next.
+    /// transaction that its server doesn't know of is begun on it, at the latest with what is
+    /// sent next.
     pub(super) async fn hold(&mut self, shard: Option<ShardId>) -> Result<(), Stop> {
         self.take(shard).await?;
-        if self.unsent.is_open() || self.state.status == TransactionStatus::Failed {
-            Box::pin(self.begin_unsent()).await?;
+        let known = self.held.as_ref().is_none_or(Held::is_in_transaction);
+        if !known
+            && (self.state.journal.is_open() || self.state.status == TransactionStatus::Failed)
+        {
+            Box::pin(self.begin()).await?;
         }
         Ok(())
     }
@@ -108,13 +128,16 @@ impl Session {
     pub(super) async fn take(&mut self, shard: Option<ShardId>) -> Result<(), Stop> {
         if let Some(held) = &self.held {
             return match shard {
-                Some(shard) if shard != held.shard => {
-                    Err(self.db.another_shard(held.shard, shard).into())
-                }
+                Some(shard) if shard != held.shard => Box::pin(self.join(shard)).await,
                 _ => Ok(()),
             };
         }
         let shard = shard.unwrap_or_else(|| self.any_shard());
+        self.take_anew(shard).await
+    }
+
+    /// As `take`, where the session has no connection at hand.
+    pub(super) async fn take_anew(&mut self, shard: ShardId) -> Result<(), Stop> {
         let held = match self.kept.iter().position(|held| held.shard == shard) {
             Some(at) => self.kept.swap_remove(at),
             None => {
@@ -194,25 +217,26 @@ impl Session {
         Box::pin(self.converse()).await.map(|_| ())
     }
 
-    /// Begins the transaction that no server knew of.
-    async fn begin_unsent(&mut self) -> Result<(), Stop> {
+    /// Begins the transaction on a server that doesn't know of it.
+    async fn begin(&mut self) -> Result<(), Stop> {
         let failed = self.state.status == TransactionStatus::Failed;
         let Some(held) = &mut self.held else { return Ok(()) };
-        if held.backend.status() != TransactionStatus::Idle || held.unsynced {
-            return Ok(());
-        }
-        match (self.unsent.is_open(), failed) {
-            (false, false) => return Ok(()),
-            (false, true) => held.query(b"BEGIN", false, purpose(Purpose::Unsent)),
-            (true, _) => held.query(&self.unsent.text(), false, purpose(Purpose::Unsent)),
+        match self.state.journal.is_open() {
+            false => held.query(b"BEGIN", false, purpose(Purpose::Unsent)),
+            true => held.query(&self.state.journal.text(), false, purpose(Purpose::Unsent)),
         }
         if failed {
             // The client's transaction has failed before a server knew of it.
             held.fail_transaction();
             held.sync(false, Purpose::Undo);
         }
-        let plain = self.unsent.is_plain() && !failed;
-        self.unsent.clear();
+        let plain = self.state.journal.is_plain() && !failed;
+        if self.db.is_one_shard() {
+            // No other will have to be told.
+            self.state.journal.clear();
+        } else {
+            self.state.journal.tell();
+        }
         if plain {
             return Ok(());
         }
@@ -303,6 +327,10 @@ impl Session {
             Box::pin(self.db.refresh_schema()).await;
         }
         if over {
+            if self.is_wide() {
+                tracing::error!("a transaction over several shards has ended on one of them");
+                Box::pin(self.forsake_others()).await;
+            }
             self.part_with_held().await;
         }
     }
@@ -332,6 +360,8 @@ impl Session {
             self.portals.clear();
             self.doom(held.left);
             self.cancel.detach().await;
+            self.state.journal.forget_told();
+            Box::pin(self.forsake_others()).await;
         }
     }
 
@@ -349,7 +379,8 @@ impl Session {
         self.pools_suspect(held.shard);
         tracing::warn!(shard = %name, node = %address, %why, "a connection was lost");
         self.drop_broken().await;
-        self.unsent.clear();
+        self.state.journal.clear();
+        self.implicit = false;
         self.state.rollback();
         if self.state.status != TransactionStatus::Idle {
             self.state.status = TransactionStatus::Failed;

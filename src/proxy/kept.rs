@@ -45,6 +45,8 @@ impl Session {
             let shard = self.db.shard_name(held.shard);
             tracing::debug!(user = %self.user, shard, why = %held.left, "a client keeps its connection");
         }
+        held.wrote = false;
+        held.cursors.clear();
         self.kept.push(held);
     }
 

@@ -127,12 +127,9 @@ impl Leg {
 impl Session {
     /// Runs what stands before a message that goes elsewhere. A leg that ended its transaction
     /// ends altogether, so that the next may go to another shard.
-    pub(super) async fn run_leg_before(&mut self, leg: &mut Leg, next: Target) -> Result<(), Stop> {
+    pub(super) async fn run_leg_before(&mut self, leg: &mut Leg) -> Result<(), Stop> {
         if leg.ended && leg.goes_somewhere() {
             return self.run_leg_with(leg, LegEnd::EarlySync).await;
-        }
-        if let (Target::Shard(here), Target::Shard(there)) = (leg.target, next) {
-            return Err(self.db.another_shard(here, there).into());
         }
         self.run_leg(leg, End::Flush).await
     }
@@ -162,7 +159,7 @@ impl Session {
         }
         // To parse or describe is no reason to begin a transaction somewhere, or to stay there.
         let passing = target == Target::Nowhere && self.held.is_none();
-        let end = if passing && (end == LegEnd::Flush || self.unsent.is_open()) {
+        let end = if passing && (end == LegEnd::Flush || self.state.journal.is_unsent()) {
             LegEnd::HiddenSync
         } else {
             end
@@ -175,6 +172,8 @@ impl Session {
             }
             _ => self.hold(None).await?,
         }
+        // Its end is more than one server's Sync.
+        let end = if self.implicit && end == LegEnd::Sync { LegEnd::Flush } else { end };
         self.have_names(&names).await?;
         self.send_ops(ops)?;
         let Some(held) = &mut self.held else { return Ok(()) };
@@ -195,7 +194,7 @@ impl Session {
         self.skipping = ended.failed && !ended.synced;
         self.copied |= ended.copied;
         self.synced = end == LegEnd::Sync;
-        if ended.failed && self.unsent.is_open() {
+        if ended.failed && self.state.journal.is_unsent() {
             self.state.status = TransactionStatus::Failed;
         }
         self.release_if_idle().await;
@@ -238,7 +237,7 @@ impl Session {
         self.take(None).await?;
         self.have_names(names).await?;
         let Some(held) = &mut self.held else { return Ok(()) };
-        held.query(&self.unsent.text(), false, purpose(Purpose::Unsent));
+        held.query(&self.state.journal.text(), false, purpose(Purpose::Unsent));
         self.send_ops(ops)?;
         let Some(held) = &mut self.held else { return Ok(()) };
         held.sync(false, Purpose::Undo);
@@ -300,10 +299,12 @@ impl Held {
                 self.replies.push(Request::DescribePortal, true, Note::default());
             }
             Op::Execute(op) => {
-                let ExecuteOp { body, note, after, .. } = *op;
+                let ExecuteOp { body, mut note, after, .. } = *op;
+                self.cursors.extend(note.declares.take());
                 let execute = Execute::read(&body)?;
                 frontend::execute(&mut self.backend.output, execute.portal, execute.max_rows);
                 self.left = self.left.and(note.leaves);
+                self.wrote |= note.commits;
                 self.replies.push(Request::Execute, true, note);
                 for sql in after {
                     self.run_after(&sql)?;

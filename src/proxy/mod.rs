@@ -6,10 +6,11 @@
 //! protocol through `extended` and `leg`; `planner` says what each statement is and where it goes,
 //! `control` what of it the session answers by itself and what it does to the session, `ddl` what
 //! goes to all shards, `scatter` what several of them answer at once, `named` has SQL's prepared
-//! statements. `held` is the connection that serves a transaction, `kept` those that stay a
+//! statements. `held` is the connection that serves a transaction, `transaction` what becomes of it where
+//! several do, `kept` those that stay a
 //! client's between its transactions, `relay` carries bytes to it and back, and `replies` knows
 //! which reply belongs to which message. What a session is, apart from connections, is in `state`,
-//! `settings`, `statements` and `unsent`. In session mode where there is one shard, none of it is
+//! `settings`, `statements` and `journal`. In session mode where there is one shard, none of it is
 //! needed: `tunnel`.
 
 pub mod admission;
@@ -28,6 +29,7 @@ mod flood;
 mod forms;
 mod function_call;
 mod held;
+pub mod journal;
 mod kept;
 mod leg;
 pub mod listener;
@@ -48,8 +50,8 @@ mod socket_file;
 pub mod startup;
 pub mod state;
 pub mod statements;
+mod transaction;
 mod tunnel;
-pub mod unsent;
 mod users;
 mod vigil;
 mod workers;

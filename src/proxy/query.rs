@@ -69,11 +69,17 @@ impl Session {
                 self.ready();
                 Ok(())
             }
+            Where::Wide => {
+                self.tell_transaction(part, text).await?;
+                self.ready();
+                Ok(())
+            }
             Where::Routed => {
                 let (route, explain) = match self.route(part, text, &[]) {
                     Err(RouteError::Several(_)) if self.may_scatter() => {
                         let scattered = self.scattered(part, text, &[])?;
                         Box::pin(self.scatter_text(&scattered, text)).await?;
+                        self.conclude(true).await?;
                         self.ready();
                         return Ok(());
                     }
@@ -111,19 +117,73 @@ impl Session {
                 Where::Anywhere => None,
                 // By the server, in its turn.
                 Where::Local if matches!(part.action(), Action::Deallocate(_)) => None,
-                Where::Routed => one(self.route(part, text, &[]).map_err(no_route)?.0),
-                Where::Local | Where::Trial | Where::Everywhere => {
+                Where::Routed => match self.route(part, text, &[]) {
+                    Err(RouteError::Several(_)) => return self.one_by_one(parts, text).await,
+                    routed => one(routed.map_err(no_route)?.0),
+                },
+                Where::Local | Where::Trial | Where::Everywhere | Where::Wide => {
                     return Err(by_itself(part, text));
                 }
             };
             if let (Some(here), Some(there)) = (target, shard)
                 && here != there
             {
-                return Err(self.db.several_places(here, there).into());
+                return self.one_by_one(parts, text).await;
             }
             target = target.or(shard);
         }
         self.together(parts, text, target).await
+    }
+
+    /// Runs the statements of a text that belong to several places, one after the other, as the
+    /// one transaction that such a text is.
+    async fn one_by_one(&mut self, parts: &[Part], text: &[u8]) -> Result<(), Stop> {
+        let apart = |part: &&Part| {
+            matches!(part.action(), Action::Transaction(_)) || part.statement_name(text).is_some()
+        };
+        if let Some(part) = parts.iter().find(apart) {
+            return Err(by_itself(part, text));
+        }
+        if self.state.status == TransactionStatus::Idle {
+            self.begin_implicit();
+        }
+        for part in parts {
+            // By itself, where it stands in the text: an error tells its position.
+            let before = text.get(..part.start()).unwrap_or_default();
+            let before = String::from_utf8_lossy(before).chars().count();
+            let own = [vec![b' '; before].as_slice(), part.text(text)].concat();
+            if let [part] = self.parts(&own)?.as_slice() {
+                self.unfinished(part, &own).await?;
+            }
+        }
+        self.conclude(true).await?;
+        self.ready();
+        Ok(())
+    }
+
+    /// Answers one statement of a transaction, without ReadyForQuery.
+    async fn unfinished(&mut self, part: &Part, text: &[u8]) -> Result<(), Stop> {
+        match self.place(part, text, false)? {
+            Where::Local => {
+                describe_show(&mut self.client.output, part);
+                self.answer_local(part, text).await
+            }
+            Where::Trial => self.try_part(part, text).await,
+            Where::Wide => self.tell_transaction(part, text).await,
+            Where::Everywhere => Err(by_itself(part, text)),
+            Where::Anywhere => self.run_unfinished(None, text, note_of_one(part, text)).await,
+            Where::Routed => match self.route(part, text, &[]) {
+                Err(RouteError::Several(_)) if self.may_scatter() => {
+                    let scattered = self.scattered(part, text, &[])?;
+                    Box::pin(self.scatter_text(&scattered, text)).await
+                }
+                routed => {
+                    let (route, explain) = routed.map_err(no_route)?;
+                    let note = Note { explain, ..note_of_one(part, text) };
+                    self.run_unfinished(one(route), text, note).await
+                }
+            },
+        }
     }
 
     /// Sends a text of several statements as one.
@@ -158,7 +218,7 @@ impl Session {
         let transactions = parts.iter().any(|p| matches!(p.action(), Action::Transaction(_)));
         if !transactions {
             let ours = parts.iter().any(Part::never_parsed);
-            return match (ours, self.unsent.is_open()) {
+            return match (ours, self.state.journal.is_unsent()) {
                 (true, _) => Err(by_itself(&parts[0], text)),
                 (false, true) => self.try_text(parts, text).await,
                 (false, false) => self.together(parts, text, None).await,
@@ -172,10 +232,7 @@ impl Session {
                 // Outside a transaction block the statements of a text are one transaction,
                 // which nothing here stands for.
                 _ if outside && !part.ends_transaction() => return Err(by_itself(part, text)),
-                _ => {
-                    let note = note_of(std::slice::from_ref(part), part.text(text));
-                    self.run_unfinished(part.text(text), note).await?;
-                }
+                _ => self.run_part_unfinished(part, text).await?,
             }
         }
         self.ready();
@@ -190,6 +247,9 @@ impl Session {
         note: Note,
     ) -> Result<(), Stop> {
         self.hold(shard).await?;
+        if self.implicit {
+            return Box::pin(self.run_and_conclude(text, note)).await;
+        }
         if let Some(held) = &mut self.held {
             held.query(text, true, note);
         }
@@ -198,9 +258,31 @@ impl Session {
         Ok(())
     }
 
+    /// A text that ends what messages without Sync have begun on several shards.
+    async fn run_and_conclude(&mut self, text: &[u8], note: Note) -> Result<(), Stop> {
+        self.run_unfinished(None, text, note).await?;
+        self.conclude(true).await?;
+        self.ready();
+        Ok(())
+    }
+
+    /// Runs one statement where the transaction is, without ReadyForQuery.
+    pub(super) async fn run_part_unfinished(
+        &mut self,
+        part: &Part,
+        text: &[u8],
+    ) -> Result<(), Stop> {
+        self.run_unfinished(None, part.text(text), note_of_one(part, text)).await
+    }
+
     /// As [`run_text`](Self::run_text), without ReadyForQuery.
-    async fn run_unfinished(&mut self, text: &[u8], note: Note) -> Result<(), Stop> {
-        self.hold(None).await?;
+    async fn run_unfinished(
+        &mut self,
+        shard: Option<ShardId>,
+        text: &[u8],
+        note: Note,
+    ) -> Result<(), Stop> {
+        self.hold(shard).await?;
         if let Some(held) = &mut self.held {
             held.unfinished_query(text, note);
         }
@@ -210,6 +292,11 @@ impl Session {
         }
         self.release_if_idle().await;
         if ended.failed { Err(Stop::Told) } else { Ok(()) }
+    }
+
+    /// Whether a RESET has to be followed by what this client began with.
+    pub(super) fn resets_to_startup(&self, part: &Part, text: &[u8]) -> bool {
+        !self.after_reset(&note_of_one(part, text)).is_empty()
     }
 
     /// The statement that must follow a RESET, since its connection doesn't know what this
@@ -266,7 +353,7 @@ impl Session {
         let (wanted, learn) = (self.wanted(parts, text), self.learn(parts, text)?);
         self.have_names(&wanted).await?;
         let Some(held) = &mut self.held else { return Ok(()) };
-        held.query(&self.unsent.text(), false, purpose(Purpose::Unsent));
+        held.query(&self.state.journal.text(), false, purpose(Purpose::Unsent));
         held.unfinished_query(sent, note_of(parts, text));
         if !learn.is_empty() {
             learn.iter().for_each(|learning| held.describe_named(learning));
@@ -333,8 +420,13 @@ fn note_of(parts: &[Part], text: &[u8]) -> Note {
         effects: parts.iter().map(|part| part.effect(text)).collect(),
         leaves: parts.iter().fold(Leaves::NOTHING, |all, part| all.and(part.leaves(text))),
         commits: parts.iter().any(Part::may_write),
+        declares: parts.iter().find_map(Part::declares),
         ..Note::default()
     }
+}
+
+fn note_of_one(part: &Part, text: &[u8]) -> Note {
+    note_of(std::slice::from_ref(part), text)
 }
 
 /// Whether nothing that could see a setting follows a RESET.

@@ -23,7 +23,6 @@ use super::portals::Portals;
 use super::reading::LastReading;
 use super::startup::tell;
 use super::state::ClientState;
-use super::unsent::Unsent;
 use crate::cluster::UserPools;
 use crate::config::settings::{PoolMode, Times};
 use crate::routing::ShardId;
@@ -58,13 +57,15 @@ pub struct Session {
     pub(super) last_reading: LastReading,
     pub(super) client: Client,
     pub(super) state: ClientState,
-    /// A transaction that no server knows of yet.
-    pub(super) unsent: Unsent,
     /// The connection that serves the running transaction.
     pub(super) held: Option<Held>,
     /// Connections that stay this client's while its transactions run elsewhere, or none does;
     /// at most one a shard.
     pub(super) kept: Vec<Held>,
+    /// Further connections of the running transaction; none unless there is one in `held`.
+    pub(super) others: Vec<Held>,
+    /// The transaction wasn't begun by the client: it ends with its statement, or at Sync.
+    pub(super) implicit: bool,
     /// How long it has a connection for itself.
     pub(super) mode: PoolMode,
     /// Why the session ends before the client's next message.
@@ -185,9 +186,10 @@ impl Session {
             pools,
             client,
             state,
-            unsent: Unsent::default(),
             held: None,
             kept: Vec::new(),
+            others: Vec::new(),
+            implicit: false,
             mode,
             doomed: None,
             portals: Portals::default(),
@@ -344,6 +346,9 @@ impl Session {
             Ok(()) => Ok(()),
             Err(Stop::Gone(gone)) => Err(gone),
             Err(Stop::Told) => {
+                if self.implicit {
+                    Box::pin(self.roll_back_all()).await;
+                }
                 self.ready();
                 Ok(())
             }
@@ -363,10 +368,14 @@ impl Session {
         } else {
             failure.in_ascii().write(&mut self.client.output);
         }
+        if self.implicit && simple {
+            self.roll_back_all().await;
+            return Ok(());
+        }
         if self.held.is_some() {
             return self.poison(simple).await;
         }
-        if self.state.status != TransactionStatus::Idle || self.unsent.is_open() {
+        if self.state.status != TransactionStatus::Idle || self.state.journal.is_unsent() {
             self.state.status = TransactionStatus::Failed;
         } else {
             self.state.rollback();
@@ -382,6 +391,7 @@ impl Session {
     /// The client is gone: its transaction is rolled back, its statement cancelled.
     async fn let_go(&mut self) {
         self.forget_kept().await;
+        Box::pin(self.forsake_others()).await;
         let Some(held) = self.held.take() else { return };
         self.cancel.detach().await;
         let Held { mut backend, replies, unsynced, left, .. } = held;

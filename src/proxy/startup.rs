@@ -228,6 +228,7 @@ impl Beginner<'_> {
         backend::backend_key(&mut client.output, cancel.pid(), cancel.secret());
         backend::ready(&mut client.output, TransactionStatus::Idle);
         let state = ClientState {
+            journal: super::journal::Journal::default(),
             settings: ClientSettings::new(Arc::clone(&welcome.startup)),
             hints: RouteHints::new(Arc::clone(&welcome.nothing_set)),
             statements: ClientStatements::default(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::journal::Journal;
 use super::settings::{ClientSettings, Setting, SettingSet};
 use super::statements::{Before, ClientStatements, Statement};
 use crate::routing::Leaves;
@@ -23,6 +24,8 @@ pub struct ClientState {
     pub settings: ClientSettings,
     /// What routing needs to know of the settings.
     pub hints: RouteHints,
+    /// What its transaction has been told, for servers that don't know of it yet.
+    pub journal: Journal,
     pub statements: ClientStatements,
     /// What the client knows of its session; shared while it is what all are told.
     pub told: Arc<Told>,
@@ -54,8 +57,15 @@ impl ClientState {
         match effect {
             Effect::Nothing => {}
             // COMMIT of a failed transaction is answered by ROLLBACK.
-            Effect::Commit if matches!(tag, b"COMMIT" | b"PREPARE TRANSACTION") => self.commit(),
-            Effect::Commit | Effect::Rollback => self.rollback(),
+            Effect::Begin(text) => self.journal.told_begin(text),
+            Effect::Said(text) => self.journal.said(text),
+            Effect::Commit | Effect::Rollback => {
+                self.journal.forget_told();
+                match tag {
+                    b"COMMIT" | b"PREPARE TRANSACTION" => self.commit(),
+                    _ => self.rollback(),
+                }
+            }
             Effect::Savepoint(name) => self.savepoint(name),
             Effect::Release(name) => self.release(name),
             Effect::RollbackTo(name) => self.rollback_to(name),
@@ -69,6 +79,7 @@ impl ClientState {
     }
 
     fn change(&mut self, change: &Change) {
+        self.journal.follow(change);
         if change.all {
             self.settings.reset_all();
             self.hints.reset_all();
@@ -88,6 +99,7 @@ impl ClientState {
     /// A server is ready outside a transaction: what wasn't committed before has been now, or
     /// has been rolled back.
     pub fn settle(&mut self, failed: bool) {
+        self.journal.forget_told();
         if failed {
             self.rollback()
         } else {
@@ -111,16 +123,19 @@ impl ClientState {
     }
 
     pub fn savepoint(&mut self, name: &str) {
+        self.journal.told_savepoint(name);
         self.settings.savepoint(name);
         self.hints.0.savepoint(name);
     }
 
     pub fn release(&mut self, name: &str) {
+        self.journal.told_release(name);
         self.settings.release(name);
         self.hints.0.release(name);
     }
 
     pub fn rollback_to(&mut self, name: &str) {
+        self.journal.told_rollback_to(name);
         self.settings.rollback_to(name);
         self.hints.0.rollback_to(name);
     }
@@ -151,6 +166,11 @@ impl ClientState {
 pub enum Effect {
     #[default]
     Nothing,
+    /// A BEGIN of this text that went to a server with others.
+    Begin(Setting),
+    /// Something about the transaction, which other servers of it must be told, too: SET
+    /// TRANSACTION, SET CONSTRAINTS.
+    Said(Setting),
     Commit,
     Rollback,
     Savepoint(Box<str>),
@@ -172,7 +192,8 @@ impl Effect {
     /// Bytes that keeping it takes.
     pub fn bytes(&self) -> usize {
         let Effect::Change(change) = self else { return 0 };
-        change.set.iter().map(|(name, sql)| name.len() + sql.len()).sum::<usize>()
+        change.local.as_ref().map_or(0, |sql| sql.len())
+            + change.set.iter().map(|(name, sql)| name.len() + sql.len()).sum::<usize>()
             + size_of::<Change>()
     }
 }
@@ -185,6 +206,8 @@ pub struct Change {
     pub reset: Option<Box<str>>,
     /// Names, and the SQL that sets each.
     pub set: Vec<(Box<str>, Setting)>,
+    /// SET LOCAL.
+    pub local: Option<Setting>,
     /// A setting whose value routing needs.
     pub seen: Option<Seen>,
 }
@@ -296,6 +319,8 @@ pub struct Note {
     pub effects: Vec<Effect>,
     /// What it leaves in the server's session.
     pub leaves: Leaves,
+    /// It declares this cursor.
+    pub declares: Option<Box<str>>,
     /// EXPLAIN: what stands before the server's plan.
     pub explain: Option<Arc<super::explain::Shown>>,
     /// Something may be committed by it, so that its outcome is unknown when the connection is
@@ -363,6 +388,7 @@ mod tests {
         let mut state = ClientState {
             settings: ClientSettings::new(Arc::default()),
             hints: RouteHints::new(Arc::default()),
+            journal: Journal::default(),
             statements: ClientStatements::default(),
             told: Arc::default(),
             status: TransactionStatus::Idle,

@@ -6,6 +6,7 @@ use crate::sql::{Ident, Scanned, Statement};
 
 use super::bind::Analysis;
 use super::copy::{Copied, CopyPlan};
+use super::cursor::CursorUse;
 use super::places::{Evaluation, ShardSet, Tree};
 use super::relation::Scope;
 use super::router::Router;
@@ -50,6 +51,8 @@ pub struct Plan {
     pub(super) copy: Option<Box<CopyPlan>>,
     /// How several shards write, each its own, or why they don't.
     pub(super) spread: Result<Box<Spread>, Reason>,
+    /// What it does with a cursor.
+    pub cursor: Option<CursorUse>,
     /// Of PREPARE: the plan of what is prepared.
     pub prepared: Option<Box<Plan>>,
 }
@@ -104,6 +107,7 @@ impl Plan {
             scatter: Err(super::scatter::NO_SELECT),
             copy: None,
             spread: Err(super::spread::NO_WRITE),
+            cursor: None,
             prepared: None,
         }
     }

@@ -8,6 +8,7 @@ use crate::sql::{
 use super::bind::Analysis;
 use super::bind_write::Sharded;
 use super::copy::{CopyKey, CopyPlan};
+use super::cursor::CursorUse;
 use super::nodes::{Role, TableNode, Target};
 use super::plan::{Follow, Occurrence, Place, Plan};
 use super::relation::Scope;
@@ -19,6 +20,11 @@ use super::{Action, Argument, Leaves, Refusal};
 /// # Errors
 /// The statement is refused, whatever its values and hints.
 pub(super) fn plan<'a>(analysis: Analysis<'a>, statement: &'a Statement) -> Result<Plan, Refusal> {
+    let cursor = CursorUse::of(statement);
+    of_kind(analysis, statement).map(|plan| Plan { cursor, ..plan })
+}
+
+fn of_kind<'a>(analysis: Analysis<'a>, statement: &'a Statement) -> Result<Plan, Refusal> {
     match statement {
         Statement::Query(_)
         | Statement::Insert(_)

@@ -81,15 +81,23 @@ def transactions(c):
     except RuntimeError:
         pass
     assert c.execute("SELECT name FROM users WHERE id = 1").fetchone() == ("x",)
-    # Another shard in the same transaction is refused, and the transaction fails.
+    # Another shard takes part in the same transaction.
     there = {i: shard_of(c, i) for i in range(1, 20)}
     other = next(i for i in there if there[i] != there[1])
     with connect(autocommit=False) as t:
         t.execute("UPDATE users SET name = 'y' WHERE id = 1")
-        raises("0A000", t.execute, "UPDATE users SET name = 'y' WHERE id = %s", (other,))
+        t.execute("UPDATE users SET name = 'y' WHERE id = %s", (other,))
+        names = "SELECT count(*) FROM users WHERE name = 'y'"
+        assert t.execute(names).fetchone() == (2,)
+        t.execute("SAVEPOINT a")
+        raises("22012", t.execute, "UPDATE users SET name = 1 / 0 WHERE id = 1")
         raises("25P02", t.execute, "SELECT 1")
+        t.execute("ROLLBACK TO a")
+        assert t.execute(names).fetchone() == (2,)
+        assert c.execute(names).fetchone() == (0,)
         t.rollback()
         assert t.execute("SELECT name FROM users WHERE id = 1").fetchone() == ("x",)
+        assert t.execute(names).fetchone() == (0,)
         t.rollback()
 
 
@@ -128,17 +136,26 @@ def pipelines(c):
             results.append(c.execute("SELECT id FROM users WHERE id = %s", (i,)))
             p.sync()
     assert [r.fetchone()[0] for r in results] == list(range(1, 21))
-    # Several shards in one implicit transaction are refused, and nothing of it stays.
+    # Several shards in one implicit transaction: all of it, or nothing.
     other = next(i for i in range(1, 41) if shard_of(c, i) != here)
+    def names():
+        read = "SELECT name FROM users WHERE id = %s"
+        return [c.execute(read, (i,)).fetchone()[0] for i in (same[1], other)]
     try:
         with c.pipeline():
             c.execute("UPDATE users SET name = 'p' WHERE id = %s", (same[1],))
             c.execute("UPDATE users SET name = 'p' WHERE id = %s", (other,))
+            c.execute("UPDATE users SET name = 1 / 0 WHERE id = %s", (other,))
         raise AssertionError("answered")
-    except psycopg.errors.FeatureNotSupported:
+    except psycopg.errors.DivisionByZero:
         pass
-    names = [c.execute("SELECT name FROM users WHERE id = %s", (i,)).fetchone()[0] for i in (same[1], other)]
-    assert names == [f"n{same[1]}", f"n{other}"], names
+    assert names() == [f"n{same[1]}", f"n{other}"], names()
+    with c.pipeline():
+        c.execute("UPDATE users SET name = 'p' WHERE id = %s", (same[1],))
+        c.execute("UPDATE users SET name = 'p' WHERE id = %s", (other,))
+    assert names() == ["p", "p"], names()
+    c.execute("UPDATE users SET name = 'n' || id WHERE id = %s", (same[1],))
+    c.execute("UPDATE users SET name = 'n' || id WHERE id = %s", (other,))
     # After an error the rest is skipped up to Sync, and the next goes on.
     with c.pipeline() as p:
         bad = c.cursor()

@@ -61,7 +61,7 @@ impl Session {
             |name: &str| Failure::new("3B001", format!("savepoint \"{name}\" does not exist"));
         Ok(match t {
             Transaction::Begin { .. } => {
-                self.unsent.characteristics(text);
+                self.state.journal.characteristics(text);
                 self.state.status = TransactionStatus::InTransaction;
                 if starts_with_word(text, b"START") { "START TRANSACTION" } else { "BEGIN" }
             }
@@ -75,20 +75,20 @@ impl Session {
                 "ROLLBACK"
             }
             Transaction::Savepoint(name) => {
-                self.unsent.savepoint(name, text);
+                self.state.journal.savepoint(name, text);
                 self.bound_state(0)?;
                 self.state.savepoint(name);
                 "SAVEPOINT"
             }
             Transaction::Release(name) => {
-                if !self.unsent.release(name, text) {
+                if !self.state.journal.release(name, text) {
                     return Err(none(name).into());
                 }
                 self.state.release(name);
                 "RELEASE"
             }
             Transaction::RollbackTo(name) => {
-                if !self.unsent.rollback_to(name) {
+                if !self.state.journal.rollback_to(name) {
                     return Err(none(name).into());
                 }
                 self.state.rollback_to(name);
@@ -107,12 +107,12 @@ impl Session {
             self.state.commit()
         }
         match chain {
-            Some(text) if self.unsent.is_open() => {
-                self.unsent.chain(text);
+            Some(text) if self.state.journal.is_unsent() => {
+                self.state.journal.chain(text);
                 self.state.status = TransactionStatus::InTransaction;
             }
             _ => {
-                self.unsent.clear();
+                self.state.journal.clear();
                 self.state.status = TransactionStatus::Idle;
             }
         }
@@ -127,14 +127,14 @@ impl Session {
         let text = part.text(text);
         match part.action() {
             Action::Set(_) | Action::Transaction(Transaction::Constraints) => {
-                self.unsent.setting(text);
+                self.state.journal.setting(text);
             }
             // BEGIN in a transaction is a warning, and its options hold all the same.
             Action::Transaction(Transaction::Characteristics | Transaction::Begin { .. }) => {
-                self.unsent.characteristics(text);
+                self.state.journal.characteristics(text);
             }
             Action::Transaction(Transaction::RollbackTo(name)) => {
-                self.unsent.rollback_to(name);
+                self.state.journal.rollback_to(name);
                 self.state.status = TransactionStatus::InTransaction;
             }
             _ => {}
@@ -267,6 +267,7 @@ impl Session {
         match self.place(part, &text, false)? {
             Where::Local => self.answer_local(part, &text).await,
             Where::Everywhere => self.everywhere(std::slice::from_ref(&**part), &text).await,
+            Where::Wide => self.tell_transaction(part, &text).await,
             _ => Err(Failure::unsupported(
                 "the statement was bound when the session stood elsewhere",
                 "Bind it again before executing it.",

@@ -30,6 +30,10 @@ pub fn effect_of(part: &Part, text: &[u8]) -> Effect {
             Transaction::Savepoint(name) => Effect::Savepoint(name.clone()),
             Transaction::Release(name) => Effect::Release(name.clone()),
             Transaction::RollbackTo(name) => Effect::RollbackTo(name.clone()),
+            Transaction::Begin { .. } => Effect::Begin(part.text(text).into()),
+            Transaction::Characteristics | Transaction::Constraints => {
+                Effect::Said(part.text(text).into())
+            }
             _ => Effect::Nothing,
         },
         Action::Set(set) => effect_of_set(set, part, text),
@@ -45,8 +49,11 @@ pub fn effect_of(part: &Part, text: &[u8]) -> Effect {
 
 fn effect_of_set(set: &sql::Set, part: &Part, text: &[u8]) -> Effect {
     let name = &*set.name;
-    if OF_TRANSACTION.contains(&name) || is_ours(name) {
+    if is_ours(name) {
         return Effect::Nothing;
+    }
+    if OF_TRANSACTION.contains(&name) {
+        return Effect::Said(part.text(text).into());
     }
     let local = set.scope == SetScope::Transaction;
     let seen = SEEN.contains(&name).then(|| {
@@ -55,7 +62,7 @@ fn effect_of_set(set: &sql::Set, part: &Part, text: &[u8]) -> Effect {
     });
     let mut change = Change { seen, ..Change::default() };
     match &set.value {
-        _ if local => {}
+        _ if local => change.local = Some(part.text(text).into()),
         SetValue::Default if name == "all" => change.all = true,
         SetValue::Default => change.reset = Some(name.into()),
         SetValue::Opaque if name == "session characteristics" => {

@@ -33,6 +33,8 @@ pub enum Where {
     Routed,
     /// By all servers, one after the other.
     Everywhere,
+    /// By all servers of the running transaction.
+    Wide,
     /// By any server in a transaction that is rolled back again: the client's has no shard yet.
     Trial,
 }
@@ -42,7 +44,7 @@ impl Session {
     /// to a server.
     pub(super) fn place(&self, part: &Part, text: &[u8], joined: bool) -> Result<Where, Failure> {
         let on_server = self.held.is_some() || joined;
-        let unsent = !on_server && self.unsent.is_open();
+        let unsent = !on_server && self.state.journal.is_unsent();
         let failed = !on_server && self.state.status == TransactionStatus::Failed;
         let place = match part.action() {
             // What only the connection that is pinned for it knows.
@@ -70,11 +72,16 @@ impl Session {
             Action::Set(set) if is_ours(&set.name) => Where::Local,
             Action::Show(name) if is_ours(name) => Where::Local,
             Action::Transaction(t) => {
-                return self.place_transaction(t, on_server, unsent, failed);
+                let place = self.place_transaction(t, on_server, unsent, failed)?;
+                return Ok(if self.concerns_all(part) { Where::Wide } else { place });
             }
             Action::Set(set) => {
                 self.check_set(set, part, text)?;
-                if unsent { Where::Trial } else { Where::Anywhere }
+                match unsent {
+                    true => Where::Trial,
+                    false if self.concerns_all(part) => Where::Wide,
+                    false => Where::Anywhere,
+                }
             }
             Action::Show(_) if unsent => Where::Trial,
             Action::Show(_) => Where::Anywhere,
@@ -87,7 +94,7 @@ impl Session {
                 if follows && effect_of_call(part, text, &[])? != Effect::Nothing {
                     self.bound_state(part.text(text).len())?;
                 }
-                Where::Routed
+                if self.concerns_all(part) { Where::Wide } else { Where::Routed }
             }
         };
         if failed && *part.action() != Action::Empty {
@@ -128,7 +135,7 @@ impl Session {
     /// after COMMIT or ROLLBACK.
     fn refined(&self, transaction: &Transaction, place: Where) -> Where {
         let failed = self.state.status == TransactionStatus::Failed;
-        let plain = self.unsent.is_plain();
+        let plain = self.state.journal.is_plain();
         match transaction {
             Transaction::RollbackTo(_) if place == Where::Local && !plain => Where::Trial,
             // What a failed transaction hands on to the next is the server's to say.
@@ -146,7 +153,7 @@ impl Session {
     pub(super) fn bound_state(&self, more: usize) -> Result<(), Failure> {
         let max = self.db.limits.session_state;
         let settings = self.state.settings.bytes() + self.state.hints.bytes();
-        let kept = settings + self.portals.bytes() + self.unsent.memory();
+        let kept = settings + self.portals.bytes() + self.state.journal.memory();
         if kept.saturating_add(more) <= max {
             return Ok(());
         }

@@ -116,6 +116,7 @@ impl Session {
     /// Puts a batch into what is to be sent.
     fn put_plain(&mut self, len: usize, what: What, note: &mut Note) -> Result<(), Stop> {
         let Some(held) = &mut self.held else { return Ok(()) };
+        held.wrote |= note.commits;
         match what {
             What::Query => {
                 self.state.statements.drop_unnamed();
@@ -201,7 +202,9 @@ impl Session {
         let begun = match what {
             What::Query => {
                 self.state.statements.drop_unnamed();
-                self.unsent.characteristics(bare_word(frontend::query(&batch[HEADER_LEN..])?));
+                self.state
+                    .journal
+                    .characteristics(bare_word(frontend::query(&batch[HEADER_LEN..])?));
                 self.state.status = TransactionStatus::InTransaction;
                 "BEGIN"
             }

@@ -78,13 +78,14 @@ impl Session {
 
     fn may_begin(&self) -> bool {
         self.held.is_none()
-            && !self.unsent.is_open()
+            && !self.state.journal.is_unsent()
             && self.state.status == TransactionStatus::Idle
             && self.mode != PoolMode::Statement
     }
 
     fn may_commit(&self) -> bool {
         self.held.is_some()
+            && !self.is_wide()
             && self.state.status == TransactionStatus::InTransaction
             && !self.state.settings.encoding_is_open()
     }
@@ -223,7 +224,7 @@ impl Session {
         match route {
             Route::One(shard) => Some(shard),
             // What decides where the transaction goes is still to come.
-            Route::Any if self.unsent.is_open() && !self.db.is_one_shard() => None,
+            Route::Any if self.state.journal.is_unsent() && !self.db.is_one_shard() => None,
             Route::Any => Some(self.held.as_ref().map_or_else(|| self.any_shard(), |h| h.shard)),
             Route::All => None,
         }

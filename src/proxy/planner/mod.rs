@@ -167,7 +167,7 @@ impl Session {
             utf8: self.reading().utf8,
         };
         let hint = self.hint(part);
-        let current = self.held.as_ref().map(|held| held.shard);
+        let current = self.current_shard(part);
         let routed = known.plan.route(&router, &values, hint.as_ref(), current);
         if let (Err(RouteError::Several(_)), Action::Explain { format, .. }) =
             (&routed, &known.plan.action)

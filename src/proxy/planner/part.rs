@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::proxy::control::{effect_of, is_ours};
 use crate::proxy::setting_call::effect_of_call;
 use crate::proxy::state::Effect;
-use crate::routing::{Action, Leaves, Plan, RoutingHint, SettingCall, ShardId};
+use crate::routing::{Action, CursorUse, Leaves, Plan, RoutingHint, SettingCall, ShardId};
 use crate::sql::{self, Scanned, SetItem, SetValue};
 
 /// One statement of a text.
@@ -45,6 +45,11 @@ impl Part {
     /// What it is.
     pub fn action(&self) -> &Action {
         self.known.as_ref().map_or(&Action::Run, |known| &known.plan.action)
+    }
+
+    /// Where it begins in its text.
+    pub fn start(&self) -> usize {
+        self.range.start
     }
 
     /// Its own text, without what stands around it.
@@ -99,6 +104,19 @@ impl Part {
         self.known.as_ref().map(|known| &known.scanned.literals)
     }
 
+    /// The cursor that it declares.
+    pub fn declares(&self) -> Option<Box<str>> {
+        match self.cursor() {
+            Some(CursorUse::Declares(name)) => Some(name.clone()),
+            _ => None,
+        }
+    }
+
+    /// What it does with a cursor.
+    pub fn cursor(&self) -> Option<&CursorUse> {
+        self.known.as_ref()?.plan.cursor.as_ref()
+    }
+
     /// It may change something.
     pub fn may_write(&self) -> bool {
         self.known.as_ref().is_none_or(|known| known.plan.writes)
@@ -109,6 +127,7 @@ impl Part {
         let Some(Known { plan, .. }) = &self.known else { return false };
         matches!(plan.action, Action::Run)
             && plan.sets.is_none()
+            && plan.cursor.is_none()
             && plan.leaves.is_nothing()
             && !self.copies_in(text)
     }
@@ -146,6 +165,11 @@ impl Part {
     pub fn sets_encoding(&self) -> bool {
         let of_encoding = |set: &sql::Set| matches!(&*set.name, "client_encoding" | "all");
         matches!(self.action(), Action::Set(set) if of_encoding(set))
+    }
+
+    /// BEGIN, SAVEPOINT, SET and the like: what all servers of a transaction must hear.
+    pub fn is_said_to_transaction(&self) -> bool {
+        matches!(self.action(), Action::Transaction(_) | Action::Set(_))
     }
 
     /// COMMIT or ROLLBACK.

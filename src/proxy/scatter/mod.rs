@@ -7,6 +7,7 @@
 
 mod groups;
 mod leg;
+mod legs;
 mod merge;
 mod portal;
 mod run;
@@ -19,12 +20,11 @@ use self::merge::Merged;
 pub use self::portal::Spread;
 use self::run::{Run, Why};
 use super::client::Gone;
-use super::held::Held;
 use super::replies::Request;
 use super::session::{Session, Stop};
 use super::state::Note;
 use super::statements::Statement;
-use crate::routing::{Scattered, ShardId};
+use crate::routing::Scattered;
 use crate::sql::Edited;
 use crate::wire::backend::{self, ErrorFields, TransactionStatus, tag};
 use crate::wire::frame::HEADER_LEN;
@@ -42,12 +42,15 @@ enum Question<'a> {
 }
 
 impl Session {
-    /// Whether a statement may run on several shards now: in no transaction that would have to be
-    /// on all of them.
+    /// Whether a statement may run on several shards now: in no transaction, or in one that all of
+    /// them can take part in.
     pub(super) fn may_scatter(&self) -> bool {
-        self.held.is_none()
-            && !self.unsent.is_open()
-            && self.state.status == TransactionStatus::Idle
+        let unsynced = || self.held.as_ref().is_some_and(|held| held.unsynced);
+        match self.state.status {
+            TransactionStatus::Idle => self.held.is_none() || self.implicit || unsynced(),
+            TransactionStatus::InTransaction => self.state.journal.is_open(),
+            TransactionStatus::Failed => false,
+        }
     }
 
     /// Answers a text of one statement, without ReadyForQuery.
@@ -68,9 +71,10 @@ impl Session {
         text: &[u8],
         shown: bool,
     ) -> Result<(), Stop> {
-        // They go with a transaction, and this statement is none of it.
+        // They go with a transaction, and this statement is none of it, or goes on in it.
         let portals = std::mem::take(&mut self.portals);
-        let mut legs = self.take_legs(&scattered.shards).await?;
+        let mut legs = self.call_legs(&scattered.shards).await?;
+        let in_transaction = self.state.journal.is_open();
         let asked = legs.iter_mut().try_for_each(|leg| leg.ask(&question));
         let ended = match asked {
             Err(stop) => Err(stop),
@@ -79,13 +83,15 @@ impl Session {
                 let mut merged = Merged::new(&scattered.steps, shown, memory);
                 let us = (&mut self.client, &mut self.state, &mut self.alarm);
                 let run = Run::new(us, &mut legs, &mut merged, self.times.statement);
+                let run = if in_transaction { run.to_the_end() } else { run };
                 Ok(run.run().await.map(|()| merged.given()))
             }
         };
-        for leg in legs {
-            self.part_with(leg).await;
+        let failed = !matches!(ended, Ok(Ok(_) | Err(Why::Enough)));
+        self.dismiss(legs, failed).await;
+        if self.held.is_some() == in_transaction {
+            self.portals = portals;
         }
-        self.portals = portals;
         match ended? {
             Ok(rows) => {
                 backend::command_complete(&mut self.client.output, &format!("SELECT {rows}"));
@@ -99,57 +105,6 @@ impl Session {
                 Err(Stop::Told)
             }
             Err(Why::Enough) => Ok(()),
-        }
-    }
-
-    /// A connection to each shard. All wait in the same order, so that nobody waits for himself.
-    async fn take_legs(&mut self, shards: &[ShardId]) -> Result<Vec<Leg>, Stop> {
-        // A shard that isn't there is waited for while nothing is held of the others.
-        for shard in shards {
-            if self.db.reachable(*shard).is_err() {
-                self.take(Some(*shard)).await?;
-                if let Some(held) = self.held.take() {
-                    self.give_back(held).await;
-                }
-            }
-        }
-        let mut legs = Vec::with_capacity(shards.len());
-        for shard in shards {
-            let taken = self.take(Some(*shard)).await;
-            if let Some(held) = self.held.take() {
-                legs.push(Leg::new(held, self.db.shard_name(*shard)));
-            }
-            if let Err(stop) = taken {
-                for leg in legs {
-                    self.part_with(leg).await;
-                }
-                return Err(stop);
-            }
-        }
-        let tokens = legs.iter().map(|leg| leg.held.backend.cancel_token());
-        self.cancel.attach_all(tokens.collect());
-        Ok(legs)
-    }
-
-    async fn part_with(&mut self, leg: Leg) {
-        let Leg { held, lost, .. } = leg;
-        if lost.is_some() {
-            self.pools.suspect(held.shard, &held.backend);
-        }
-        self.give_back(held).await;
-    }
-
-    async fn give_back(&mut self, held: Held) {
-        let broken = held.backend.is_broken();
-        let asked = !held.replies.is_empty();
-        self.held = Some(held);
-        // A setting was sent, and no statement after all.
-        let clean = !broken && (!asked || Box::pin(self.converse()).await.is_ok());
-        if clean {
-            self.release_if_idle().await;
-        }
-        if self.held.is_some() {
-            self.drop_broken().await;
         }
     }
 

@@ -93,6 +93,8 @@ pub struct Run<'a, A> {
     stopped: Option<Why>,
     /// Until when legs that were stopped may go on; then they are cancelled, then given up.
     patience: Option<(Pin<Box<Sleep>>, bool)>,
+    /// Nobody is cancelled because the client has enough.
+    whole: bool,
 }
 
 impl<'a, A: Answer> Run<'a, A> {
@@ -116,7 +118,15 @@ impl<'a, A: Answer> Run<'a, A> {
             notices: Vec::new(),
             stopped: None,
             patience: None,
+            whole: false,
         }
+    }
+
+    /// Has legs come to their end by themselves once the client has all that it asked for: to
+    /// cancel them would make their transaction fail.
+    pub fn to_the_end(mut self) -> Run<'a, A> {
+        self.whole = true;
+        self
     }
 
     /// Runs until all shards have come to their end. The last of what the client gets may still be
@@ -152,8 +162,12 @@ impl<'a, A: Answer> Run<'a, A> {
             Some(Why::Told(_) | Why::Failed(_) | Why::Enough) if matches!(why, Why::Gone(_)) => {}
             Some(_) => return,
         }
-        let grace = if matches!(why, Why::Enough) { GRACE } else { Duration::ZERO };
+        let enough = matches!(why, Why::Enough);
+        let grace = if enough { GRACE } else { Duration::ZERO };
         self.stopped = Some(why);
+        if enough && self.whole {
+            return;
+        }
         self.patience = Some((Box::pin(sleep_until(Instant::now() + grace)), false));
     }
 

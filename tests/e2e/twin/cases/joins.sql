@@ -19,8 +19,8 @@ SELECT id FROM users u WHERE EXISTS (SELECT FROM posts p WHERE p.user_id = u.id)
 SELECT id FROM users u WHERE NOT EXISTS (SELECT FROM posts p WHERE p.user_id = u.id AND p.likes > 0) ORDER BY id --: refused 0A000 portal
 SELECT id FROM users WHERE id IN (SELECT user_id FROM posts WHERE likes > 3) ORDER BY id --: refused 0A000 portal
 SELECT id FROM users WHERE id NOT IN (SELECT user_id FROM posts) ORDER BY id --: refused 0A000
-SELECT id, (SELECT count(*) FROM posts WHERE user_id = users.id) FROM users ORDER BY id --: refused 0A000
-SELECT id, (SELECT max(title) FROM posts p WHERE p.user_id = u.id AND p.likes > 0) FROM users u ORDER BY id --: refused 0A000
+SELECT id, (SELECT count(*) FROM posts WHERE user_id = users.id) FROM users ORDER BY id --: refused 0A000 portal
+SELECT id, (SELECT max(title) FROM posts p WHERE p.user_id = u.id AND p.likes > 0) FROM users u ORDER BY id --: refused 0A000 portal
 SELECT u.id, s.n FROM users u JOIN (SELECT user_id, count(*) AS n FROM posts GROUP BY user_id) s ON s.user_id = u.id ORDER BY 1 --: refused 0A000 portal
 SELECT u.id, l.title FROM users u CROSS JOIN LATERAL (SELECT title FROM posts WHERE user_id = u.id ORDER BY id LIMIT 1) l ORDER BY 1 --: refused 0A000 portal
 SELECT u.id, l.id FROM users u LEFT JOIN LATERAL (SELECT p.id FROM posts p WHERE p.user_id = u.id) l ON true ORDER BY 1, 2 --: refused 0A000 portal

@@ -91,6 +91,6 @@ SELECT generate_series(1, 5)
 SELECT * FROM countries ORDER BY code
 SELECT * FROM settings ORDER BY name
 SELECT name, current_database() IS NOT NULL FROM users WHERE id IN (3, 33) --: refused 0A000 portal
-SELECT id FROM users WHERE id = 1; SELECT id FROM users WHERE id = 25 --: refused 0A000
-SELECT count(*) FROM users; SELECT count(*) FROM posts --: refused 0A000
-SELECT 1; SELECT count(*) FROM users; SELECT 2 --: refused 0A000
+SELECT id FROM users WHERE id = 1; SELECT id FROM users WHERE id = 25
+SELECT count(*) FROM users; SELECT count(*) FROM posts
+SELECT 1; SELECT count(*) FROM users; SELECT 2

@@ -9,30 +9,30 @@ BEGIN
 + ROLLBACK
 BEGIN
 + UPDATE users SET age = 1 WHERE id = 4
-+ UPDATE users SET age = 2 WHERE id = 14 --: refused 0A000 range
-+ UPDATE users SET age = 3 WHERE id = 24 --: refused 0A000 ring
++ UPDATE users SET age = 2 WHERE id = 14
++ UPDATE users SET age = 3 WHERE id = 24
 + UPDATE users SET age = 4 WHERE id = 34
 + COMMIT
 BEGIN
 + UPDATE users SET age = 1 WHERE id = 4
-+ UPDATE users SET age = 2 WHERE id = 14 --: refused 0A000 range
-+ UPDATE users SET age = 3 WHERE id = 24 --: refused 0A000 ring
++ UPDATE users SET age = 2 WHERE id = 14
++ UPDATE users SET age = 3 WHERE id = 24
 + UPDATE users SET age = 4 WHERE id = 34
 + ROLLBACK
 BEGIN
 + UPDATE users SET age = age + 1 WHERE id IN (4, 34) --: refused 0A000 range
-+ SELECT sum(age), count(*) FROM users --: refused 0A000 ring
++ SELECT sum(age), count(*) FROM users
 + DELETE FROM users WHERE id = 5
 + SELECT count(*) FROM users
 + COMMIT
 BEGIN
-+ SELECT count(*) FROM users --: refused 0A000
++ SELECT count(*) FROM users
 + SELECT count(*) FROM posts WHERE user_id = 7
 + COMMIT
 BEGIN
 + INSERT INTO users (id, name) VALUES (100, 'a')
 + SAVEPOINT s
-+ INSERT INTO users (id, name) VALUES (1, 'a') --: refused 0A000
++ INSERT INTO users (id, name) VALUES (1, 'a')
 + ROLLBACK TO s
 + INSERT INTO users (id, name) VALUES (100, 'again') ON CONFLICT (id) DO UPDATE SET name = 'b'
 + COMMIT
@@ -40,7 +40,7 @@ BEGIN
 + INSERT INTO users (id, name) VALUES (100, 'a')
 + SAVEPOINT s
 + INSERT INTO users (id, name) VALUES (133, 'b')
-+ INSERT INTO users (id, name) VALUES (120, 'c') --: refused 0A000 ring
++ INSERT INTO users (id, name) VALUES (120, 'c')
 + ROLLBACK TO s
 + INSERT INTO users (id, name) VALUES (115, 'd')
 + RELEASE s
@@ -52,13 +52,13 @@ BEGIN
 + COMMIT
 BEGIN
 + INSERT INTO users (id, name) VALUES (100, 'a')
-+ INSERT INTO users (id, name) VALUES (14, 'twice') --: refused 0A000 range
++ INSERT INTO users (id, name) VALUES (14, 'twice')
 + COMMIT
 BEGIN READ ONLY
 + UPDATE users SET age = 1 WHERE id = 4
 + ROLLBACK
 BEGIN READ ONLY
-+ SELECT count(*) FROM users --: refused 0A000
++ SELECT count(*) FROM users
 + COMMIT
 BEGIN ISOLATION LEVEL SERIALIZABLE
 + SHOW transaction_isolation
@@ -66,16 +66,16 @@ BEGIN ISOLATION LEVEL SERIALIZABLE
 + COMMIT
 BEGIN ISOLATION LEVEL REPEATABLE READ
 + SELECT age FROM users WHERE id = 4
-+ UPDATE users SET age = 8 WHERE id = 34 --: refused 0A000 range
++ UPDATE users SET age = 8 WHERE id = 34
 + SELECT id, age FROM users WHERE id IN (4, 34) ORDER BY id
 + COMMIT
 BEGIN
 + INSERT INTO settings VALUES ('t', '1')
-+ INSERT INTO users (id, name) VALUES (131, 'b') --: refused 0A000
++ INSERT INTO users (id, name) VALUES (131, 'b')
 + COMMIT
 BEGIN
 + SELECT * FROM countries ORDER BY code
-+ UPDATE users SET age = 1 WHERE id = 25 --: refused 0A000 range
++ UPDATE users SET age = 1 WHERE id = 25
 + COMMIT
 BEGIN
 + DELETE FROM users WHERE age > 15 --: refused 0A000
@@ -86,7 +86,7 @@ BEGIN
 + TRUNCATE posts --: refused 0A000
 + SELECT count(*) FROM posts
 + ROLLBACK
-INSERT INTO users (id, name) VALUES (100, 'a'); INSERT INTO users (id, name) VALUES (1, 'twice') --: refused 0A000
-INSERT INTO users (id, name) VALUES (100, 'a'); INSERT INTO users (id, name) VALUES (133, 'b'); SELECT count(*) FROM users --: refused 0A000
-UPDATE users SET age = 1 WHERE id = 4; UPDATE users SET age = 1 WHERE id = 34; SELECT 1 / 0 --: refused 0A000 range
+INSERT INTO users (id, name) VALUES (100, 'a'); INSERT INTO users (id, name) VALUES (1, 'twice')
+INSERT INTO users (id, name) VALUES (100, 'a'); INSERT INTO users (id, name) VALUES (133, 'b'); SELECT count(*) FROM users
+UPDATE users SET age = 1 WHERE id = 4; UPDATE users SET age = 1 WHERE id = 34; SELECT 1 / 0
 BEGIN; UPDATE users SET age = 1 WHERE id = 4; COMMIT; SELECT age FROM users WHERE id = 4

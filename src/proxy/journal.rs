@@ -1,16 +1,21 @@
-//! A transaction that has begun for the client, but on no server yet.
+//! What a server must be told before it can take part in the client's transaction.
 //!
 //! BEGIN doesn't say where the transaction belongs; the first statement with a key does. Until
 //! then BEGIN, savepoints and settings are remembered as texts, and go to the shard together
-//! with that first statement.
+//! with that first statement. They are remembered on, since a later statement may be for another
+//! shard, whose server is told the same when it joins.
 
-/// What the client has said since its BEGIN.
+use super::state::Change;
+
+/// What the client has said since its BEGIN about the transaction itself.
 #[derive(Debug, Default)]
-pub struct Unsent {
+pub struct Journal {
     /// The first is BEGIN.
     steps: Vec<Step>,
     /// Bytes of all texts.
     bytes: usize,
+    /// A server has been told.
+    told: bool,
 }
 
 #[derive(Debug)]
@@ -28,10 +33,79 @@ enum StepKind {
     Setting,
 }
 
-impl Unsent {
+impl Journal {
     /// Whether a transaction has begun that no server knows of.
+    pub fn is_unsent(&self) -> bool {
+        !self.told && !self.steps.is_empty()
+    }
+
+    /// Whether a transaction has begun, and another server could join it.
     pub fn is_open(&self) -> bool {
         !self.steps.is_empty()
+    }
+
+    /// A server has been told all of it.
+    pub fn tell(&mut self) {
+        self.told = true;
+    }
+
+    /// A server's transaction has been told this, or has been found to be what a BEGIN of this
+    /// text would have made of it.
+    pub fn told_begin(&mut self, text: &[u8]) {
+        if self.steps.is_empty() {
+            self.told = true;
+        }
+        self.characteristics(text);
+    }
+
+    /// A server's transaction has been told something about itself.
+    pub fn said(&mut self, text: &[u8]) {
+        if self.told {
+            self.setting(text);
+        }
+    }
+
+    /// A server's transaction has a savepoint.
+    pub fn told_savepoint(&mut self, name: &str) {
+        if self.told {
+            self.savepoint(name, format!("SAVEPOINT {}", quoted(name)).as_bytes());
+        }
+    }
+
+    /// A server's transaction has released a savepoint.
+    pub fn told_release(&mut self, name: &str) {
+        if self.told {
+            self.release(name, format!("RELEASE {}", quoted(name)).as_bytes());
+        }
+    }
+
+    /// A server's transaction has gone back to a savepoint.
+    pub fn told_rollback_to(&mut self, name: &str) {
+        if self.told {
+            self.rollback_to(name);
+        }
+    }
+
+    /// The transaction has ended on its server.
+    pub fn forget_told(&mut self) {
+        if self.told {
+            self.clear();
+        }
+    }
+
+    /// A server has changed settings in the transaction.
+    pub fn follow(&mut self, change: &Change) {
+        if !self.told {
+            return;
+        }
+        if change.all {
+            self.setting(b"RESET ALL");
+        }
+        if let Some(name) = &change.reset {
+            self.setting(format!("RESET {name}").as_bytes());
+        }
+        change.set.iter().for_each(|(_, sql)| self.setting(sql));
+        change.local.iter().for_each(|sql| self.setting(sql));
     }
 
     /// Bytes of memory that it takes; the session bounds them.
@@ -83,6 +157,7 @@ impl Unsent {
     pub fn clear(&mut self) {
         self.steps.clear();
         self.bytes = 0;
+        self.told = false;
     }
 
     /// The transaction has ended with AND CHAIN: the next has begun, with its characteristics.
@@ -90,6 +165,7 @@ impl Unsent {
     /// there are any the chaining is repeated, too.
     pub fn chain(&mut self, text: &[u8]) {
         self.steps.retain(|step| step.kind == StepKind::Characteristics);
+        self.told = false;
         self.count();
         let chained = |step: &Step| step.text.to_ascii_uppercase().ends_with(b"CHAIN");
         let bare = self.steps.iter().all(|step| is_bare_begin(&step.text));
@@ -155,6 +231,10 @@ const PLAIN: &[&str] = &[
     "DEFERRABLE",
 ];
 
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
 /// BEGIN without options.
 fn is_bare_begin(text: &[u8]) -> bool {
     const BARE: [&[u8]; 4] = [b"BEGIN", b"START", b"TRANSACTION", b"WORK"];
@@ -176,13 +256,13 @@ fn is_plain_begin(text: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn begun() -> Unsent {
-        let mut t = Unsent::default();
+    fn begun() -> Journal {
+        let mut t = Journal::default();
         t.characteristics(b"BEGIN");
         t
     }
 
-    fn text(t: &Unsent) -> String {
+    fn text(t: &Journal) -> String {
         String::from_utf8(t.text()).unwrap()
     }
 
@@ -209,7 +289,7 @@ mod tests {
     #[test]
     fn what_every_primary_takes_is_plain() {
         let plain = |text: &str| {
-            let mut t = Unsent::default();
+            let mut t = Journal::default();
             t.characteristics(text.as_bytes());
             t.is_plain()
         };

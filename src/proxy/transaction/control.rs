@@ -1,0 +1,118 @@
+//! What a client says to its transaction where several shards take part in it.
+
+use futures_util::future::join_all;
+
+use super::told::{Said, tell};
+use crate::proxy::failure::Failure;
+use crate::proxy::planner::Part;
+use crate::proxy::session::{Session, Stop};
+use crate::routing::{Action, CursorUse};
+use crate::sql::Transaction;
+use crate::wire::backend::{self, TransactionStatus};
+
+impl Session {
+    /// Whether a statement is said to the transaction itself, and several shards take part in it,
+    /// or may in the one that is chained to it.
+    pub(in crate::proxy) fn concerns_all(&self, part: &Part) -> bool {
+        let chains = matches!(
+            part.action(),
+            Action::Transaction(
+                Transaction::Commit { chain: true } | Transaction::Rollback { chain: true }
+            )
+        );
+        let chained = chains && self.held.is_some() && self.state.journal.is_open();
+        (self.is_wide() || chained && !self.db.is_one_shard())
+            && match part.action() {
+                Action::Transaction(transaction) => !matches!(
+                    transaction,
+                    Transaction::PrepareTransaction
+                        | Transaction::CommitPrepared
+                        | Transaction::RollbackPrepared
+                ),
+                Action::Set(set) => !crate::proxy::control::is_ours(&set.name),
+                _ => part.cursor() == Some(&CursorUse::ClosesAll),
+            }
+    }
+
+    /// Runs such a statement on all of them, without ReadyForQuery.
+    pub(in crate::proxy) async fn tell_transaction(
+        &mut self,
+        part: &Part,
+        text: &[u8],
+    ) -> Result<(), Stop> {
+        let own = part.text(text);
+        let tag = match part.action() {
+            Action::Transaction(Transaction::Commit { chain }) => {
+                self.end_wide(chain.then_some(own), true).await?
+            }
+            Action::Transaction(Transaction::Rollback { chain }) => {
+                self.end_wide(chain.then_some(own), false).await?
+            }
+            _ => return self.tell_each(part, text).await,
+        };
+        backend::command_complete(&mut self.client.output, tag);
+        Ok(())
+    }
+
+    /// `chain` is the text of COMMIT or ROLLBACK that had AND CHAIN.
+    async fn end_wide(&mut self, chain: Option<&[u8]>, commit: bool) -> Result<&'static str, Stop> {
+        let mut journal = std::mem::take(&mut self.state.journal);
+        let commit = commit && self.state.status != TransactionStatus::Failed;
+        if commit {
+            self.commit_all().await?;
+        } else {
+            self.roll_back_all().await;
+        }
+        if let Some(text) = chain {
+            journal.chain(text);
+            self.state.journal = journal;
+            self.state.status = TransactionStatus::InTransaction;
+        }
+        Ok(if commit { "COMMIT" } else { "ROLLBACK" })
+    }
+
+    /// The others first, so that the client hears nothing before all have done it.
+    async fn tell_each(&mut self, part: &Part, whole: &[u8]) -> Result<(), Stop> {
+        let text = part.text(whole);
+        if self.resets_to_startup(part, whole) {
+            return Err(Failure::unsupported(
+                "RESET of a setting that the connection began with, in a transaction that several \
+                 shards take part in",
+                "SET it to its value, or RESET it after the transaction.",
+            )
+            .into());
+        }
+        if matches!(part.action(), Action::Transaction(Transaction::Begin { .. })) {
+            // A block from now on, whoever began it.
+            self.implicit = false;
+        }
+        let sql = String::from_utf8(text.to_vec()).map_err(|_| {
+            Failure::unsupported(
+                "a text that isn't UTF-8 can't be said to several shards at once",
+                "Speak UTF-8, or write it in ASCII.",
+            )
+        })?;
+        let told = self.others.iter_mut().map(async |held| (held.shard, tell(held, &sql).await));
+        for (shard, heard) in join_all(told).await {
+            match heard {
+                Ok(Said { failure: Some(failure), .. }) => return Err(Stop::Failed(failure)),
+                Ok(_) => {}
+                Err(why) => return Err(self.lost_other(shard, &why).await),
+            }
+        }
+        self.run_part_unfinished(part, whole).await
+    }
+
+    /// Another shard's connection is lost, and with it the transaction.
+    async fn lost_other(&mut self, shard: crate::routing::ShardId, why: &str) -> Stop {
+        if let Some(held) = self.others.iter().find(|held| held.shard == shard) {
+            self.pools.suspect(shard, &held.backend);
+        }
+        let name = self.db.shard_name(shard).to_owned();
+        self.roll_back_all().await;
+        self.state.status = TransactionStatus::Failed;
+        Failure::new("08006", format!("the connection to shard {name} was lost: {why}"))
+            .with_hint("The transaction was rolled back. Run it again.")
+            .into()
+    }
+}
