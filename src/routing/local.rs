@@ -76,6 +76,44 @@ impl<'a, 'q> Locality<'a, 'q> {
         self.select(select, pool, &Around::default())
     }
 
+    /// Whether the rows of a set operation are each made on one shard alone: else, whether that is so
+    /// but for equal rows, of which UNION leaves one.
+    pub fn operation(&mut self, node: &QueryNode) -> Result<bool, Reason> {
+        match self.query(node, &Pool::new(), NOWHERE, &Around::default()) {
+            Ok(Lies::Apart(_)) => Ok(false),
+            as_it_is => match (self.union(node), as_it_is) {
+                (Ok(Lies::Apart(_)), _) => Ok(true),
+                (_, Err(reason)) => Err(reason),
+                _ => Err("it reads sharded tables in subqueries only"),
+            },
+        }
+    }
+
+    /// The parts of a UNION, of whose equal rows one is left in the end.
+    fn union(&mut self, node: &QueryNode) -> Result<Lies, Reason> {
+        let parts = match &node.body {
+            Body::SetOperation { operator: SetOperator::Union, all: false, left, right } => {
+                [left, right]
+            }
+            _ => return Err(OTHER_KEY),
+        };
+        let mut lies = Lies::Everywhere;
+        for part in parts {
+            let part = match self.union(part) {
+                Ok(part) => part,
+                Err(_) => self.query(part, &Pool::new(), NOWHERE, &Around::default())?,
+            };
+            lies = match (lies, part) {
+                (Lies::Everywhere, part) => part,
+                (Lies::Apart(a), Lies::Apart(b)) if a.keyspace != b.keyspace => {
+                    Lies::Apart(Apart { anchors: Vec::new(), ..a })
+                }
+                (lies, _) => lies,
+            };
+        }
+        Ok(lies)
+    }
+
     fn select(
         &mut self,
         select: &SelectNode,
@@ -154,7 +192,7 @@ impl<'a, 'q> Locality<'a, 'q> {
     fn subs(&mut self, subs: &[Sub], pool: &Pool, around: &Around) -> Result<(), Reason> {
         for sub in subs {
             let mut pool = without(pool, &sub.query.relations);
-            let mut out = (u32::MAX, false);
+            let mut out = NOWHERE;
             if let Some((relation, wanted)) = &sub.wanted {
                 wanted.iter().for_each(|fact| add(&mut pool, fact.clone()));
                 out = (*relation, true);
@@ -278,6 +316,9 @@ impl<'a, 'q> Locality<'a, 'q> {
         self.work > self.analysis.router.bounds.work
     }
 }
+
+/// The output of a query of which nothing is said.
+const NOWHERE: (u32, bool) = (u32::MAX, false);
 
 /// The relation of a query's output.
 #[derive(Clone, Copy)]

@@ -41,6 +41,7 @@ mod scatter;
 mod scatter_check;
 mod scatter_groups;
 mod scatter_keys;
+mod scatter_text;
 pub mod schema;
 mod setting;
 mod settle;

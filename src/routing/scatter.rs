@@ -3,8 +3,8 @@
 
 use crate::placement::ShardId;
 use crate::sql::{
-    self, Distinct, Edit, Edited, Expr, LiteralSlot, Piece, Query, Scanned, SetExpr, Statement,
-    Tokens,
+    self, Distinct, Edited, LiteralSlot, Query, Scanned, Select, SetExpr, Statement, Tokens,
+    Wording,
 };
 
 use super::bind::Analysis;
@@ -13,13 +13,14 @@ use super::local::{Known, Lies, Locality};
 use super::nodes::{Body, QueryNode, SelectNode, Uniqueness, Value};
 use super::places::ShardSet;
 use super::plan::{Follow, Place, Plan};
-use super::relation::ColId;
+use super::relation::{ColId, Visible};
 use super::router::Router;
 use super::scatter_check::Check;
 use super::scatter_groups::{Aggregated, Groups, Keys, Whole, groups};
 use super::scatter_keys::{Added, Key, KeyColumn, Outputs};
+use super::scatter_text::{Count, number, ordinal};
 use super::value::Values;
-use super::{ParameterValue, Refusal, RouteError};
+use super::{Refusal, RouteError};
 
 /// Why a statement isn't merged: goes on after "it isn't merged from several: ".
 pub(super) type Reason = &'static str;
@@ -30,31 +31,24 @@ pub(super) const NO_SELECT: Reason = "";
 /// What is known of a merge before its statement has values.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Scatter {
-    order: Vec<Key>,
-    groups: Option<Groups>,
+    pub order: Vec<Key>,
+    pub groups: Option<Groups>,
+    /// DISTINCT ON: of rows that are equal in so many leading keys, the first.
+    pub distinct: Option<usize>,
     /// What is added behind the outputs, and where.
-    added: Vec<Added>,
-    items_end: Option<u32>,
+    pub added: Vec<Added>,
+    pub items_end: Option<u32>,
     /// How many outputs there are, where there is no `*`.
-    outputs: Option<usize>,
-    limit: Option<Count>,
-    offset: Option<Count>,
-    limits: Tokens,
+    pub outputs: Option<usize>,
+    pub limit: Option<Count>,
+    pub offset: Option<Count>,
+    /// FETCH … WITH TIES
+    pub ties: bool,
+    pub limits: Tokens,
     /// Which outputs are ordered by bytes, if they are texts.
     bytewise: Vec<bool>,
     /// String literals of outputs that are read as a time.
     times: Vec<LiteralSlot>,
-}
-
-/// What LIMIT or OFFSET says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Count {
-    Literal(LiteralSlot),
-    Parameter(u16),
-    /// `FETCH FIRST ROW`
-    One,
-    /// `LIMIT ALL`, and NULL.
-    All,
 }
 
 /// One execution of a SELECT on several shards.
@@ -75,6 +69,10 @@ pub struct Steps {
     /// Rows are put together to groups before they are ordered; theirs is the order of what comes
     /// out then.
     pub groups: Option<Grouping>,
+    /// Of rows that are equal in so many leading keys, the first is taken.
+    pub distinct: Option<usize>,
+    /// LIMIT's last row comes with those that are equal to it in all keys.
+    pub ties: bool,
     /// Columns at the end that the client doesn't get.
     pub hidden: usize,
     /// `None` is all.
@@ -126,19 +124,28 @@ pub(super) fn of(
     if effects.ask_home || effects.session_state.is_some() || !analysis.refusals.is_empty() {
         return Err("it asks of a server's catalogs or session");
     }
-    let (SetExpr::Select(select), Body::Select(node_of_select)) = (&query.body, &node.body) else {
-        return Err("it is a set operation, VALUES, or a SELECT in parentheses");
-    };
     let elsewhere = |place: &Place| !matches!(place, Place::Keys { .. } | Place::Anywhere);
     if analysis.occurrences.iter().any(|o| elsewhere(&o.place)) {
         return Err("it reads tables of the home shard, too");
     }
-    if query.with_ties {
-        return Err("it has FETCH … WITH TIES");
-    }
-    let whole = whole(analysis, node, node_of_select)?;
     let mut check = Check::new(analysis);
-    check.outermost(query, select, whole.groups)?;
+    let asked = match (&query.body, &node.body) {
+        (SetExpr::Select(select), Body::Select(bound)) => {
+            let whole = whole(analysis, node, bound)?;
+            check.outermost(query, select, whole.groups)?;
+            Asked { select, visible: &bound.visible, whole, sets: false }
+        }
+        (SetExpr::SetOperation { left, .. }, Body::Nested(inner)) if node.tail.is_empty() => {
+            let distinct = Locality::new(analysis).operation(inner)?;
+            check.operation(query)?;
+            let Some(select) = first_select(left) else {
+                return Err("it is a set operation of VALUES");
+            };
+            let whole = Whole { groups: true, distinct: !distinct };
+            Asked { select, visible: &Visible::default(), whole, sets: true }
+        }
+        _ => return Err("it is VALUES, or a SELECT in parentheses"),
+    };
     let Check { times, collates, nested, .. } = check;
     if nested && effects.volatile > 0 {
         return Err("it has a subquery, and something that isn't the same each time");
@@ -146,37 +153,96 @@ pub(super) fn of(
     if nested && analysis.outer_aggregate {
         return Err("it has an aggregate in a subquery that may be one of the query around it");
     }
-    let visible = &node_of_select.visible;
-    let outputs = Outputs { analysis, select, visible, volatile: effects.volatile > 0 };
     let by_bytes = !collates && compares_bytes(analysis);
-    let mut added = Vec::new();
-    let groups = groups(analysis, select, &outputs, whole, by_bytes, &mut added)?;
-    let parts = added.len();
-    let keys = query.order_by.iter().zip(&query.order);
-    let order = keys.map(|(expr, ordering)| outputs.key(expr, ordering, &mut added));
-    let order = order.collect::<Result<Vec<Key>, Reason>>()?;
-    if select.distinct == Distinct::Rows && !added.is_empty() {
-        return Err("its rows are ordered by something that DISTINCT doesn't show");
+    asked.plan(analysis, query, by_bytes).map(|scatter| Box::new(Scatter { times, ..scatter }))
+}
+
+/// The SELECT that each shard is asked.
+struct Asked<'a> {
+    select: &'a Select,
+    /// What its FROM shows.
+    visible: &'a Visible,
+    whole: Whole,
+    /// It is the first one of a set operation.
+    sets: bool,
+}
+
+impl Asked<'_> {
+    fn plan(
+        &self,
+        analysis: &Analysis<'_>,
+        query: &Query,
+        by_bytes: bool,
+    ) -> Result<Scatter, Reason> {
+        let Asked { select, visible, whole, sets } = *self;
+        let outputs =
+            Outputs { analysis, select, visible, volatile: analysis.effects.volatile > 0 };
+        let mut added = Vec::new();
+        let groups = match sets {
+            true => (!whole.distinct).then(|| Groups::of_outputs(by_bytes)),
+            false => groups(analysis, select, &outputs, whole, by_bytes, &mut added)?,
+        };
+        let parts = added.len();
+        let keys = query.order_by.iter().zip(&query.order);
+        let order = keys.map(|(expr, ordering)| outputs.key(expr, ordering, &mut added));
+        let order = order.collect::<Result<Vec<Key>, Reason>>()?;
+        if !added.is_empty() && (sets || select.distinct == Distinct::Rows) {
+            return Err("its rows are ordered by something that isn't among their columns");
+        }
+        let among_outputs = |key: &Key| !matches!(key.column, KeyColumn::Hidden(_));
+        if groups.is_some() && (added.len() > parts || !order.iter().all(among_outputs)) {
+            return Err("its groups are ordered by something that isn't among the outputs");
+        }
+        if !added.is_empty() && select.items_end.is_none() {
+            return Err("TABLE has no place for the columns that it is ordered by");
+        }
+        let distinct = match &select.distinct {
+            Distinct::On(_) if sets || whole.distinct => None,
+            Distinct::On(_) if groups.is_some() => return Err("it has DISTINCT ON of its groups"),
+            Distinct::On(_) => Some(leading(select, query)?),
+            Distinct::No | Distinct::Rows => None,
+        };
+        Ok(Scatter {
+            order,
+            groups,
+            distinct,
+            added,
+            items_end: select.items_end,
+            outputs: outputs.count(),
+            limit: query.limit.as_ref().map(Count::of).transpose()?,
+            offset: query.offset.as_ref().map(Count::of).transpose()?,
+            ties: query.with_ties,
+            limits: query.limits.clone(),
+            bytewise: outputs.bytewise(),
+            times: Vec::new(),
+        })
     }
-    let among_outputs = |key: &Key| !matches!(key.column, KeyColumn::Hidden(_));
-    if groups.is_some() && (added.len() > parts || !order.iter().all(among_outputs)) {
-        return Err("its groups are ordered by something that isn't among the outputs");
+}
+
+/// The SELECT that gives the columns of a set operation their names.
+fn first_select(mut body: &SetExpr) -> Option<&Select> {
+    loop {
+        match body {
+            SetExpr::Select(select) => return Some(select),
+            SetExpr::SetOperation { left, .. } => body = left,
+            SetExpr::Nested(query) => body = &query.body,
+            SetExpr::Values(_) => return None,
+        }
     }
-    if !added.is_empty() && select.items_end.is_none() {
-        return Err("TABLE has no place for the columns that it is ordered by");
+}
+
+/// How many expressions at the beginning of ORDER BY are those of DISTINCT ON.
+fn leading(select: &Select, query: &Query) -> Result<usize, Reason> {
+    const OTHERS: Reason = "it has DISTINCT ON without ORDER BY, or both are written otherwise";
+    let mut wanted: Vec<_> = select.distinct_wordings.iter().collect();
+    wanted.sort();
+    wanted.dedup();
+    let first = query.order.get(..wanted.len()).ok_or(OTHERS)?;
+    let is_first = |wording: &&Wording| first.iter().any(|key| key.wording == **wording);
+    match wanted.iter().all(|wording| wording.is_some() && is_first(wording)) {
+        true => Ok(wanted.len()),
+        false => Err(OTHERS),
     }
-    Ok(Box::new(Scatter {
-        order,
-        groups,
-        added,
-        items_end: select.items_end,
-        outputs: outputs.count(),
-        limit: query.limit.as_ref().map(count).transpose()?,
-        offset: query.offset.as_ref().map(count).transpose()?,
-        limits: query.limits.clone(),
-        bytewise: outputs.bytewise(),
-        times,
-    }))
 }
 
 /// Whether the rows of a SELECT are made on one shard each, and which of their sets are.
@@ -223,21 +289,6 @@ fn inside(mut query: &Query) -> &Query {
         query = inner;
     }
     query
-}
-
-fn count(expr: &Expr) -> Result<Count, Reason> {
-    match expr {
-        Expr::Literal(slot) => Ok(Count::Literal(*slot)),
-        Expr::Parameter(number) => Ok(Count::Parameter(*number)),
-        Expr::Null => Ok(Count::All),
-        Expr::Other(operands) if operands.is_empty() => Ok(Count::One),
-        Expr::Cast { expr, to }
-            if matches!(&*to.name.name, "int2" | "int4" | "int8") && to.dimensions == 0 =>
-        {
-            count(expr)
-        }
-        _ => Err("its LIMIT or OFFSET is neither a number nor a parameter"),
-    }
 }
 
 impl Plan {
@@ -301,7 +352,8 @@ impl Scatter {
             self.order.iter().map(|key| self.sort_key(key, values)).collect::<Result<_, _>>()?;
         let groups =
             self.groups.as_ref().map(|groups| self.grouping(groups, values)).transpose()?;
-        Ok(Steps { order, groups, hidden: self.added.len(), limit, offset })
+        let (distinct, ties, hidden) = (self.distinct, self.ties, self.added.len());
+        Ok(Steps { order, groups, distinct, ties, hidden, limit, offset })
     }
 
     fn grouping(&self, groups: &Groups, values: &Values<'_>) -> Result<Grouping, Refusal> {
@@ -346,70 +398,6 @@ impl Scatter {
         Ok(SortKey { column, descending, nulls_first, bytewise })
     }
 
-    fn edits(&self, values: &Values<'_>, steps: &Steps) -> Result<Vec<Edit>, Refusal> {
-        let mut edits = Vec::new();
-        let beyond = |key: &SortKey| match (key.column, self.outputs) {
-            (SortPlace::Output(at), Some(outputs)) => at >= outputs,
-            _ => false,
-        };
-        if steps.order.iter().any(beyond) {
-            // An error, which any server says best of the text as it came.
-            return Ok(edits);
-        }
-        if let (Some(at), false) = (self.items_end, self.added.is_empty()) {
-            let mut pieces = Vec::new();
-            for (i, column) in self.added.iter().enumerate() {
-                let comma = i > 0 || self.outputs != Some(0);
-                let (call, tokens) = match column {
-                    Added::Copy(tokens) => (String::new(), tokens),
-                    Added::Call(function, tokens) => (format!("pg_catalog.{function}"), tokens),
-                };
-                let before = if comma { ", " } else { " " };
-                pieces.push(Piece::Text(format!("{before}{call}(").into()));
-                pieces.push(Piece::Copy(tokens.clone()));
-                // A name that nothing in the statement can mean.
-                pieces.push(Piece::Text(format!(") AS \"pgherd {}\"", i + 1).into()));
-            }
-            edits.push(Edit { at: at..at, pieces });
-        }
-        let counts = [self.limit, self.offset].into_iter().flatten();
-        if self.groups.as_ref().is_some_and(|groups| groups.keys != Keys::Outputs) {
-            if self.limits.is_empty() {
-                return Ok(edits);
-            }
-            // Of groups that aren't whole none can be left out. What is bound stays in the text.
-            let bound = counts.filter(|count| is_parameter(Some(*count)));
-            let mut none = String::from("LIMIT NULL::pg_catalog.int8");
-            bound.for_each(|count| none += &format!(" + {}", written(count, values)));
-            edits.push(Edit { at: self.limits.clone(), pieces: vec![Piece::Text(none.into())] });
-            return Ok(edits);
-        }
-        let Some(offset) = self.offset else { return Ok(edits) };
-        // Where there is an OFFSET, the rows that it skips may come from any shard.
-        let both = match steps.limit {
-            None if !is_parameter(self.limit) && !is_parameter(self.offset) => None,
-            limit => {
-                let sum = limit.unwrap_or(0).saturating_add(steps.offset);
-                if i64::try_from(sum).is_err() {
-                    return Err(Refusal::unsupported("LIMIT and OFFSET together are too large"));
-                }
-                let limit = self.limit.unwrap_or(Count::All);
-                Some(match is_parameter(Some(limit)) || is_parameter(Some(offset)) {
-                    false => format!("LIMIT {sum}"),
-                    // One text for all values, so that it can be prepared.
-                    true => format!(
-                        "LIMIT {} + coalesce({}, 0)",
-                        written(limit, values),
-                        written(offset, values)
-                    ),
-                })
-            }
-        };
-        let pieces = both.map(|text| Piece::Text(text.into())).into_iter().collect();
-        edits.push(Edit { at: self.limits.clone(), pieces });
-        Ok(edits)
-    }
-
     /// Each shard would read its own clock for `'now'`.
     fn times_are_given(&self, values: &Values<'_>) -> Result<(), Refusal> {
         const WORDS: [&[u8]; 4] = [b"now", b"today", b"tomorrow", b"yesterday"];
@@ -428,79 +416,6 @@ impl Scatter {
     }
 }
 
-fn is_parameter(count: Option<Count>) -> bool {
-    matches!(count, Some(Count::Parameter(_)))
-}
-
-/// The value of a literal that is an integer.
-fn integer(slot: LiteralSlot, values: &Values<'_>) -> Option<i64> {
-    let [literal] = values.literals.slot(slot) else { return None };
-    let value = literal.value(values.text).ok()?;
-    let integer = literal.kind == sql::LiteralKind::Integer;
-    std::str::from_utf8(&value).ok().filter(|_| integer)?.parse().ok()
-}
-
-/// The place, from 0, of the output that an integer means.
-fn ordinal(slot: LiteralSlot, values: &Values<'_>) -> Option<usize> {
-    usize::try_from(integer(slot, values)?).ok()?.checked_sub(1)
-}
-
-/// A count's value; `None` is NULL.
-fn number(
-    count: Count,
-    values: &Values<'_>,
-    clause: &str,
-    negative: &'static str,
-) -> Result<Option<u64>, Refusal> {
-    let value = match count {
-        Count::One => return Ok(Some(1)),
-        Count::All => return Ok(None),
-        Count::Literal(slot) => integer(slot, values),
-        Count::Parameter(at) => {
-            let parameter = usize::from(at).checked_sub(1).and_then(|at| values.parameters.get(at));
-            match parameter.map(|parameter| (parameter.type_oid, parameter.value)) {
-                Some((_, ParameterValue::Null)) => return Ok(None),
-                Some((_, ParameterValue::Text(text))) => {
-                    std::str::from_utf8(text).ok().and_then(|text| text.trim().parse().ok())
-                }
-                Some((type_oid, ParameterValue::Binary(bytes))) => binary(type_oid, bytes),
-                Some((_, ParameterValue::Unknown)) | None => None,
-            }
-        }
-    };
-    let value = value.ok_or_else(|| {
-        Refusal::unsupported(format!("{clause} over several shards that isn't an integer"))
-            .hint("give it as a number, or as a parameter of type bigint")
-    })?;
-    match u64::try_from(value) {
-        Ok(value) => Ok(Some(value)),
-        Err(_) => Err(Refusal::new(negative, format!("{clause} must not be negative"))),
-    }
-}
-
-/// An integer parameter; one without a type is a bigint where it stands.
-fn binary(type_oid: u32, bytes: &[u8]) -> Option<i64> {
-    const INT8: u32 = 20;
-    const INT2: u32 = 21;
-    const INT4: u32 = 23;
-    match type_oid {
-        0 | INT8 => Some(i64::from_be_bytes(bytes.try_into().ok()?)),
-        INT4 => Some(i32::from_be_bytes(bytes.try_into().ok()?).into()),
-        INT2 => Some(i16::from_be_bytes(bytes.try_into().ok()?).into()),
-        _ => None,
-    }
-}
-
-/// A count in the text that a shard gets.
-fn written(count: Count, values: &Values<'_>) -> String {
-    match count {
-        Count::Parameter(number) => format!("(${number})::pg_catalog.int8"),
-        Count::Literal(slot) => integer(slot, values).unwrap_or(0).to_string(),
-        Count::One => "1".into(),
-        Count::All => "NULL".into(),
-    }
-}
-
 impl Scattered {
     /// In words, a line a step: for EXPLAIN.
     pub fn words(&self, router: &Router) -> Vec<String> {
@@ -509,7 +424,7 @@ impl Scattered {
         if let Some(edited) = &self.text {
             lines.push(format!("each gets: {}", String::from_utf8_lossy(&edited.text)));
         }
-        let Steps { order, groups, hidden, limit, offset } = &self.steps;
+        let Steps { order, groups, distinct, ties, hidden, limit, offset } = &self.steps;
         if let Some(groups) = groups {
             let calls = groups.aggregates.iter();
             let calls: Vec<String> = calls
@@ -527,11 +442,15 @@ impl Scattered {
             let step = if groups.is_some() { "then" } else { "merged" };
             lines.push(format!("{step}: by {}", keys.join(", ")));
         }
+        if let Some(keys) = distinct {
+            lines.push(format!("then: the first of rows with the same {keys} first keys"));
+        }
         if *offset > 0 {
             lines.push(format!("then: the first {offset} rows left out"));
         }
         if let Some(limit) = limit {
-            lines.push(format!("then: at most {limit} rows"));
+            let with = if *ties { ", with those that are equal to the last" } else { "" };
+            lines.push(format!("then: at most {limit} rows{with}"));
         }
         if *hidden > 0 {
             lines.push(format!("then: the last columns cut off ({hidden})"));

@@ -2,7 +2,7 @@
 
 use crate::sql::{
     Distinct, Expr, FromItem, Function, JoinOn, LiteralSlot, Node, Query, Select, SelectItem,
-    SetExpr, Statement, visit_level,
+    SetExpr, Statement, Wording, visit_level,
 };
 
 use super::bind::Analysis;
@@ -74,16 +74,22 @@ impl<'a, 'q> Check<'a, 'q> {
         }
         self.select(select, may)?;
         // An output that is an aggregate may be named again to order by it.
-        let calls = |expr: &Expr| {
-            let is_output = |item: &SelectItem| {
-                matches!(item, SelectItem::Expr { expr: own, .. } if own == expr)
-                    && aggregate(self.analysis, item).is_some()
-            };
-            select.items.iter().any(is_output)
+        let calls = |wording: &Wording| {
+            let mut outputs = select.items.iter().zip(&select.item_wordings);
+            outputs.any(|(item, own)| {
+                own.is_some() && own == wording && aggregate(self.analysis, item).is_some()
+            })
         };
-        let keys: Vec<&Expr> = query.order_by.iter().filter(|expr| !calls(expr)).collect();
+        let keys = query.order_by.iter().zip(&query.order);
+        let keys: Vec<&Expr> =
+            keys.filter(|(_, key)| !calls(&key.wording)).map(|(expr, _)| expr).collect();
         self.all(keys, may)?;
         self.all(query.limit.iter().chain(&query.offset), NOTHING)
+    }
+
+    /// A set operation whose rows the client gets.
+    pub fn operation(&mut self, query: &Query) -> Result<(), Reason> {
+        self.query(query, true)
     }
 
     fn with(&mut self, query: &Query) -> Result<(), Reason> {

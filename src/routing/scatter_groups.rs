@@ -2,14 +2,15 @@
 //! rows, and that is put together.
 
 use crate::sql::{
-    Distinct, Expr, Function, Ident, Node, Select, SelectItem, Tokens, Wording, visit_expr,
+    CallTokens, Distinct, Expr, Function, Ident, Node, Select, SelectItem, Tokens, Wording,
+    visit_expr, visit_level,
 };
 
 use super::bind::Analysis;
 use super::functions;
 use super::merge;
 use super::scatter::Reason;
-use super::scatter_keys::{Added, KeyColumn, Outputs, add};
+use super::scatter_keys::{Added, KeyColumn, Outputs, Part, add};
 
 /// What makes rows one group, and what is put together of each.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +22,19 @@ pub(super) struct Groups {
     /// Outputs that a group may have several rows of, unless it is known by them: a function
     /// in them may give a set.
     pub only_keys: Vec<usize>,
+    pub values: Values,
+}
+
+/// What the shards group by beside, so that they say which values there are: aggregates with
+/// DISTINCT.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Values {
+    /// The words DISTINCT, which are left out.
+    pub words: Vec<Tokens>,
+    /// Of the columns that are added.
+    pub columns: Vec<usize>,
+    /// The token before which it can be added to GROUP BY.
+    pub at: u32,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +53,14 @@ pub(super) struct Whole {
     pub distinct: bool,
 }
 
+impl Groups {
+    /// Rows that are equal in all outputs are one.
+    pub fn of_outputs(by_bytes: bool) -> Groups {
+        let (aggregates, only_keys, values) = (Vec::new(), Vec::new(), Values::default());
+        Groups { keys: Keys::Outputs, aggregates, by_bytes, only_keys, values }
+    }
+}
+
 /// One output that is an aggregate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Aggregated {
@@ -48,6 +70,8 @@ pub struct Aggregated {
     /// The first of the columns behind the client's that it is put together from, in the order of
     /// [`merge::Aggregate::parts`]; `None`: from the shards' own results.
     pub parts: Option<usize>,
+    /// It has DISTINCT, and its part is the argument.
+    pub distinct: bool,
     /// If its argument is a text: that is ordered by its bytes.
     pub bytewise: bool,
 }
@@ -70,14 +94,14 @@ pub(super) fn groups(
         _ if whole.distinct => false,
         Distinct::No => false,
         Distinct::Rows => true,
-        Distinct::On(_) => return Err("it has DISTINCT ON"),
+        // The first of each are taken as rows are merged.
+        Distinct::On(_) => false,
     };
     match (!whole.groups && (grouped || calls), distinct) {
         (false, false) => return Ok(None),
         (true, true) => return Err("it has DISTINCT and groups"),
         (false, true) => {
-            let (keys, aggregates, only_keys) = (Keys::Outputs, Vec::new(), Vec::new());
-            return Ok(Some(Groups { keys, aggregates, by_bytes, only_keys }));
+            return Ok(Some(Groups::of_outputs(by_bytes)));
         }
         (true, false) => {}
     }
@@ -85,22 +109,32 @@ pub(super) fn groups(
         return Err("it has groups and *");
     }
     let mut aggregates = Vec::new();
+    let (mut distinct, mut values) = (Vec::new(), Vec::new());
     for (output, item) in select.items.iter().enumerate() {
         let Some((function, call)) = aggregate(analysis, item) else { continue };
-        let mut parts = None;
-        if function == merge::Function::Avg {
-            if outputs.volatile {
-                return Err("it has an average of what isn't the same each time");
-            }
-            let argument = argument(select, output, call)?;
-            parts = Some(added.len());
-            for part in [merge::Function::Count, merge::Function::Sum] {
-                added.push(Added::Call(part, argument.clone()));
-            }
+        let asked = parts_of(function, call);
+        if !asked.is_empty() && outputs.volatile {
+            return Err("it has an aggregate in parts of what isn't the same each time");
+        }
+        let parts = (!asked.is_empty()).then_some(added.len());
+        let by_value = asked == [merge::PartKind::Argument];
+        if by_value {
+            may_group(call)?;
+            distinct.push(call.tokens.distinct.clone());
+            values.push(added.len());
+        }
+        for kind in asked {
+            let CallTokens { arguments, filter, .. } = call.tokens.clone();
+            added.push(Added::Part(Part { kind: *kind, argument: arguments, filter }));
         }
         let bytewise = call.arguments.first().is_some_and(|expr| outputs.is_bytewise(expr));
-        aggregates.push(Aggregated { output, function, parts, bytewise });
+        aggregates.push(Aggregated { output, function, parts, distinct: by_value, bytewise });
     }
+    // A shard without rows has no value to say a constant beside.
+    if !distinct.is_empty() && !grouped && aggregates.len() < select.items.len() {
+        return Err("it has an aggregate with DISTINCT beside what isn't one");
+    }
+    let values = Values { words: distinct, columns: values, at: select.groups_end };
     let group_by = &select.group_by;
     let written = group_by.tokens.iter().zip(&group_by.wordings);
     let keys = group_by.expressions.iter().zip(written);
@@ -111,7 +145,7 @@ pub(super) fn groups(
         (!plain).then_some(at)
     };
     let only_keys = select.items.iter().enumerate().filter_map(may_give_sets).collect();
-    Ok(Some(Groups { keys, aggregates, by_bytes, only_keys }))
+    Ok(Some(Groups { keys, aggregates, by_bytes, only_keys, values }))
 }
 
 /// The column that tells groups apart by one expression.
@@ -172,23 +206,47 @@ pub(super) fn aggregate<'e>(
     let name = call.name.as_ref()?;
     let ours = matches!(name.schema.as_deref(), None | Some("pg_catalog"))
         && !functions::is_defined(name, &analysis.router.schema);
-    let plain = !call.distinct && !call.filtered && !call.ordered && call.over.is_none();
-    if !ours || !plain {
+    if !ours || call.ordered || call.over.is_some() {
         return None;
     }
+    let arguments = call.arguments.len() - usize::from(call.filtered);
     let function = match F::named(&name.name)? {
         F::Count if call.star => F::CountAll,
-        F::VarPop | F::VarSamp | F::StddevPop | F::StddevSamp => return None,
-        _ if call.star || call.arguments.len() != 1 => return None,
+        F::VarPop | F::VarSamp | F::StddevPop | F::StddevSamp | F::BitXor if call.distinct => {
+            return None;
+        }
+        _ if call.star || arguments != 1 => return None,
         function => function,
     };
     Some((function, call))
 }
 
-/// Where the argument of a call stands that is all of an output.
-fn argument(select: &Select, output: usize, call: &Function) -> Result<Tokens, Reason> {
-    let qualified = call.name.as_ref().is_some_and(|name| name.schema.is_some());
-    let name = if qualified { 3 } else { 1 };
-    let tokens = select.item_tokens.get(output).map(|item| item.start + name + 1..item.end - 1);
-    tokens.filter(|tokens| !tokens.is_empty()).ok_or("it has an aggregate without an argument")
+/// What is asked of each shard beside the aggregate itself.
+fn parts_of(function: merge::Function, call: &Function) -> &'static [merge::PartKind] {
+    use merge::Function as F;
+    use merge::PartKind as K;
+    const COUNT: merge::PartKind = K::Function(F::Count);
+    const SUM: merge::PartKind = K::Function(F::Sum);
+    match function {
+        F::Count | F::Sum | F::Avg if call.distinct => &[K::Argument],
+        F::Avg => &[COUNT, SUM],
+        F::VarPop | F::VarSamp | F::StddevPop | F::StddevSamp => &[COUNT, SUM, K::SumOfSquares],
+        _ => &[],
+    }
+}
+
+/// Whether the shards can group by the argument of an aggregate with DISTINCT: a constant would be
+/// taken for an output's number.
+fn may_group(call: &Function) -> Result<(), Reason> {
+    let (mut column, mut query) = (false, false);
+    for argument in &call.arguments {
+        visit_level(argument, &mut |node| {
+            column |= matches!(node, Node::Expr(Expr::Column(_)));
+            query |= matches!(node, Node::Query(_));
+        });
+    }
+    match column && !query {
+        true => Ok(()),
+        false => Err("it has an aggregate with DISTINCT of what isn't computed from columns"),
+    }
 }

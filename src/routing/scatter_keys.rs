@@ -1,7 +1,7 @@
 //! What rows of several shards are ordered by: each ORDER BY expression's column in them.
 
 use crate::sql::{
-    Expr, Ident, LiteralSlot, Node, Ordering, Select, SelectItem, SetExpr, Tokens, Wording,
+    Expr, Ident, LiteralSlot, Node, Ordering, Piece, Select, SelectItem, SetExpr, Tokens, Wording,
     visit_expr,
 };
 
@@ -34,8 +34,52 @@ pub(super) enum KeyColumn {
 pub(super) enum Added {
     /// What stands elsewhere.
     Copy(Tokens),
-    /// An aggregate of it.
-    Call(merge::Function, Tokens),
+    /// What an aggregate is put together from.
+    Part(Part),
+}
+
+/// What is asked of each shard for one aggregate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Part {
+    pub kind: merge::PartKind,
+    pub argument: Tokens,
+    /// The condition of its FILTER; empty where it has none.
+    pub filter: Tokens,
+}
+
+impl Added {
+    /// The expression, in pieces of SQL.
+    pub fn pieces(&self) -> Vec<Piece> {
+        let text = |text: &str| Piece::Text(text.into());
+        let Added::Part(Part { kind, argument, filter }) = self else {
+            let Added::Copy(tokens) = self else { return Vec::new() };
+            return vec![text("("), Piece::Copy(tokens.clone()), text(")")];
+        };
+        let argument = || Piece::Copy(argument.clone());
+        let condition = || Piece::Copy(filter.clone());
+        const NUMERIC: &str = ") AS pg_catalog.numeric)";
+        let mut pieces = match kind {
+            merge::PartKind::Function(function) => {
+                vec![text(&format!("pg_catalog.{function}(")), argument(), text(")")]
+            }
+            merge::PartKind::SumOfSquares => vec![
+                text("pg_catalog.sum(CAST(("),
+                argument(),
+                text(&format!("{NUMERIC} OPERATOR(pg_catalog.*) CAST((")),
+                argument(),
+                text(&format!("{NUMERIC})")),
+            ],
+            // Values that FILTER leaves out are no values.
+            merge::PartKind::Argument if !filter.is_empty() => {
+                vec![text("(CASE WHEN "), condition(), text(" THEN "), argument(), text(" END)")]
+            }
+            merge::PartKind::Argument => vec![text("("), argument(), text(")")],
+        };
+        if !filter.is_empty() && *kind != merge::PartKind::Argument {
+            pieces.extend([text(" FILTER (WHERE "), condition(), text(")")]);
+        }
+        pieces
+    }
 }
 
 /// The outputs of a SELECT, and what they are made of.

@@ -172,6 +172,10 @@ pub struct Select {
     pub item_tokens: Vec<Tokens>,
     /// Of the same.
     pub item_wordings: Vec<Wording>,
+    /// Of the expressions of DISTINCT ON.
+    pub distinct_wordings: Vec<Wording>,
+    /// The token before which GROUP BY could stand, or which follows it.
+    pub groups_end: u32,
     /// The token behind the last item, where another one could stand; `None` for TABLE.
     pub items_end: Option<u32>,
 }
@@ -379,6 +383,26 @@ pub struct Function {
     /// OVER: the partition and order expressions of an inline window; `Some` of an empty
     /// list for a named one.
     pub over: Option<Vec<Expr>>,
+    pub tokens: CallTokens,
+}
+
+/// Where the parts of a call stand. That is no part of what it is: all are equal.
+#[derive(Debug, Clone, Default)]
+pub struct CallTokens {
+    /// From its name to its end, with what follows the parentheses.
+    pub all: Tokens,
+    /// The word DISTINCT; empty where it isn't.
+    pub distinct: Tokens,
+    /// What stands in the parentheses behind DISTINCT, without ORDER BY.
+    pub arguments: Tokens,
+    /// The condition of FILTER; empty where there is none.
+    pub filter: Tokens,
+}
+
+impl PartialEq for CallTokens {
+    fn eq(&self, _: &CallTokens) -> bool {
+        true
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -6,7 +6,7 @@
 use bytes::{Buf, BytesMut};
 
 use super::leg::{Leg, Stage};
-use super::merge::{Form, Took, not_comparable, order};
+use super::merge::{Form, Took, cut, not_comparable, order};
 use crate::proxy::failure::Failure;
 use crate::routing::merge::{Aggregate, Collation, Column, CombineError, Cut, Function, Group};
 use crate::routing::merge::{Groups, NotCombinable, Order, Pile, SortColumn, TextForm, Want, oid};
@@ -21,6 +21,8 @@ pub struct Grouped {
     groups: Option<Groups>,
     /// The client's columns: of which aggregate, and in which format.
     columns: Vec<(Option<usize>, Format)>,
+    /// All rows are one group, which is there without rows, too.
+    one_of_all: bool,
     /// Of what comes out.
     order: Order,
     cut: Cut,
@@ -48,13 +50,14 @@ impl Grouped {
             if let Some(column) = columns.get_mut(aggregated.output) {
                 column.0 = Some(wants.len());
             }
-            wants.push(want(aggregated, description, visible, form)?);
+            wants.push(want(aggregated, description, (visible, grouping.by_bytes), form)?);
         }
         Ok(Grouped {
+            one_of_all: keys.columns().is_empty(),
             groups: Some(Groups::new(keys, wants, form.memory)),
             columns,
             order: order(&steps.order, description, visible, form)?,
-            cut: Cut::window(steps.offset, steps.limit),
+            cut: cut(steps),
             memory: form.memory,
             rows: Box::new(std::iter::empty()),
         })
@@ -96,7 +99,13 @@ impl Grouped {
 
     /// All is known: makes the rows, in order.
     fn finish(&mut self) -> Result<(), Box<Failure>> {
-        let Some(groups) = self.groups.take() else { return Ok(()) };
+        let Some(mut groups) = self.groups.take() else { return Ok(()) };
+        if self.one_of_all && groups.is_empty() {
+            // The shards had no values to say.
+            let mut row = BytesMut::new();
+            backend::data_row(&mut row, self.columns.iter().map(|_| None));
+            groups.found(&row[HEADER_LEN..]).map_err(not_combined)?;
+        }
         let mut pile = Pile::new(self.order.clone(), self.cut.clone(), self.memory);
         for group in groups.finish() {
             let row = self.row(&group.map_err(not_combined)?)?;
@@ -165,21 +174,27 @@ fn keys(
 fn want(
     aggregated: &Aggregated,
     description: RowDescription<'_>,
-    visible: usize,
+    (visible, by_bytes): (usize, bool),
     form: Form,
 ) -> Result<Want, Box<Failure>> {
-    let Aggregated { output, function, parts, bytewise } = *aggregated;
-    let columns = match parts {
-        None => vec![output],
-        Some(first) => vec![visible + first, visible + first + 1],
+    let Aggregated { output, function, parts, distinct, bytewise } = *aggregated;
+    if distinct {
+        return want_values(aggregated, description, visible, (by_bytes, form.text));
+    }
+    let columns: Vec<usize> = match (parts, function) {
+        (None, _) => vec![output],
+        (Some(first), Function::Avg) => (visible + first..visible + first + 2).collect(),
+        (Some(first), _) => (visible + first..visible + first + 3).collect(),
     };
     let missing = || Box::new(Failure::new("XX000", "a column of an aggregate is missing"));
     let field = |index: &usize| description.iter().nth(*index).ok_or_else(missing);
-    let (own, part) = (field(&output)?, field(columns.last().unwrap_or(&output))?);
+    // Of those of several parts, the sum's.
+    let (own, part) = (field(&output)?, field(columns.get(1).unwrap_or(&output))?);
     // The argument's type as far as it matters, by that of what the shards make of it. An average
     // of real numbers is one, too.
     let type_oid = match (function, own.type_oid, part.type_oid) {
-        (Function::Avg, oid::NUMERIC, oid::INT8) | (Function::Sum, oid::INT8, _) => oid::INT4,
+        (Function::Sum, oid::INT8, _) => oid::INT4,
+        (_, oid::NUMERIC, oid::INT8) if parts.is_some() => oid::INT4,
         (_, own, _) => own,
     };
     let bytes = bytewise && form.same_encoding;
@@ -193,6 +208,30 @@ fn want(
         return Err(Box::new(not_combinable(&not)));
     }
     Ok(Want { aggregate, columns })
+}
+
+/// An aggregate with DISTINCT, of the values that the shards say.
+fn want_values(
+    aggregated: &Aggregated,
+    description: RowDescription<'_>,
+    visible: usize,
+    (by_bytes, text): (bool, TextForm),
+) -> Result<Want, Box<Failure>> {
+    let Aggregated { output, function, parts, .. } = *aggregated;
+    let column = visible + parts.unwrap_or_default();
+    let field = |index: usize| description.iter().nth(index);
+    let (Some(own), Some(value)) = (field(output), field(column)) else {
+        return Err(Box::new(Failure::new("XX000", "a column of an aggregate is missing")));
+    };
+    let collation = if by_bytes { Collation::C } else { Collation::Other };
+    let argument = Column { type_oid: value.type_oid, format: value.format, collation };
+    let aggregate = Aggregate::distinct(function, argument, text)
+        .map_err(|not| Box::new(not_combinable(&not)))?;
+    if own.type_oid != aggregate.result_type() {
+        let not = NotCombinable::Unknown { function, type_oid: value.type_oid };
+        return Err(Box::new(not_combinable(&not)));
+    }
+    Ok(Want { aggregate, columns: vec![column] })
 }
 
 fn not_combinable(not: &NotCombinable) -> Failure {

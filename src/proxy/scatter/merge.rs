@@ -161,8 +161,7 @@ impl Merging {
             How::Concatenate { skip: steps.offset, left: steps.limit.unwrap_or(u64::MAX) }
         } else {
             let order = order(&steps.order, description, visible, form)?;
-            let cut = Cut::window(steps.offset, steps.limit);
-            How::Sorted { merge: Merge::new(order, cut, legs), pushed: vec![None; legs] }
+            How::Sorted { merge: Merge::new(order, cut(steps), legs), pushed: vec![None; legs] }
         };
         let cuts = (steps.hidden > 0).then_some(visible as u16);
         Ok(Merging { visible: cuts, given: 0, how })
@@ -294,6 +293,12 @@ fn put_row(out: &mut BytesMut, frame: &[u8], visible: Option<u16>) {
         b.put_u16(visible);
         b.extend_from_slice(columns.get(..end).unwrap_or(columns));
     });
+}
+
+/// Which rows come out.
+pub fn cut(steps: &Steps) -> Cut {
+    let ties = steps.ties.then_some(steps.order.len());
+    Cut { distinct: steps.distinct, ties, ..Cut::window(steps.offset, steps.limit) }
 }
 
 /// The order of a shard's rows.

@@ -99,8 +99,11 @@ impl Groups {
         self.within_bounds()
     }
 
-    /// A new group; its index.
-    fn found(&mut self, body: &[u8]) -> Result<usize, CombineError> {
+    /// A new group of a row that isn't taken in; its index.
+    ///
+    /// # Errors
+    /// There is no room for it.
+    pub fn found(&mut self, body: &[u8]) -> Result<usize, CombineError> {
         let held = Held::new(&self.wants, body);
         self.bytes += GROUP + self.key.len() + body.len() + size_of_val(held.states.as_slice());
         self.within_bounds()?;

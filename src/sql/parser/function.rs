@@ -9,17 +9,23 @@ use crate::sql::tokens::TokenKind;
 impl Parser<'_> {
     /// `(…)` behind the name of a function, and what may follow it.
     pub fn call(&mut self, name: Name) -> Result<Box<Function>> {
+        let words = if name.schema.is_some() { 3 } else { 1 };
         let mut call = Box::new(Function { name: Some(name), ..Function::default() });
+        call.tokens.all.start = self.position().saturating_sub(words) as u32;
         self.nested(|p| {
             p.expect_punctuation(b'(')?;
             if p.eat_operator(b"*") {
                 call.star = true;
             } else if !p.is_punctuation(b')') {
+                let start = p.position() as u32;
                 call.distinct = p.eat(K::Distinct);
                 if !call.distinct {
                     p.eat(K::All);
                 }
+                call.tokens.distinct = start..start + u32::from(call.distinct);
+                let start = p.position() as u32;
                 call.arguments = p.comma_list(Self::argument)?;
+                call.tokens.arguments = start..p.position() as u32;
                 if p.is(K::Order) {
                     call.ordered = true;
                     call.arguments.extend(p.order_by()?);
@@ -28,6 +34,7 @@ impl Parser<'_> {
             p.expect_punctuation(b')')?;
             p.call_suffix(&mut call)
         })?;
+        call.tokens.all.end = self.position() as u32;
         Ok(call)
     }
 
@@ -57,7 +64,9 @@ impl Parser<'_> {
             self.expect_punctuation(b'(')?;
             self.expect(K::Where)?;
             call.filtered = true;
+            let start = self.position() as u32;
             call.arguments.push(self.expr()?);
+            call.tokens.filter = start..self.position() as u32;
             self.expect_punctuation(b')')?;
         }
         if self.is(K::Over) {

@@ -165,7 +165,14 @@ impl Parser<'_> {
         let mut select = Box::<Select>::default();
         if self.eat(K::Distinct) {
             select.distinct = if self.eat(K::On) {
-                Distinct::On(self.parenthesised(Self::expr)?)
+                let keys = self.parenthesised(|p| {
+                    let start = p.position() as u32;
+                    let key = p.expr()?;
+                    Ok((key, p.wording(&(start..p.position() as u32))))
+                })?;
+                let (keys, wordings) = keys.into_iter().unzip();
+                select.distinct_wordings = wordings;
+                Distinct::On(keys)
             } else {
                 Distinct::Rows
             };
@@ -207,6 +214,7 @@ impl Parser<'_> {
             }
             self.group_by(&mut select.group_by)?;
         }
+        select.groups_end = self.position() as u32;
         if self.eat(K::Having) {
             select.having = Some(self.expr()?);
         }

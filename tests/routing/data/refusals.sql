@@ -23,11 +23,6 @@ SELECT * FROM users u NATURAL JOIN posts p WHERE u.id = 1 -- => 0A000 public.pos
 SELECT * FROM users u JOIN amounts a ON a.n = u.id WHERE u.id = 1 -- => 0A000 public.amounts as a is not bound to one shard
 SELECT * FROM users u JOIN jobs j ON j.user_id = u.id WHERE u.id = 1 -- => 0A000 the statement's tables lie on more than one shard
 -- Set operations: each branch by itself.
-SELECT * FROM users WHERE id = 1 UNION SELECT * FROM users -- => 0A000 public.users is not bound to one shard
-SELECT id FROM users WHERE id = 1 UNION ALL SELECT user_id FROM posts WHERE user_id = 2 -- => 0A000 the statement's tables lie on more than one shard
-SELECT id FROM users WHERE id = 1 EXCEPT SELECT user_id FROM posts -- => 0A000 public.posts is not bound to one shard
-SELECT id FROM users WHERE id = 1 INTERSECT SELECT user_id FROM posts WHERE likes > 3 -- => 0A000 public.posts is not bound to one shard
-(SELECT id FROM users WHERE id = 1) UNION (SELECT id FROM users WHERE name = 'x') -- => 0A000 public.users is not bound to one shard
 VALUES (1), ((SELECT max(id) FROM users)) -- => 0A000 public.users is not bound to one shard
 -- Subqueries.
 SELECT * FROM users WHERE id = 1 AND name IN (SELECT body FROM posts) -- => 0A000 public.posts is not bound to one shard

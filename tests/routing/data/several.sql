@@ -68,3 +68,8 @@ SELECT * FROM users WHERE id IN (SELECT user_id FROM posts WHERE likes > 5) -- =
 SELECT * FROM users WHERE NOT EXISTS (SELECT 1 FROM posts WHERE posts.user_id = users.id AND posts.user_id = 1) -- => several
 SELECT * FROM (SELECT id + 0 AS id FROM users) u WHERE u.id = 1 -- => several
 WITH u AS (SELECT * FROM users) SELECT * FROM u -- => several
+SELECT * FROM users WHERE id = 1 UNION SELECT * FROM users -- => several
+SELECT id FROM users WHERE id = 1 UNION ALL SELECT user_id FROM posts WHERE user_id = 2 -- => several
+SELECT id FROM users WHERE id = 1 EXCEPT SELECT user_id FROM posts -- => several
+SELECT id FROM users WHERE id = 1 INTERSECT SELECT user_id FROM posts WHERE likes > 3 -- => several
+(SELECT id FROM users WHERE id = 1) UNION (SELECT id FROM users WHERE name = 'x') -- => several

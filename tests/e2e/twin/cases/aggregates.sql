@@ -1,6 +1,6 @@
 -- Aggregates of all rows.
 SELECT count(*) FROM users --: refused 0A000 portal
-SELECT count(age), count(country), count(DISTINCT country), count(1), count(NULL) FROM users --: refused 0A000
+SELECT count(age), count(country), count(DISTINCT country), count(1), count(NULL) FROM users --: refused 0A000 portal
 SELECT count(*) AS n FROM users WHERE age > 15 --: refused 0A000 portal
 SELECT sum(age), min(age), max(age), avg(age) FROM users --: refused 0A000 portal
 SELECT sum(balance), min(balance), max(balance), avg(balance) FROM users --: refused 0A000 portal
@@ -13,7 +13,7 @@ SELECT min(x), max(x), min(a), max(a) FROM measures --: refused 0A000
 SELECT min(n), max(n) FROM measures --: refused 0A000 portal
 SELECT bool_and(o), bool_or(o), every(o), bool_and(k > 0) FROM measures --: refused 0A000 portal
 SELECT bit_and(i), bit_or(i), bit_xor(i), bit_and(b), bit_or(s) FROM measures --: refused 0A000 portal
-SELECT stddev(i), stddev_pop(i), stddev_samp(m), variance(i), var_pop(s), var_samp(b) FROM measures --: refused 0A000
+SELECT stddev(i), stddev_pop(i), stddev_samp(m), variance(i), var_pop(s), var_samp(b) FROM measures --: refused 0A000 portal
 SELECT count(DISTINCT grp), sum(DISTINCT i), avg(DISTINCT s), min(DISTINCT t) FROM measures --: refused 0A000
 SELECT count(DISTINCT (grp, i)) FROM measures --: refused 0A000
 SELECT count(*) FILTER (WHERE o), sum(i) FILTER (WHERE grp = 'a'), max(t) FILTER (WHERE false) FROM measures --: refused 0A000
@@ -34,7 +34,7 @@ SELECT count(*) FROM users WHERE id IN (1, 11, 21) --: refused 0A000 portal
 SELECT count(*) FROM users WHERE id = 1
 SELECT count(*), sum(id) FROM users WHERE id BETWEEN 5 AND 25 --: refused 0A000 portal
 SELECT count(*) FROM users WHERE age = $1 --: refused 0A000 portal, with 12
-SELECT sum(age) FILTER (WHERE id > $1) FROM users --: refused 0A000, with 20
+SELECT sum(age) FILTER (WHERE id > $1) FROM users --: refused 0A000 portal, with 20
 SELECT min(login), max(login), count(*) FROM people --: refused 0A000
 SELECT min(u::text), max(u::text) FROM items --: refused 0A000
 SELECT min(day), max(day), sum(hits) FROM visits --: refused 0A000 portal

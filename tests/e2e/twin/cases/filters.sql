@@ -59,8 +59,8 @@ SELECT id FROM users ORDER BY nothing
 SELECT id FROM users LIMIT -1 --: refused 0A000
 SELECT id FROM users OFFSET -1 --: refused 0A000
 SELECT id FROM users LIMIT 'x' --: refused 0A000 simple
-SELECT id FROM users UNION SELECT id, name FROM users --: refused 0A000 simple
-SELECT id FROM users UNION SELECT name FROM users --: refused 0A000 simple
+SELECT id FROM users UNION SELECT id, name FROM users
+SELECT id FROM users UNION SELECT name FROM users
 SELECT count(*) FILTER (WHERE count(*) > 1) FROM users --: refused 0A000 simple
 SELECT max(max(age)) FROM users --: refused 0A000 simple
 SELECT * FROM users WHERE id IN (1, 2, 'x')

@@ -25,7 +25,7 @@ SELECT u.id, s.n FROM users u JOIN (SELECT user_id, count(*) AS n FROM posts GRO
 SELECT u.id, l.title FROM users u CROSS JOIN LATERAL (SELECT title FROM posts WHERE user_id = u.id ORDER BY id LIMIT 1) l ORDER BY 1 --: refused 0A000 portal
 SELECT u.id, l.id FROM users u LEFT JOIN LATERAL (SELECT p.id FROM posts p WHERE p.user_id = u.id) l ON true ORDER BY 1, 2 --: refused 0A000 portal
 SELECT count(*) FROM users u JOIN posts p ON p.user_id = u.id --: refused 0A000 portal
-SELECT sum(p.likes), count(DISTINCT u.country) FROM users u JOIN posts p ON p.user_id = u.id WHERE u.active --: refused 0A000
+SELECT sum(p.likes), count(DISTINCT u.country) FROM users u JOIN posts p ON p.user_id = u.id WHERE u.active --: refused 0A000 portal
 -- With reference tables
 SELECT u.id, c.name FROM users u JOIN countries c ON c.code = u.country ORDER BY u.id --: refused 0A000 portal
 SELECT u.id, c.name FROM users u LEFT JOIN countries c ON c.code = u.country ORDER BY u.id --: refused 0A000 portal

@@ -18,9 +18,9 @@ SELECT id, name FROM users ORDER BY id LIMIT $1 --: refused 0A000 portal, with N
 SELECT id, name FROM users ORDER BY id LIMIT $1 --: with -1
 SELECT id, name FROM users ORDER BY id FETCH FIRST 4 ROWS ONLY --: refused 0A000 portal
 SELECT id, name FROM users ORDER BY id OFFSET 2 ROWS FETCH NEXT ROW ONLY --: refused 0A000 portal
-SELECT id, age FROM users ORDER BY age FETCH FIRST 4 ROWS WITH TIES --: refused 0A000, ordered by 2
-SELECT id, age FROM users ORDER BY age DESC FETCH FIRST 1 ROWS WITH TIES --: refused 0A000, ordered by 2
-SELECT id, age FROM users ORDER BY age NULLS FIRST OFFSET 2 FETCH FIRST 1 ROWS WITH TIES --: refused 0A000, free, some of SELECT id, age FROM users
+SELECT id, age FROM users ORDER BY age FETCH FIRST 4 ROWS WITH TIES --: refused 0A000 portal, ordered by 2
+SELECT id, age FROM users ORDER BY age DESC FETCH FIRST 1 ROWS WITH TIES --: refused 0A000 portal, ordered by 2
+SELECT id, age FROM users ORDER BY age NULLS FIRST OFFSET 2 FETCH FIRST 1 ROWS WITH TIES --: refused 0A000 portal, free, some of SELECT id, age FROM users
 SELECT country FROM users ORDER BY country FETCH FIRST 2 ROWS WITH TIES --: refused 0A000
 SELECT age FROM users ORDER BY age LIMIT 9 --: refused 0A000 portal
 SELECT age, country FROM users ORDER BY age, country OFFSET 5 LIMIT 9 --: refused 0A000

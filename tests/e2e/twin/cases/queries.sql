@@ -1,20 +1,20 @@
 -- Set operations: a key found in one part says nothing of another.
-SELECT id FROM users WHERE id = 3 UNION SELECT id FROM users WHERE id = 4 --: refused 0A000 ring
+SELECT id FROM users WHERE id = 3 UNION SELECT id FROM users WHERE id = 4 --: refused 0A000 ring portal
 SELECT id FROM users WHERE id = 3 UNION ALL SELECT user_id FROM posts WHERE user_id = 3
-SELECT id FROM users UNION SELECT user_id FROM posts ORDER BY 1 --: refused 0A000
-SELECT id FROM users UNION ALL SELECT user_id FROM posts ORDER BY 1 --: refused 0A000
-SELECT id FROM users INTERSECT SELECT user_id FROM posts ORDER BY 1 --: refused 0A000
-SELECT id FROM users EXCEPT SELECT user_id FROM posts ORDER BY 1 --: refused 0A000
-SELECT user_id FROM posts EXCEPT ALL SELECT id FROM users ORDER BY 1 --: refused 0A000
-SELECT user_id FROM posts INTERSECT ALL SELECT user_id FROM likes ORDER BY 1 --: refused 0A000
+SELECT id FROM users UNION SELECT user_id FROM posts ORDER BY 1 --: refused 0A000 portal
+SELECT id FROM users UNION ALL SELECT user_id FROM posts ORDER BY 1 --: refused 0A000 portal
+SELECT id FROM users INTERSECT SELECT user_id FROM posts ORDER BY 1 --: refused 0A000 portal
+SELECT id FROM users EXCEPT SELECT user_id FROM posts ORDER BY 1 --: refused 0A000 portal
+SELECT user_id FROM posts EXCEPT ALL SELECT id FROM users ORDER BY 1 --: refused 0A000 portal
+SELECT user_id FROM posts INTERSECT ALL SELECT user_id FROM likes ORDER BY 1 --: refused 0A000 portal
 SELECT country FROM users UNION SELECT code FROM countries ORDER BY 1 --: refused 0A000
 SELECT country FROM users INTERSECT SELECT code FROM countries ORDER BY 1 --: refused 0A000
 SELECT code FROM countries EXCEPT SELECT country FROM users ORDER BY 1 --: refused 0A000
-SELECT age FROM users UNION SELECT n FROM items ORDER BY 1 --: refused 0A000
+SELECT age FROM users UNION SELECT n FROM items ORDER BY 1 --: refused 0A000 portal
 SELECT id::numeric FROM users WHERE id < 4 UNION ALL SELECT 2.50 ORDER BY 1 --: refused 0A000 ring
 SELECT 'u' AS kind, count(*) FROM users UNION ALL SELECT 'p', count(*) FROM posts ORDER BY 1 --: refused 0A000
 SELECT id FROM users UNION ALL SELECT 1000 ORDER BY 1 DESC LIMIT 3 --: refused 0A000
-(SELECT id FROM users WHERE age > 15) UNION (SELECT id FROM users WHERE age < 12) ORDER BY 1 --: refused 0A000
+(SELECT id FROM users WHERE age > 15) UNION (SELECT id FROM users WHERE age < 12) ORDER BY 1 --: refused 0A000 portal
 SELECT id FROM users WHERE id = 3 UNION ALL SELECT 5 UNION ALL SELECT 5
 SELECT count(*) FROM (SELECT id FROM users UNION SELECT n FROM items) s --: refused 0A000
 VALUES (1, 'a'), (2, 'b')
