@@ -433,6 +433,7 @@ fn limits(section: &Section) -> Limits {
         prepared_statements: section.size("prepared_statements", 16 * MB, 64 * KB..=1024 * MB)
             as usize,
         session_state: section.size("session_state", 4 * MB, 64 * KB..=1024 * MB) as usize,
+        copy_row: section.size("copy_row", 64 * MB, 16 * KB..=1023 * MB) as usize,
         merge_memory: section.size("merge_memory", 64 * MB, 64 * KB..=16_384 * MB) as usize,
         times: Times {
             statement: section.duration("statement_timeout", Duration::ZERO, TIMES),

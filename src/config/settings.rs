@@ -79,6 +79,8 @@ pub struct Limits {
     pub session_state: usize,
     /// Bytes that one statement may keep of several shards' answers: groups, and rows to be sorted.
     pub merge_memory: usize,
+    /// Bytes of one row of COPY FROM STDIN over several shards.
+    pub copy_row: usize,
     /// What one client's session may take in time, where its user has nothing of its own.
     pub times: Times,
 }

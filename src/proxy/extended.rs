@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::client::Gone;
 use super::control::Where;
+use super::copy::Copying;
 use super::failure::Failure;
 use super::leg::{ExecuteOp, Leg, Op, Target};
 use super::planner::{Bound, Part, parameters};
@@ -279,6 +280,7 @@ impl Session {
         let mut explain = None;
         let mut local = false;
         let mut spread = None;
+        let mut copying = None;
         let target = match &part {
             // Sent on where the transaction is: it fails there.
             _ if self.server_refuses() && !ends_failure => Target::Any,
@@ -313,6 +315,11 @@ impl Session {
                         local = true;
                         Target::Nowhere
                     }
+                    Bound::Copied(copied) => {
+                        copying = Some(Copying::bound(copied, &bind, &statement, leg)?);
+                        local = true;
+                        Target::Nowhere
+                    }
                 },
             },
         };
@@ -342,8 +349,16 @@ impl Session {
             self.bound_state(statement.size() + body.len())?;
         }
         let statement_of = Arc::clone(&statement);
-        let portal =
-            Portal { statement: statement_of, part, local, spread, explain, effect, leaves };
+        let portal = Portal {
+            statement: statement_of,
+            part,
+            local,
+            spread,
+            copying,
+            explain,
+            effect,
+            leaves,
+        };
         self.portals.put(bind.portal, portal);
         if local {
             leg.answer(answer::BIND_COMPLETE, None);
@@ -421,6 +436,9 @@ impl Session {
             self.run_leg(leg, End::Flush).await?;
             if self.skipping {
                 return Ok(());
+            }
+            if let Some(copying) = &portal.copying {
+                return Box::pin(self.execute_copy(&portal, copying)).await;
             }
             return match &portal.spread {
                 Some(spread) => {

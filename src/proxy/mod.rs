@@ -18,6 +18,7 @@ mod alarm;
 mod cancel;
 pub mod client;
 mod control;
+mod copy;
 pub mod database;
 mod ddl;
 mod door;

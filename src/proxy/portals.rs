@@ -19,6 +19,8 @@ pub struct Portal {
     pub local: bool,
     /// It does so by asking several shards.
     pub spread: Option<Arc<super::scatter::Spread>>,
+    /// It does so by a COPY of several shards.
+    pub copying: Option<Arc<super::copy::Copying>>,
     /// EXPLAIN: what stands before the server's plan.
     pub explain: Option<Arc<super::explain::Shown>>,
     /// What running it does to the session, where that hangs on the parameters.

@@ -77,6 +77,11 @@ impl Session {
             Where::Routed => {
                 let (route, explain) = match self.route(part, text, &[]) {
                     Err(RouteError::Several(_)) if self.may_scatter() => {
+                        if let Some(copied) = self.copied(part, text)? {
+                            Box::pin(self.copy_text(&copied, text, true)).await?;
+                            self.ready();
+                            return Ok(());
+                        }
                         let scattered = self.scattered(part, text, &[])?;
                         Box::pin(self.scatter_text(&scattered, text)).await?;
                         self.conclude(true).await?;
@@ -174,6 +179,9 @@ impl Session {
             Where::Anywhere => self.run_unfinished(None, text, note_of_one(part, text)).await,
             Where::Routed => match self.route(part, text, &[]) {
                 Err(RouteError::Several(_)) if self.may_scatter() => {
+                    if let Some(copied) = self.copied(part, text)? {
+                        return Box::pin(self.copy_text(&copied, text, false)).await;
+                    }
                     let scattered = self.scattered(part, text, &[])?;
                     Box::pin(self.scatter_text(&scattered, text)).await
                 }

@@ -206,7 +206,12 @@ impl Plan {
         self.refused(router)?;
         if let Some(copy) = &self.copy {
             let refusal = Refusal::copy(&copy.table);
-            return Err(refusal.into());
+            // A function in its WHERE has a place of its own.
+            let alone = self.occurrences.is_empty() && self.follow == Follow::No;
+            return Err(match alone && self.leaves.is_nothing() {
+                true => RouteError::Several(refusal),
+                false => refusal.into(),
+            });
         }
         let mut set = match (&self.follow, current) {
             (Follow::No, _) | (Follow::IfAny, None) => ShardSet::None,

@@ -121,6 +121,17 @@ impl Refusal {
             .hint("write the key in its type's usual form (a date as 2024-12-31)")
     }
 
+    /// Something that runs once for the statement would run once for each shard; or, of a
+    /// reference table, by chance.
+    pub(super) fn copy_once(table: &TableName, chance: bool) -> Refusal {
+        let why = match chance {
+            true => "its WHERE may choose other rows on each shard",
+            false => "a trigger of its table runs once a statement",
+        };
+        Refusal::unsupported(format!("COPY of {table} concerns all shards: {why}"))
+            .hint(format!("use INSERT, or {SHARD_HINT}"))
+    }
+
     /// The copies of a reference table would differ.
     pub(super) fn copy_default(table: &TableName, column: &str) -> Refusal {
         Refusal::unsupported(format!(

@@ -186,7 +186,8 @@ impl<'a> Analysis<'a> {
         let (name, columns, behind_name) = match &copy.what {
             CopyWhat::Statement(statement) => {
                 let scatter = Err(super::scatter::NO_SELECT);
-                return Ok(Plan { scatter, ..self.rows(Action::Run, statement)? });
+                let spread = Err(super::spread::NO_WRITE);
+                return Ok(Plan { scatter, spread, ..self.rows(Action::Run, statement)? });
             }
             CopyWhat::Table { name, columns, behind_name } => (name, columns, *behind_name),
         };
@@ -224,6 +225,11 @@ impl<'a> Analysis<'a> {
                     self.refusals.push(Refusal::copy_default(&node.table, &column));
                 }
             }
+        }
+        let facts = self.router.schema.tables.get(&node.table);
+        let chance = plan.keys.is_none() && self.effects.volatile > 0;
+        if from && (chance || facts.is_some_and(|facts| facts.per_statement)) {
+            self.refusals.push(Refusal::copy_once(&node.table, chance));
         }
         if plan.columns.is_empty() && plan.keys.is_some() {
             self.refusals.push(Refusal::columns_unknown(&node.table));

@@ -14,8 +14,8 @@ use super::reading::Reading;
 use super::session::{Session, Stop};
 use super::statements::{Statement, World};
 use crate::routing::{
-    self, Action, Leaves, Parameter, ParameterValue, Plan, Refusal, Route, RouteError, Router,
-    RoutingHint, Scattered, ShardId, Values,
+    self, Action, Copied, Leaves, Parameter, ParameterValue, Plan, Refusal, Route, RouteError,
+    Router, RoutingHint, Scattered, ShardId, Values,
 };
 use crate::sql::{self, ExplainFormat, Scanned};
 use crate::wire::frontend::{Bind, Format};
@@ -28,6 +28,8 @@ pub enum Bound {
     Routed(Routed),
     /// To several shards, whose answers are merged.
     Several(Scattered),
+    /// A COPY of several shards.
+    Copied(Copied),
     /// To be asked again: what came before it has run.
     Anew,
 }
@@ -213,6 +215,14 @@ impl Session {
         )
     }
 
+    /// A COPY that several shards are to run, where its route says so.
+    pub(super) fn copied(&self, part: &Part, text: &[u8]) -> Result<Option<Copied>, Failure> {
+        let Some(known) = &part.known else { return Ok(None) };
+        let (literals, utf8) = (&known.scanned.literals, self.reading().utf8);
+        let values = Values { text, literals, parameters: &[], utf8 };
+        Ok(known.plan.copied(&self.db.router(), &values, &known.scanned)?)
+    }
+
     /// Where a Bind goes. The types of its parameters are learned from a server if they decide.
     /// `leg` is what was gathered before it.
     pub(super) async fn route_bind(
@@ -236,6 +246,9 @@ impl Session {
         match routed {
             Ok(routed) => Ok(Bound::Routed(routed)),
             Err(RouteError::Several(_)) if self.may_scatter() => {
+                if let Some(copied) = self.copied(part, &statement.text)? {
+                    return Ok(Bound::Copied(copied));
+                }
                 let parameters = parameters(statement, bind);
                 Ok(Bound::Several(self.scattered(part, &statement.text, &parameters)?))
             }

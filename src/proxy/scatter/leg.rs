@@ -41,7 +41,7 @@ pub struct Leg {
     /// Which of its statements it answers now, from 0, and how many there are.
     pub part: usize,
     pub parts: usize,
-    /// The body of its RowDescription.
+    /// The body of its RowDescription, or CopyOutResponse.
     pub description: Option<BytesMut>,
     /// The body of its ParameterDescription.
     pub parameters: Option<BytesMut>,

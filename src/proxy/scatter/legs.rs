@@ -83,7 +83,7 @@ impl Session {
 
     /// The transaction goes on with these connections; at the one whose server has failed it, if
     /// there is one, so that the client hears of it there.
-    async fn stay_with(&mut self, legs: Vec<Leg>, failed: bool) {
+    pub(in crate::proxy) async fn stay_with(&mut self, legs: Vec<Leg>, failed: bool) {
         self.cancel.detach().await;
         let lost = legs.iter().any(|leg| leg.lost.is_some() || leg.held.backend.is_broken());
         for leg in legs {

@@ -6,11 +6,11 @@
 //! alike, and `merge` makes the client's of them, by way of `groups` where rows are put together.
 
 mod groups;
-mod leg;
+pub(in crate::proxy) mod leg;
 mod legs;
-mod merge;
+pub(in crate::proxy) mod merge;
 mod portal;
-mod run;
+pub(in crate::proxy) mod run;
 mod shape;
 
 use std::sync::Arc;
@@ -109,7 +109,7 @@ impl Session {
     }
 
     /// A server's error, with its position in the client's own text.
-    fn tell_error(
+    pub(in crate::proxy) fn tell_error(
         &mut self,
         frame: &[u8],
         edited: Option<&Edited>,

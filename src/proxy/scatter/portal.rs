@@ -62,7 +62,7 @@ impl Spread {
 
 impl Leg {
     /// The unnamed statement is parsed where it is executed.
-    fn answer_parse_of(&mut self, number: u64) {
+    pub(in crate::proxy) fn answer_parse_of(&mut self, number: u64) {
         for op in &mut self.ops {
             if let Op::Parse { statement, unnamed: true, .. } = op
                 && statement.number == number

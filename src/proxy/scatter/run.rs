@@ -199,7 +199,7 @@ impl<'a, A: Answer> Run<'a, A> {
                 return Ok(());
             }
             let Some(header) = leg.front()? else { return Ok(()) };
-            if header.tag == tag::DATA_ROW {
+            if matches!(header.tag, tag::DATA_ROW | tag::COPY_DATA) {
                 if leg.stage != Stage::Rows {
                     return Err(ProtocolError::message("it sent a row out of order"));
                 }
@@ -251,8 +251,10 @@ impl<'a, A: Answer> Run<'a, A> {
             return Err(ProtocolError::message(why));
         }
         match frame_tag {
-            tag::ROW_DESCRIPTION if statement => {
-                RowDescription::read(&body)?;
+            tag::ROW_DESCRIPTION | tag::COPY_OUT_RESPONSE if statement => {
+                if frame_tag == tag::ROW_DESCRIPTION {
+                    RowDescription::read(&body)?;
+                }
                 leg.description = Some(body);
                 leg.stage = Stage::Rows;
                 if self.stopped.is_none() {

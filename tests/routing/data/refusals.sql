@@ -89,9 +89,11 @@ MERGE INTO users u USING jobs j ON u.id = j.user_id WHEN MATCHED THEN DELETE -- 
 MERGE INTO users u USING (VALUES (1, 'x'), (2, 'y'), (3, 'z'), (4, 'w')) v(id, name) ON u.id = v.id WHEN NOT MATCHED THEN INSERT (id, name) VALUES (v.id, v.name) -- => 0A000 public.users as u is bound to more than one shard
 MERGE INTO users u USING (VALUES (1)) v(id) ON u.id = v.id WHEN NOT MATCHED THEN INSERT (id) VALUES (v.id + 1) -- => 0A000 the row's key public.users.id isn't known
 TRUNCATE jobs, users -- => 0A000 TRUNCATE of public.users concerns all shards
-COPY users TO STDOUT -- => 0A000 COPY of public.users concerns all shards
-COPY users FROM STDIN -- => 0A000 COPY of public.users concerns all shards
-COPY countries FROM STDIN -- => 0A000 COPY of public.countries concerns all shards
+COPY things (label) FROM STDIN -- => 0A000 the default of public.things.id, a shard key, is computed by the server
+COPY letters (seal) FROM STDIN -- => 0A000 the default of public.letters.owner, a shard key, is computed by the server
+COPY recent_posts FROM STDIN -- => 0A000 view public.recent_posts may read sharded tables
+COPY countries FROM STDIN WHERE random() < 0.5 -- => 0A000 COPY of public.countries concerns all shards: its WHERE may choose other rows on each shard
+COPY users FROM STDIN WHERE id > nextval('posts_id_seq') -- => 0A000 COPY of public.users concerns all shards
 COPY (SELECT * FROM users) TO STDOUT -- => 0A000 public.users is not bound to one shard
 COPY jobs FROM '/tmp/jobs' -- => 0A000 COPY with a server's file or program
 -- Values that can't be read as the server would.

@@ -73,3 +73,12 @@ SELECT id FROM users WHERE id = 1 UNION ALL SELECT user_id FROM posts WHERE user
 SELECT id FROM users WHERE id = 1 EXCEPT SELECT user_id FROM posts -- => several
 SELECT id FROM users WHERE id = 1 INTERSECT SELECT user_id FROM posts WHERE likes > 3 -- => several
 (SELECT id FROM users WHERE id = 1) UNION (SELECT id FROM users WHERE name = 'x') -- => several
+-- COPY of tables of which several shards have rows.
+COPY users TO STDOUT -- => several
+COPY users (id) TO STDOUT WITH (FORMAT csv, HEADER) -- => several
+COPY users FROM STDIN -- => several
+COPY users (name, id) FROM STDIN CSV WHERE id > 5 -- => several
+COPY orders FROM STDIN (FORMAT binary) -- => several
+COPY orders (total) FROM STDIN -- => several
+COPY countries FROM STDIN -- => several
+COPY countries (code) FROM STDIN -- => several

@@ -1,18 +1,18 @@
 -- COPY TO STDOUT.
-COPY users TO STDOUT --: refused 0A000
-COPY users (id, name) TO STDOUT --: refused 0A000
-COPY users TO STDOUT (FORMAT csv) --: refused 0A000
-COPY users TO STDOUT (FORMAT binary) --: refused 0A000
-COPY users TO STDOUT WITH (FORMAT csv, DELIMITER ';', NULL 'null', FORCE_QUOTE (name)) --: refused 0A000
-COPY nobody TO STDOUT --: refused 0A000
-COPY nobody TO STDOUT (FORMAT csv, HEADER) --: refused 0A000
-COPY nobody TO STDOUT (FORMAT binary) --: refused 0A000
-COPY lone TO STDOUT (FORMAT csv, HEADER) --: refused 0A000
+COPY users TO STDOUT
+COPY users (id, name) TO STDOUT
+COPY users TO STDOUT (FORMAT csv)
+COPY users TO STDOUT (FORMAT binary)
+COPY users TO STDOUT WITH (FORMAT csv, DELIMITER ';', NULL 'null', FORCE_QUOTE (name))
+COPY nobody TO STDOUT
+COPY nobody TO STDOUT (FORMAT csv, HEADER)
+COPY nobody TO STDOUT (FORMAT binary)
+COPY lone TO STDOUT (FORMAT csv, HEADER)
 COPY countries TO STDOUT
 COPY settings TO STDOUT
-COPY measures TO STDOUT --: refused 0A000
-COPY measures TO STDOUT (FORMAT csv, FORCE_QUOTE *) --: refused 0A000
-COPY measures TO STDOUT (FORMAT binary) --: refused 0A000
+COPY measures TO STDOUT
+COPY measures TO STDOUT (FORMAT csv, FORCE_QUOTE *)
+COPY measures TO STDOUT (FORMAT binary)
 COPY (SELECT * FROM users WHERE id = 7) TO STDOUT
 COPY (SELECT * FROM posts WHERE user_id = 7) TO STDOUT (FORMAT binary)
 COPY (SELECT id, name FROM users WHERE age > 12) TO STDOUT --: refused 0A000
