@@ -11,6 +11,7 @@ mod control_points;
 pub mod error;
 pub mod install;
 mod line;
+pub mod links;
 mod moment;
 mod pause;
 pub mod pool;
@@ -22,6 +23,7 @@ mod schema_sql;
 pub mod shard;
 pub mod two_phase;
 mod user_pools;
+pub mod waits;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -47,6 +49,7 @@ use crate::config::settings::{self, Database, NodeAddress, SessionEnd, Settings,
 use crate::placement::ShardId;
 use crate::wire::auth::client::{Login, ShownSlot};
 
+use links::Links;
 use two_phase::ResolveLimits;
 use user_pools::ShardPools;
 
@@ -63,6 +66,9 @@ pub struct Cluster {
     /// Looks up who isn't in the settings.
     roles: Option<Roles>,
     resolve: ResolveLimits,
+    /// pgherd's own connections.
+    links: Arc<Links>,
+    deadlock_timeout: Duration,
     control_points: ControlPoints,
     state: Mutex<State>,
 }
@@ -109,6 +115,11 @@ impl Cluster {
         };
         let home = shards[database.home_shard()].clone();
         let roles = roles(settings, database, &home, &runtime);
+        let links = Links::new(
+            shards.clone(),
+            settings.pool.connect_timeout,
+            settings.cluster.query_timeout,
+        );
         let cluster = Arc::new(Cluster {
             database: database.clone(),
             pool: settings.pool.clone(),
@@ -121,9 +132,9 @@ impl Cluster {
             resolve: ResolveLimits {
                 after: settings.cluster.resolve_after,
                 poll: settings.cluster.resolve_poll,
-                connect_timeout: settings.pool.connect_timeout,
-                query_timeout: settings.cluster.query_timeout,
             },
+            links: Arc::new(links),
+            deadlock_timeout: settings.cluster.deadlock_timeout,
             control_points: ControlPoints::new(settings.cluster.control_points.clone()),
             state: Mutex::default(),
         });
@@ -140,7 +151,22 @@ impl Cluster {
     /// The transactions over several shards of the database with this id, and what finishes them
     /// after a crash. To be called once; `life` is a number that no proxy has had before.
     pub fn two_phase(&self, id: DatabaseId, life: u64) -> Arc<TwoPhase> {
-        TwoPhase::start(self.shards.clone(), id, life, self.resolve, &self.runtime)
+        TwoPhase::start(Arc::clone(&self.links), id, life, self.resolve, &self.runtime)
+    }
+
+    /// pgherd's own connections, one a shard.
+    pub fn links(&self) -> &Arc<Links> {
+        &self.links
+    }
+
+    /// How long transactions over several shards are waited for before their locks are looked at.
+    pub fn deadlock_timeout(&self) -> Duration {
+        self.deadlock_timeout
+    }
+
+    /// Where tasks of the database run.
+    pub fn runtime(&self) -> &Handle {
+        &self.runtime
     }
 
     /// Where a test may hold whoever passes.

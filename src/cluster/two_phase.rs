@@ -16,10 +16,9 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
-use super::ask::{Row, ask};
-use super::backend::Backend;
+use super::ask::Row;
 use super::error::ConnectError;
-use super::shard::Shard;
+use super::links::Links;
 use crate::catalog::DatabaseId;
 use crate::placement::ShardId;
 
@@ -31,8 +30,6 @@ const GIVEN_UP: &str = "7 days";
 const CLEAR: Duration = Duration::from_secs(60);
 /// Prepared parts of one shard that are looked at together.
 const MOST: usize = 500;
-/// Statements of the resolver's wait so long for a lock: the decision may be under way.
-const LOCK_WAIT: &str = "1s";
 
 /// The id of one transaction over several shards; as text a key of `pgherd.decisions`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -81,8 +78,6 @@ pub struct ResolveLimits {
     pub after: Duration,
     /// Between two looks.
     pub poll: Duration,
-    pub connect_timeout: Duration,
-    pub query_timeout: Duration,
 }
 
 /// A part that is prepared and not finished.
@@ -102,18 +97,11 @@ pub struct TwoPhase {
     life: u64,
     next: AtomicU64,
     limits: ResolveLimits,
-    shards: Vec<Arc<Shard>>,
-    /// The resolver's own connections, one a shard.
-    links: Vec<tokio::sync::Mutex<Option<Link>>>,
+    links: Arc<Links>,
     /// Those that a session of this proxy's is about to end itself.
     under_way: Mutex<HashMap<u64, Instant>>,
     in_doubt: Mutex<Vec<InDoubt>>,
     hurry: Notify,
-}
-
-struct Link {
-    backend: Backend,
-    node: usize,
 }
 
 /// A transaction that its session ends; given to the resolver when this is dropped.
@@ -132,20 +120,19 @@ impl TwoPhase {
     /// Begins to look for what was left. `life` is this proxy's own: no other's, also not before
     /// or after it.
     pub fn start(
-        shards: Vec<Arc<Shard>>,
+        links: Arc<Links>,
         database: DatabaseId,
         life: u64,
         limits: ResolveLimits,
         runtime: &tokio::runtime::Handle,
     ) -> Arc<TwoPhase> {
-        let several = shards.len() > 1;
+        let several = links.shards() > 1;
         let all = Arc::new(TwoPhase {
             database,
             life,
             next: AtomicU64::new(1),
             limits,
-            links: shards.iter().map(|_| tokio::sync::Mutex::default()).collect(),
-            shards,
+            links,
             under_way: Mutex::default(),
             in_doubt: Mutex::default(),
             hurry: Notify::new(),
@@ -211,41 +198,7 @@ impl TwoPhase {
     }
 
     async fn ask(&self, shard: ShardId, question: &str) -> Result<Vec<Row>, ConnectError> {
-        let at = usize::from(shard.0);
-        let none = || ConnectError::Unreachable(format!("there is no shard number {at}"));
-        let (state, link) = self.shards.get(at).zip(self.links.get(at)).ok_or_else(none)?;
-        let mut link = link.lock().await;
-        let node = state
-            .primary()
-            .ok_or_else(|| ConnectError::Unreachable("its primary is not known".to_owned()))?;
-        let usable = link.take().filter(|link| link.node == node && link.backend.is_clean());
-        let mut open = match usable {
-            Some(open) => open,
-            None => self.connect(state, node).await?,
-        };
-        let answered = ask(&mut open.backend, question, self.limits.query_timeout).await;
-        if open.backend.is_clean() {
-            *link = Some(open);
-        }
-        answered
-    }
-
-    async fn connect(&self, shard: &Arc<Shard>, node: usize) -> Result<Link, ConnectError> {
-        let limit = self.limits.connect_timeout;
-        let none = || ConnectError::Unreachable("it has no such node".to_owned());
-        let target = shard.target(node).ok_or_else(none)?;
-        let connected = Backend::connect(target, limit).await;
-        if connected.is_err() {
-            shard.suspect(node);
-        }
-        let mut backend = connected?;
-        let settings = format!(
-            "SET search_path = pg_catalog; SET lock_timeout = '{LOCK_WAIT}'; \
-             SET default_transaction_read_only = off; SET synchronous_commit = on; \
-             SET default_transaction_isolation = 'read committed'"
-        );
-        ask(&mut backend, &settings, self.limits.query_timeout).await?;
-        Ok(Link { backend, node })
+        self.links.ask(shard, question).await
     }
 
     /// Prepared parts of this database's on one shard, with their ages.
@@ -271,7 +224,7 @@ impl TwoPhase {
 
     /// Looks on all shards once, and finishes what it finds. True where all parts were seen.
     async fn look(&self) -> (bool, HashSet<GlobalId>) {
-        let ids = || (0..self.shards.len()).map(|i| ShardId(i as u16));
+        let ids = || (0..self.links.shards()).map(|i| ShardId(i as u16));
         let found = join_all(ids().map(|shard| self.prepared(shard))).await;
         let all = found.iter().all(|found| found.as_ref().is_ok_and(|parts| parts.len() < MOST));
         let (mut seen, mut doubt) = (HashSet::new(), Vec::new());
@@ -311,7 +264,7 @@ impl TwoPhase {
             prefix(self.database),
             names.join(", ")
         );
-        for i in 0..self.shards.len() {
+        for i in 0..self.links.shards() {
             if let Err(error) = self.ask(ShardId(i as u16), &text).await {
                 tracing::debug!(%error, shard = i, "old decisions were not cleared away");
             }

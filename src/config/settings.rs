@@ -177,6 +177,8 @@ pub struct Cluster {
     pub resolve_after: Duration,
     /// Between two looks for such.
     pub resolve_poll: Duration,
+    /// Transactions over several shards that last longer are looked at for deadlocks.
+    pub deadlock_timeout: Duration,
     /// Where tests hold a proxy: `cluster::ControlPoints`.
     pub control_points: Option<PathBuf>,
 }

@@ -175,7 +175,25 @@ fn same(secret: &[u8], given: &[u8]) -> bool {
         && secret.iter().zip(given).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
 }
 
+/// Cancels what a client runs, as its own request would; nothing once it has gone.
+#[derive(Debug, Clone)]
+pub struct CancelHandle(Weak<Target>);
+
+impl CancelHandle {
+    /// Cancels what runs now, within `limit`.
+    pub async fn cancel(&self, limit: Duration) {
+        if let Some(target) = self.0.upgrade() {
+            cancel(target, limit).await;
+        }
+    }
+}
+
 impl CancelKey {
+    /// For those of pgherd who have to cancel what the client runs.
+    pub fn handle(&self) -> CancelHandle {
+        CancelHandle(Arc::downgrade(&self.target))
+    }
+
     /// As the client is told.
     pub fn pid(&self) -> i32 {
         self.pid

@@ -9,6 +9,7 @@ use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use super::deadlock::WideTransactions;
 use super::failure::Failure;
 use super::forms::Forms;
 use super::reading::Reading;
@@ -43,8 +44,9 @@ pub struct Database {
     /// What servers said to a user with certain settings.
     welcomes: Mutex<HashMap<WelcomeKey, Arc<Welcome>>>,
     query_timeout: Duration,
-    /// Transactions over several shards.
+    /// Transactions over several shards: their end, and their waiting for each other.
     pub two_phase: Arc<TwoPhase>,
+    pub(super) wide: Arc<WideTransactions>,
 }
 
 /// A user, and the settings of a startup packet.
@@ -92,6 +94,11 @@ impl Database {
             limits,
             router: ArcSwap::from_pointee(router),
             two_phase: cluster.two_phase(catalog.database_id, rand::random()),
+            wide: WideTransactions::start(
+                Arc::clone(cluster.links()),
+                cluster.deadlock_timeout(),
+                cluster.runtime(),
+            ),
             cluster,
             schema,
             redefined: AtomicU64::new(0),

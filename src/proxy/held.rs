@@ -373,7 +373,8 @@ impl Session {
         let name = self.db.shard_name(held.shard).to_owned();
         let address = held.backend.address().to_string();
         let unknown = held.replies.iter().any(|note| {
-            let commits = note.effects.contains(&Effect::Commit);
+            let ends = |effect: &Effect| matches!(effect, Effect::Commit | Effect::Chain(_));
+            let commits = note.effects.iter().any(ends);
             commits || (note.commits && self.state.status == TransactionStatus::Idle)
         });
         self.pools_suspect(held.shard);

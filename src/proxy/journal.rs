@@ -44,6 +44,11 @@ impl Journal {
         !self.steps.is_empty()
     }
 
+    /// No server knows of the transaction that was chained to one that they knew.
+    pub fn begin_anew(&mut self) {
+        self.told = false;
+    }
+
     /// A server has been told all of it.
     pub fn tell(&mut self) {
         self.told = true;
@@ -84,6 +89,21 @@ impl Journal {
         if self.told {
             self.rollback_to(name);
         }
+    }
+
+    /// The transaction has ended on its server with AND CHAIN. What one that had failed hands on
+    /// is the server's to say: where there is something, no other could join.
+    pub fn told_chain(&mut self, text: &[u8], failed: bool) {
+        if !self.told {
+            return;
+        }
+        let of_transaction = |step: &&Step| step.kind == StepKind::Characteristics;
+        let mut handed_on = self.steps.iter().filter(of_transaction);
+        if failed && !handed_on.all(|step| is_bare_begin(&step.text)) {
+            return self.clear();
+        }
+        self.chain(text);
+        self.told = true;
     }
 
     /// The transaction has ended on its server.

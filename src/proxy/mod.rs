@@ -7,7 +7,7 @@
 //! `control` what of it the session answers by itself and what it does to the session, `ddl` what
 //! goes to all shards, `scatter` what several of them answer at once, `named` has SQL's prepared
 //! statements. `held` is the connection that serves a transaction, `transaction` what becomes of it where
-//! several do, `kept` those that stay a
+//! several do (and `deadlock` where they wait for each other), `kept` those that stay a
 //! client's between its transactions, `relay` carries bytes to it and back, and `replies` knows
 //! which reply belongs to which message. What a session is, apart from connections, is in `state`,
 //! `settings`, `statements` and `journal`. In session mode where there is one shard, none of it is
@@ -21,6 +21,7 @@ mod control;
 mod copy;
 pub mod database;
 mod ddl;
+mod deadlock;
 mod door;
 pub mod explain;
 mod express;

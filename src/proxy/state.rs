@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::deadlock::Entered;
+use super::failure::Failure;
 use super::journal::Journal;
 use super::settings::{ClientSettings, Setting, SettingSet};
 use super::statements::{Before, ClientStatements, Statement};
@@ -26,6 +28,8 @@ pub struct ClientState {
     pub hints: RouteHints,
     /// What its transaction has been told, for servers that don't know of it yet.
     pub journal: Journal,
+    /// Several shards take part in its transaction.
+    pub wide: Option<Entered>,
     pub statements: ClientStatements,
     /// What the client knows of its session; shared while it is what all are told.
     pub told: Arc<Told>,
@@ -59,8 +63,13 @@ impl ClientState {
             // COMMIT of a failed transaction is answered by ROLLBACK.
             Effect::Begin(text) => self.journal.told_begin(text),
             Effect::Said(text) => self.journal.said(text),
-            Effect::Commit | Effect::Rollback => {
-                self.journal.forget_told();
+            Effect::Commit | Effect::Rollback | Effect::Chain(_) => {
+                match effect {
+                    Effect::Chain(text) => {
+                        self.journal.told_chain(text, self.status == TransactionStatus::Failed)
+                    }
+                    _ => self.journal.forget_told(),
+                }
                 match tag {
                     b"COMMIT" | b"PREPARE TRANSACTION" => self.commit(),
                     _ => self.rollback(),
@@ -150,6 +159,13 @@ impl ClientState {
         sql.split(|c: char| !c.is_ascii_digit() && c != '-').find(|digits| !digits.is_empty())
     }
 
+    /// What the client is told in place of a server's word of a cancel request, if that was made
+    /// to end a deadlock.
+    pub fn verdict(&self, sqlstate: &[u8]) -> Option<Failure> {
+        let cancelled = sqlstate == b"57014";
+        self.wide.as_ref().filter(|_| cancelled)?.verdict()
+    }
+
     /// A server has reported a parameter. Whether the client must hear of it: it has been told
     /// another value.
     pub fn tell(&mut self, name: &str, value: &str) -> bool {
@@ -173,6 +189,8 @@ pub enum Effect {
     Said(Setting),
     Commit,
     Rollback,
+    /// COMMIT or ROLLBACK of this text, with AND CHAIN.
+    Chain(Setting),
     Savepoint(Box<str>),
     Release(Box<str>),
     RollbackTo(Box<str>),
@@ -389,6 +407,7 @@ mod tests {
             settings: ClientSettings::new(Arc::default()),
             hints: RouteHints::new(Arc::default()),
             journal: Journal::default(),
+            wide: None,
             statements: ClientStatements::default(),
             told: Arc::default(),
             status: TransactionStatus::Idle,

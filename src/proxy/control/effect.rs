@@ -25,6 +25,9 @@ const OF_TRANSACTION: &[&str] =
 pub fn effect_of(part: &Part, text: &[u8]) -> Effect {
     match part.action() {
         Action::Transaction(t) => match t {
+            Transaction::Commit { chain: true } | Transaction::Rollback { chain: true } => {
+                Effect::Chain(part.text(text).into())
+            }
             Transaction::Commit { .. } | Transaction::PrepareTransaction => Effect::Commit,
             Transaction::Rollback { .. } => Effect::Rollback,
             Transaction::Savepoint(name) => Effect::Savepoint(name.clone()),

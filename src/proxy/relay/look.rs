@@ -161,6 +161,7 @@ impl Conversation<'_> {
             self.state.redefined = true;
         }
         let cancelled = fields.sqlstate() == b"57014";
+        let verdict = self.state.verdict(fields.sqlstate());
         self.copy.stop();
         let purpose = self.replies.front().map_or(Purpose::Client, |f| f.note.purpose);
         let shown = matches!(self.replies.see(tag::ERROR_RESPONSE), Seen::Failed { shown: true });
@@ -174,6 +175,10 @@ impl Conversation<'_> {
         // A message that the client's own one needs fails in its place.
         if (shown && purpose != Purpose::Define) || purpose == Purpose::Client {
             self.failed = true;
+            if let Some(deadlock) = verdict {
+                deadlock.write(&mut self.client.output);
+                return Ok(false);
+            }
             return Ok(match &self.patience {
                 Some(patience) if cancelled && patience.has_ended() => {
                     patience.tell(&mut self.client.output);

@@ -306,6 +306,10 @@ impl<'a, A: Answer> Run<'a, A> {
             leg.held.backend.mark_broken();
         }
         leg.stage = leg.stage.max(Stage::Ended);
+        if let Some(deadlock) = self.state.verdict(fields.sqlstate()) {
+            self.stop(Why::Failed(Box::new(deadlock)));
+            return Ok(());
+        }
         let mut frame = BytesMut::with_capacity(HEADER_LEN + body.len());
         write::frame(&mut frame, tag::ERROR_RESPONSE, |b| b.extend_from_slice(body));
         self.stop(Why::Told(frame));

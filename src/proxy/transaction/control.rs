@@ -11,17 +11,9 @@ use crate::sql::Transaction;
 use crate::wire::backend::{self, TransactionStatus};
 
 impl Session {
-    /// Whether a statement is said to the transaction itself, and several shards take part in it,
-    /// or may in the one that is chained to it.
+    /// Whether a statement is said to the transaction itself, and several shards take part in it.
     pub(in crate::proxy) fn concerns_all(&self, part: &Part) -> bool {
-        let chains = matches!(
-            part.action(),
-            Action::Transaction(
-                Transaction::Commit { chain: true } | Transaction::Rollback { chain: true }
-            )
-        );
-        let chained = chains && self.held.is_some() && self.state.journal.is_open();
-        (self.is_wide() || chained && !self.db.is_one_shard())
+        self.is_wide()
             && match part.action() {
                 Action::Transaction(transaction) => !matches!(
                     transaction,
@@ -57,14 +49,20 @@ impl Session {
     /// `chain` is the text of COMMIT or ROLLBACK that had AND CHAIN.
     async fn end_wide(&mut self, chain: Option<&[u8]>, commit: bool) -> Result<&'static str, Stop> {
         let mut journal = std::mem::take(&mut self.state.journal);
-        let commit = commit && self.state.status != TransactionStatus::Failed;
+        let failed = self.state.status == TransactionStatus::Failed;
+        let commit = commit && !failed;
         if commit {
             self.commit_all().await?;
         } else {
             self.roll_back_all().await;
         }
         if let Some(text) = chain {
-            journal.chain(text);
+            journal.told_chain(text, failed);
+            if !journal.is_open() {
+                // As a failed transaction hands nothing on.
+                journal.characteristics(b"BEGIN");
+            }
+            journal.begin_anew();
             self.state.journal = journal;
             self.state.status = TransactionStatus::InTransaction;
         }

@@ -61,6 +61,7 @@ impl Session {
             return Ok(());
         }
         let taken = self.take_anew(shard).await;
+        self.enter();
         if self.held.is_none()
             && let Some(held) = self.others.pop()
         {
@@ -68,6 +69,15 @@ impl Session {
             self.serve_by(held);
         }
         taken
+    }
+
+    /// Enters the transaction among those that may wait for each other on different shards.
+    fn enter(&mut self) {
+        let (cancel, wide) = (&self.cancel, &self.db.wide);
+        let entered = self.state.wide.get_or_insert_with(|| wide.enter(cancel.handle()));
+        for held in self.others.iter().chain(&self.held) {
+            entered.works(held.shard, held.backend.pid());
+        }
     }
 
     pub(super) fn serve_by(&mut self, held: Held) {
@@ -138,6 +148,7 @@ impl Session {
     /// others.
     async fn end_with(&mut self, all: Vec<Held>, rolled_back: bool) {
         self.implicit = false;
+        self.state.wide = None;
         self.state.journal.clear();
         self.state.status = TransactionStatus::Idle;
         self.state.settle(rolled_back);
@@ -158,6 +169,7 @@ impl Session {
     /// The transaction has failed beyond repair on one shard: the others undo their parts.
     pub(super) async fn forsake_others(&mut self) {
         let mut others = std::mem::take(&mut self.others);
+        self.state.wide = None;
         let told = others.iter_mut().map(|held| tell_within(held, "ROLLBACK", CANCEL_LIMIT));
         join_all(told).await;
         let committed = self.state.settings.committed().clone();

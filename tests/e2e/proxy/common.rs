@@ -20,6 +20,7 @@ keyspaces:
       driver_copy: [id]
       load_rows: [id]
       shape_rows: [id]
+      locked_rows: [id]
       psql_rows: [id]
       same_rows: [id]
       same_prepared: [id]

@@ -4,6 +4,7 @@ mod admission;
 pub mod common;
 mod crowd;
 mod dead_shard;
+mod deadlock;
 mod drivers;
 mod encodings;
 mod frames;
