@@ -201,6 +201,27 @@ def copies(c):
     except RuntimeError:
         pass
     assert c.execute("SELECT count(*) FROM posts WHERE user_id = 1 AND id >= 2000").fetchone() == (0,)
+    # Rows of many users, each to its shard, or none of them.
+    users = range(2, 42)
+    with c.cursor().copy("COPY posts FROM STDIN") as copy:
+        for u in users:
+            copy.write_row((u, 5000, f"of {u}"))
+    with c.cursor().copy("COPY posts (body, id, user_id) FROM STDIN (FORMAT binary)") as copy:
+        copy.set_types(["text", "int8", "int8"])
+        for u in users:
+            copy.write_row((f"of {u}", 5001, u))
+    for u in users:
+        got = c.execute("SELECT id, body FROM posts WHERE user_id = %s AND id >= 5000 ORDER BY id", (u,)).fetchall()
+        assert got == [(5000, f"of {u}"), (5001, f"of {u}")], got
+    def spread():
+        with c.transaction(), c.cursor().copy("COPY posts FROM STDIN") as copy:
+            for u in users:
+                copy.write_row((u, 6000 if u != 30 else 5000, "x"))
+    raises("23505", spread)
+    assert c.execute("SELECT count(*) FROM posts WHERE id = 6000").fetchone() == (0,)
+    with c.cursor().copy("COPY posts (user_id, id) TO STDOUT") as copy:
+        got = sorted(tuple(map(int, bytes(row).split())) for row in copy)
+    assert [row for row in got if row[1] == 5000] == [(u, 5000) for u in users]
     # A large result is streamed, and cut off in the middle without harm.
     with connect() as d:
         with d.cursor().copy("COPY (SELECT body FROM posts WHERE user_id = 1) TO STDOUT") as copy:

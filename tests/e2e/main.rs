@@ -6,6 +6,7 @@ mod support;
 mod auth;
 mod check;
 mod command_line;
+mod copy;
 mod demo;
 mod drivers;
 mod local;
