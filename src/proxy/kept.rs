@@ -45,6 +45,11 @@ impl Session {
             let shard = self.db.shard_name(held.shard);
             tracing::debug!(user = %self.user, shard, why = %held.left, "a client keeps its connection");
         }
+        self.keep(held);
+    }
+
+    /// The connection stays the client's after its transaction.
+    pub(super) fn keep(&mut self, mut held: Held) {
         held.wrote = false;
         held.cursors.clear();
         self.kept.push(held);

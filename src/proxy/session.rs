@@ -390,8 +390,8 @@ impl Session {
 
     /// The client is gone: its transaction is rolled back, its statement cancelled.
     async fn let_go(&mut self) {
-        self.forget_kept().await;
         Box::pin(self.forsake_others()).await;
+        self.forget_kept().await;
         let Some(held) = self.held.take() else { return };
         self.cancel.detach().await;
         let Held { mut backend, replies, unsynced, left, .. } = held;

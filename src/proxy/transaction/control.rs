@@ -107,8 +107,11 @@ impl Session {
             self.pools.suspect(shard, &held.backend);
         }
         let name = self.db.shard_name(shard).to_owned();
+        let explicit = !self.implicit;
         self.roll_back_all().await;
-        self.state.status = TransactionStatus::Failed;
+        if explicit {
+            self.state.status = TransactionStatus::Failed;
+        }
         Failure::new("08006", format!("the connection to shard {name} was lost: {why}"))
             .with_hint("The transaction was rolled back. Run it again.")
             .into()

@@ -172,14 +172,14 @@ impl Session {
         self.state.wide = None;
         let told = others.iter_mut().map(|held| tell_within(held, "ROLLBACK", CANCEL_LIMIT));
         join_all(told).await;
-        let committed = self.state.settings.committed().clone();
-        for held in &mut others {
-            held.backend.settings = committed.clone();
-            if !held.left.things().is_nothing() || self.keeps() {
-                // What its client relied on goes with its session.
-                let left = held.left;
-                held.backend.mark_broken();
-                self.doom(left);
+        for mut held in others {
+            if held.backend.is_broken() {
+                self.doom(held.left);
+                continue;
+            }
+            held.backend.settings = self.state.settings.committed().clone();
+            if self.keeps() || !held.left.things().is_nothing() {
+                self.keep(held);
             }
         }
     }
