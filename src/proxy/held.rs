@@ -235,7 +235,7 @@ impl Session {
             // No other will have to be told.
             self.state.journal.clear();
         } else {
-            self.state.journal.tell();
+            self.enter();
         }
         if plain {
             return Ok(());

@@ -6,6 +6,7 @@
 //! shard, whose server is told the same when it joins.
 
 use super::state::Change;
+use crate::routing::ShardId;
 
 /// What the client has said since its BEGIN about the transaction itself.
 #[derive(Debug, Default)]
@@ -16,6 +17,8 @@ pub struct Journal {
     bytes: usize,
     /// A server has been told.
     told: bool,
+    /// The first one that was: its shard and process.
+    first: Option<(ShardId, i32)>,
 }
 
 #[derive(Debug)]
@@ -49,9 +52,11 @@ impl Journal {
         self.told = false;
     }
 
-    /// A server has been told all of it.
-    pub fn tell(&mut self) {
+    /// A server has been told all of it. If another one was before, that first one.
+    pub fn told_by(&mut self, part: (ShardId, i32)) -> Option<(ShardId, i32)> {
         self.told = true;
+        let first = *self.first.get_or_insert(part);
+        (first != part).then_some(first)
     }
 
     /// A server's transaction has been told this, or has been found to be what a BEGIN of this
@@ -102,8 +107,10 @@ impl Journal {
         if failed && !handed_on.all(|step| is_bare_begin(&step.text)) {
             return self.clear();
         }
+        let first = self.first;
         self.chain(text);
         self.told = true;
+        self.first = first;
     }
 
     /// The transaction has ended on its server.
@@ -175,9 +182,7 @@ impl Journal {
 
     /// The transaction has ended.
     pub fn clear(&mut self) {
-        self.steps.clear();
-        self.bytes = 0;
-        self.told = false;
+        *self = Journal::default();
     }
 
     /// The transaction has ended with AND CHAIN: the next has begun, with its characteristics.
@@ -186,6 +191,7 @@ impl Journal {
     pub fn chain(&mut self, text: &[u8]) {
         self.steps.retain(|step| step.kind == StepKind::Characteristics);
         self.told = false;
+        self.first = None;
         self.count();
         let chained = |step: &Step| step.text.to_ascii_uppercase().ends_with(b"CHAIN");
         let bare = self.steps.iter().all(|step| is_bare_begin(&step.text));

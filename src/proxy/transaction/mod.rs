@@ -61,7 +61,6 @@ impl Session {
             return Ok(());
         }
         let taken = self.take_anew(shard).await;
-        self.enter();
         if self.held.is_none()
             && let Some(held) = self.others.pop()
         {
@@ -71,13 +70,15 @@ impl Session {
         taken
     }
 
-    /// Enters the transaction among those that may wait for each other on different shards.
-    fn enter(&mut self) {
+    /// The server of `held` is told of the transaction. From the second one on the transaction is
+    /// among those that may wait for each other on different shards.
+    pub(super) fn enter(&mut self) {
+        let Some(held) = &self.held else { return };
+        let part = (held.shard, held.backend.pid());
+        let Some(first) = self.state.journal.told_by(part) else { return };
         let (cancel, wide) = (&self.cancel, &self.db.wide);
         let entered = self.state.wide.get_or_insert_with(|| wide.enter(cancel.handle()));
-        for held in self.others.iter().chain(&self.held) {
-            entered.works(held.shard, held.backend.pid());
-        }
+        [first, part].into_iter().for_each(|(shard, pid)| entered.works(shard, pid));
     }
 
     pub(super) fn serve_by(&mut self, held: Held) {
@@ -99,7 +100,7 @@ impl Session {
         let Some(held) = &mut self.held else { return Ok(()) };
         held.query(b"BEGIN", false, purpose(Purpose::Unsent));
         self.begin_implicit();
-        self.state.journal.tell();
+        self.enter();
         let (committed, current) = (self.state.settings.committed(), self.state.settings.current());
         if let Some(sql) = settings::difference(committed, current) {
             self.state.journal.said(&sql);
