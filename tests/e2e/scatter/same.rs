@@ -348,33 +348,11 @@ fn limits_without_an_order_give_as_many_rows() {
 }
 
 #[test]
-fn what_isnt_merged_is_refused() {
+fn what_no_one_server_could_say_is_refused() {
     let [mut ours, _] = sides();
     for (text, words) in [
-        ("SELECT id FROM things ORDER BY d", "collation"),
-        ("SELECT id FROM things ORDER BY a", "order"),
-        ("SELECT sum(f) FROM things", "order in which"),
-        ("SELECT avg(r) FROM things", "order in which"),
-        ("SELECT max(d) FROM things", "collation"),
-        ("SELECT a, count(*) FROM things GROUP BY a", "told apart"),
-        ("SELECT count(*), generate_series(1, 3) FROM things", "function"),
-        ("SELECT n, unnest(ARRAY[1, 2]), count(*) FROM things GROUP BY n", "function"),
-        ("SELECT t COLLATE \"C\", count(*) FROM things GROUP BY 1", "told apart"),
-        ("SELECT array_agg(n) FROM things", "not bound"),
-        ("SELECT count(DISTINCT n) FROM things", "not bound"),
-        ("SELECT sum(n) / count(*) FROM things", "not bound"),
-        ("SELECT n, count(*) FROM things GROUP BY n HAVING count(*) > 1", "not bound"),
         ("SELECT ctid FROM things", "not bound"),
-        ("SELECT now(), id FROM things", "not bound"),
-        ("SELECT 'now'::timestamptz, id FROM things", "time"),
-        ("SELECT c.name FROM colours c LEFT JOIN things t ON t.colour = c.name", "not bound"),
-        ("SELECT id FROM things FOR UPDATE", "not bound"),
         ("SELECT id FROM things TABLESAMPLE SYSTEM (50)", "not bound"),
-        ("SELECT row_number() OVER () FROM things", "not bound"),
-        ("SELECT id FROM things LIMIT 1.5", "integer"),
-        ("COPY (SELECT id FROM things) TO STDOUT", "not bound"),
-        ("INSERT INTO few SELECT id FROM things", "not bound"),
-        ("DECLARE c CURSOR FOR SELECT id FROM things", "not bound"),
     ] {
         let said = answer(&mut ours, How::Simple, text, &[]);
         let (code, message, _) = said.error.expect(text);
