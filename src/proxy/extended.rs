@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::leg::{ExecuteOp, Leg, Op, Target};
 use super::planner::{Bound, Part, parameters};
 use super::portals::Portal;
-use super::scatter::Spread;
+use super::scatter::{Spread, Way};
 use super::session::{Session, Stop};
 use super::setting_call::effect_of_call;
 use super::state::{Effect, Purpose};
@@ -309,9 +309,23 @@ impl Session {
                     }
                     // The session may stand elsewhere now.
                     Bound::Anew => return Box::pin(self.take_bind(body, leg)).await,
+                    Bound::Shared(_) if leg.goes_somewhere() => {
+                        // It goes on in the transaction that those before it are.
+                        self.run_leg_before(leg).await?;
+                        if self.skipping {
+                            return Ok(());
+                        }
+                        return Box::pin(self.take_bind(body, leg)).await;
+                    }
+                    Bound::Shared(shares) => {
+                        let (way, bind) = (Way::Shared(shares), body.clone());
+                        spread = Some(Spread::bound(way, bind, unnamed, &statement, leg)?);
+                        local = true;
+                        Target::Nowhere
+                    }
                     Bound::Several(scattered) => {
-                        let bind = body.clone();
-                        spread = Some(Spread::bound(scattered, bind, unnamed, &statement, leg)?);
+                        let (way, bind) = (Way::Merged(scattered), body.clone());
+                        spread = Some(Spread::bound(way, bind, unnamed, &statement, leg)?);
                         local = true;
                         Target::Nowhere
                     }

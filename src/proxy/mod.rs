@@ -5,7 +5,8 @@
 //! goes through `query`, a function call through `function_call`, messages of the extended
 //! protocol through `extended` and `leg`; `planner` says what each statement is and where it goes,
 //! `control` what of it the session answers by itself and what it does to the session, `ddl` what
-//! goes to all shards, `scatter` what several of them answer at once, `named` has SQL's prepared
+//! goes to all shards, `scatter` what several of them answer at once,
+//! `share` what several of them write, `named` has SQL's prepared
 //! statements. `held` is the connection that serves a transaction, `transaction` what becomes of it where
 //! several do (and `deadlock` where they wait for each other), `kept` those that stay a
 //! client's between its transactions, `relay` carries bytes to it and back, and `replies` knows
@@ -48,6 +49,7 @@ mod scatter;
 pub mod session;
 mod setting_call;
 pub mod settings;
+mod share;
 mod socket_file;
 pub mod startup;
 pub mod state;

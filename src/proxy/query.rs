@@ -88,6 +88,13 @@ impl Session {
                         self.ready();
                         return Ok(());
                     }
+                    Err(RouteError::Spread(_)) if self.may_scatter() => {
+                        let shares = self.shares(part, text, &[]).map_err(no_route)?;
+                        self.share_text(&shares, text).await?;
+                        self.conclude(true).await?;
+                        self.ready();
+                        return Ok(());
+                    }
                     routed => routed.map_err(no_route)?,
                 };
                 let parts = std::slice::from_ref(part);
@@ -123,7 +130,9 @@ impl Session {
                 // By the server, in its turn.
                 Where::Local if matches!(part.action(), Action::Deallocate(_)) => None,
                 Where::Routed => match self.route(part, text, &[]) {
-                    Err(RouteError::Several(_)) => return self.one_by_one(parts, text).await,
+                    Err(RouteError::Several(_) | RouteError::Spread(_)) => {
+                        return self.one_by_one(parts, text).await;
+                    }
                     routed => one(routed.map_err(no_route)?.0),
                 },
                 Where::Local | Where::Trial | Where::Everywhere | Where::Wide => {
@@ -184,6 +193,10 @@ impl Session {
                     }
                     let scattered = self.scattered(part, text, &[])?;
                     Box::pin(self.scatter_text(&scattered, text)).await
+                }
+                Err(RouteError::Spread(_)) if self.may_scatter() => {
+                    let shares = self.shares(part, text, &[]).map_err(no_route)?;
+                    self.share_text(&shares, text).await
                 }
                 routed => {
                     let (route, explain) = routed.map_err(no_route)?;

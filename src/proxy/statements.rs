@@ -115,6 +115,13 @@ impl Statement {
         }
     }
 
+    /// A part of it, with some of its parameters in another order: their numbers, from 1.
+    pub fn share(&self, text: &[u8], parameters: &[u16], registry: &Registry) -> Arc<Statement> {
+        let place = |number: &u16| usize::from(*number).saturating_sub(1);
+        let types = parameters.iter().map(|number| self.parameter_type(place(number)));
+        registry.statement(text, types, self.world)
+    }
+
     /// What it was found to be in this world, if it was looked at there last; `None` in it is
     /// an empty statement.
     pub fn part(&self, world: World) -> Option<Option<Arc<Part>>> {

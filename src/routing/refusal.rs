@@ -198,6 +198,11 @@ impl Refusal {
             .hint("call it in a statement of its own and pass its value")
     }
 
+    /// Of a statement of which only its words are known.
+    pub fn not_analysed() -> Refusal {
+        Refusal::unsupported("a statement that isn't understood on several shards")
+    }
+
     /// A setting that pgherd couldn't follow from connection to connection.
     pub fn session_setting() -> Refusal {
         Refusal::unsupported("set_config for the session isn't seen by pgherd").hint("use SET")

@@ -29,6 +29,7 @@ pub(super) struct Spread {
     kind: Kind,
     /// Literals that RETURNING reads as a time.
     times: Vec<LiteralSlot>,
+    returns: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -46,7 +47,7 @@ enum Kind {
     /// be read as times.
     Copies { times: bool },
     /// LOCK and TRUNCATE: each shard's part of the tables.
-    Whole,
+    Whole { locks: bool },
 }
 
 /// One execution of a write on several shards.
@@ -60,6 +61,12 @@ pub struct Shares {
     pub first_alone: bool,
     /// To be taken on every shard before anything is done there, for the transaction.
     pub locks: Vec<Lock>,
+    /// It has RETURNING.
+    pub returns: bool,
+    /// It changes something that has to be committed.
+    pub writes: bool,
+    /// It is for a transaction block only.
+    pub in_block: bool,
 }
 
 /// What one shard gets.
@@ -177,7 +184,7 @@ pub(super) fn of(
         }
         _ => return Err("its table lies on the home shard"),
     };
-    Ok(Box::new(Spread { kind, times }))
+    Ok(Box::new(Spread { kind, times, returns: !parts.returning.is_empty() }))
 }
 
 fn own(tied: Result<(), Reason>) -> Result<Kind, Reason> {
@@ -201,7 +208,8 @@ pub(super) fn of_tables(
             return Err("a trigger of its table runs once a statement");
         }
     }
-    Ok(Box::new(Spread { kind: Kind::Whole, times: Vec::new() }))
+    let kind = Kind::Whole { locks: verb == "LOCK" };
+    Ok(Box::new(Spread { kind, times: Vec::new(), returns: false }))
 }
 
 /// It does nothing beside reading and writing tables.
@@ -269,7 +277,8 @@ impl Plan {
         spread.times_are_given(values)?;
         if let Kind::Rows { table, rows, returns_each } = &spread.kind {
             let owners = self.owners(router, values, table, rows.len())?;
-            return self.shares_of_rows(values, scanned, rows, &owners, *returns_each);
+            let shares = self.shares_of_rows(values, scanned, rows, &owners, *returns_each)?;
+            return Ok(Shares { returns: spread.returns, ..shares });
         }
         let mut set = ShardSet::None;
         for occurrence in &self.occurrences {
@@ -286,8 +295,11 @@ impl Plan {
         Ok(Shares {
             each: shards.into_iter().map(as_it_came).collect(),
             answer: if copies { Answer::Same } else { Answer::Sum },
-            first_alone: copies || spread.kind == Kind::Whole,
+            first_alone: copies || matches!(spread.kind, Kind::Whole { .. }),
             locks: if copies { self.locks() } else { Vec::new() },
+            returns: spread.returns,
+            writes: spread.kind != Kind::Whole { locks: true },
+            in_block: spread.kind == Kind::Whole { locks: true },
         })
     }
 
@@ -354,7 +366,15 @@ impl Plan {
         };
         let each: Vec<Share> = shards.into_iter().zip(texts).enumerate().map(share).collect();
         let answer = if returns_each { Answer::Interleaved(order) } else { Answer::Sum };
-        Ok(Shares { each, answer, first_alone: false, locks: Vec::new() })
+        Ok(Shares {
+            each,
+            answer,
+            first_alone: false,
+            locks: Vec::new(),
+            returns: returns_each,
+            writes: true,
+            in_block: false,
+        })
     }
 
     fn locks(&self) -> Vec<Lock> {

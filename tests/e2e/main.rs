@@ -21,3 +21,4 @@ mod schema;
 mod support_itself;
 mod tls;
 mod twin;
+mod writes;

@@ -15,7 +15,7 @@ use super::session::{Session, Stop};
 use super::statements::{Statement, World};
 use crate::routing::{
     self, Action, Copied, Leaves, Parameter, ParameterValue, Plan, Refusal, Route, RouteError,
-    Router, RoutingHint, Scattered, ShardId, Values,
+    Router, RoutingHint, Scattered, ShardId, Shares, Values,
 };
 use crate::sql::{self, ExplainFormat, Scanned};
 use crate::wire::frontend::{Bind, Format};
@@ -30,6 +30,8 @@ pub enum Bound {
     Several(Scattered),
     /// A COPY of several shards.
     Copied(Copied),
+    /// To several shards, each of which writes its share.
+    Shared(Shares),
     /// To be asked again: what came before it has run.
     Anew,
 }
@@ -180,6 +182,14 @@ impl Session {
             let first = scattered.shards.first().copied().unwrap_or(router.home());
             return Ok((Route::One(first), Some(Arc::new(shown))));
         }
+        if let (Err(RouteError::Spread(_)), Action::Explain { format, .. }) =
+            (&routed, &known.plan.action)
+        {
+            let shares = known.plan.spread(&router, &values, &known.scanned)?;
+            let shown = Shown { format: *format, route: shares.words(&router).join("\n") };
+            let first = shares.each.first().map_or(router.home(), |share| share.shard);
+            return Ok((Route::One(first), Some(Arc::new(shown))));
+        }
         let route = match routed? {
             Route::All if self.db.is_one_shard() => Route::One(router.home()),
             other => other,
@@ -223,6 +233,20 @@ impl Session {
         Ok(known.plan.copied(&self.db.router(), &values, &known.scanned)?)
     }
 
+    /// What each of several shards gets of a write, where its route says that it can be split.
+    pub(super) fn shares(
+        &self,
+        part: &Part,
+        text: &[u8],
+        parameters: &[Parameter<'_>],
+    ) -> Result<Shares, RouteError> {
+        let Some(known) = &part.known else { return Err(Refusal::not_analysed().into()) };
+        let utf8 = self.reading().utf8;
+        let literals = &known.scanned.literals;
+        let values = Values { text, literals, parameters, utf8 };
+        known.plan.spread(&self.db.router(), &values, &known.scanned)
+    }
+
     /// Where a Bind goes. The types of its parameters are learned from a server if they decide.
     /// `leg` is what was gathered before it.
     pub(super) async fn route_bind(
@@ -232,7 +256,7 @@ impl Session {
         bind: &Bind<'_>,
         leg: &mut Leg,
     ) -> Result<Bound, Stop> {
-        let mut routed = self.route(part, &statement.text, &parameters(statement, bind));
+        let mut routed = self.route_one_or_more(part, statement, bind);
         if matches!(routed, Err(RouteError::NeedsParameterTypes)) {
             if !statement.is_described() && !leg.ops.is_empty() {
                 // What was gathered comes first, and with it the statement's own Parse: its error
@@ -241,10 +265,10 @@ impl Session {
                 return if self.skipping { Err(Stop::Told) } else { Ok(Bound::Anew) };
             }
             self.learn_types(statement).await?;
-            routed = self.route(part, &statement.text, &parameters(statement, bind));
+            routed = self.route_one_or_more(part, statement, bind);
         }
         match routed {
-            Ok(routed) => Ok(Bound::Routed(routed)),
+            Ok(bound) => Ok(bound),
             Err(RouteError::Several(_)) if self.may_scatter() => {
                 if let Some(copied) = self.copied(part, &statement.text)? {
                     return Ok(Bound::Copied(copied));
@@ -258,6 +282,22 @@ impl Session {
                 | RouteError::Spread(refusal),
             ) => Err(refusal.into()),
             Err(RouteError::NeedsParameterTypes) => Err(parameter_unknown().into()),
+        }
+    }
+
+    /// Where a Bind goes with the types that are known; what is merged is told as an error yet.
+    fn route_one_or_more(
+        &self,
+        part: &Part,
+        statement: &Statement,
+        bind: &Bind<'_>,
+    ) -> Result<Bound, RouteError> {
+        let parameters = parameters(statement, bind);
+        match self.route(part, &statement.text, &parameters) {
+            Err(RouteError::Spread(_)) if self.may_scatter() => {
+                self.shares(part, &statement.text, &parameters).map(Bound::Shared)
+            }
+            routed => routed.map(Bound::Routed),
         }
     }
 

@@ -65,6 +65,13 @@ impl Leg {
         }
     }
 
+    /// Another statement is put to it.
+    pub fn begin_anew(&mut self) {
+        self.stage = Stage::Asked;
+        self.part = 0;
+        self.description = None;
+    }
+
     /// The frame at the front of what was read, if all of it is there.
     pub fn front(&self) -> Result<Option<Header>, ProtocolError> {
         let input = &self.held.backend.input;

@@ -11,13 +11,13 @@ mod legs;
 pub(in crate::proxy) mod merge;
 mod portal;
 pub(in crate::proxy) mod run;
-mod shape;
+pub(in crate::proxy) mod shape;
 
 use std::sync::Arc;
 
 use self::leg::Leg;
 use self::merge::Merged;
-pub use self::portal::Spread;
+pub use self::portal::{Spread, Way};
 use self::run::{Run, Why};
 use super::client::Gone;
 use super::replies::Request;
@@ -38,6 +38,8 @@ enum Question<'a> {
     Bound {
         statement: &'a Arc<Statement>,
         spread: &'a Spread,
+        /// Columns at the end that the client doesn't get.
+        hidden: usize,
     },
 }
 
@@ -145,12 +147,12 @@ impl Leg {
         let held = &mut self.held;
         match question {
             Question::Text(text) => held.query(text, true, Note::default()),
-            Question::Bound { statement, spread } => {
+            Question::Bound { statement, spread, hidden } => {
                 let name = held.have(statement, spread.unnamed)?;
                 // A Parse that fails is the client's error as much.
                 let bind = Bind::read(&spread.bind)?;
                 let out = &mut held.backend.output;
-                portal::write_bind(out, &bind, &name, spread.scattered.steps.hidden);
+                portal::write_bind(out, &bind, &name, *hidden);
                 frontend::describe(out, Named::Portal(b""));
                 frontend::execute(out, b"", 0);
                 for request in [Request::Bind, Request::DescribePortal, Request::Execute] {

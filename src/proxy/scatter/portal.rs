@@ -16,9 +16,10 @@ use crate::proxy::leg::{Leg, Op};
 use crate::proxy::portals::Portal;
 use crate::proxy::replies::Request;
 use crate::proxy::session::{Session, Stop};
+use crate::proxy::share;
 use crate::proxy::state::{Note, Purpose};
 use crate::proxy::statements::Statement;
-use crate::routing::Scattered;
+use crate::routing::{Scattered, ShardId, Shares};
 use crate::wire::backend::{self, tag as answer};
 use crate::wire::frontend::{self, Bind, Execute, Target as Named, tag};
 use crate::wire::write;
@@ -26,7 +27,7 @@ use crate::wire::write;
 /// A portal that several shards answer.
 #[derive(Debug)]
 pub struct Spread {
-    pub scattered: Scattered,
+    pub way: Way,
     /// The Bind's body.
     pub bind: Bytes,
     /// Of the statement without a name.
@@ -35,13 +36,31 @@ pub struct Spread {
     done: AtomicBool,
 }
 
+/// How several shards answer.
+#[derive(Debug)]
+pub enum Way {
+    /// Their rows are merged.
+    Merged(Scattered),
+    /// Each writes its share.
+    Shared(Shares),
+}
+
+impl Way {
+    fn first(&self) -> Option<ShardId> {
+        match self {
+            Way::Merged(scattered) => scattered.shards.first().copied(),
+            Way::Shared(shares) => shares.each.first().map(|share| share.shard),
+        }
+    }
+}
+
 impl Spread {
     /// `leg` is what was gathered before its Bind.
     ///
     /// # Errors
     /// It would be part of a transaction on one shard.
     pub fn bound(
-        scattered: Scattered,
+        way: Way,
         bind: Bytes,
         unnamed: bool,
         statement: &Statement,
@@ -56,7 +75,7 @@ impl Spread {
         if unnamed {
             leg.answer_parse_of(statement.number);
         }
-        Ok(Arc::new(Spread { scattered, bind, unnamed, done: AtomicBool::new(false) }))
+        Ok(Arc::new(Spread { way, bind, unnamed, done: AtomicBool::new(false) }))
     }
 }
 
@@ -121,7 +140,7 @@ impl Session {
     }
 
     async fn ask_shape(&mut self, statement: &Arc<Statement>, spread: &Spread) -> Result<(), Stop> {
-        self.take(spread.scattered.shards.first().copied()).await?;
+        self.take(spread.way.first()).await?;
         let Some(held) = &mut self.held else { return Ok(()) };
         let name = held.have(statement, false)?;
         Bind::read(&spread.bind)?.write_as(&mut held.backend.output, b"", &name);
@@ -142,6 +161,15 @@ impl Session {
         execute: Execute<'_>,
         described: bool,
     ) -> Result<(), Stop> {
+        let scattered = match &spread.way {
+            Way::Merged(scattered) => scattered,
+            Way::Shared(shares) => {
+                let done = spread.done.swap(true, Ordering::Relaxed);
+                return self
+                    .execute_shares(portal, spread, shares, (execute, described, done))
+                    .await;
+            }
+        };
         if execute.max_rows > 0 {
             return Err(Failure::unsupported(
                 "a part of a result that is merged from several shards",
@@ -155,12 +183,39 @@ impl Session {
             return Ok(());
         }
         let statement = &portal.statement;
-        let sent = match &spread.scattered.text {
+        let sent = match &scattered.text {
             None => Arc::clone(statement),
             Some(edited) => statement.with_text(&edited.text, &self.db.registry),
         };
-        let question = Question::Bound { statement: &sent, spread };
-        self.scatter(&spread.scattered, question, &statement.text, described).await
+        let hidden = scattered.steps.hidden;
+        let question = Question::Bound { statement: &sent, spread, hidden };
+        self.scatter(scattered, question, &statement.text, described).await
+    }
+
+    async fn execute_shares(
+        &mut self,
+        portal: &Portal,
+        spread: &Spread,
+        shares: &Shares,
+        (execute, described, done): (Execute<'_>, bool, bool),
+    ) -> Result<(), Stop> {
+        if done {
+            let name = String::from_utf8_lossy(execute.portal).into_owned();
+            let said = format!("portal \"{name}\" cannot be run");
+            return Err(Failure::new("55000", said).into());
+        }
+        // Drivers that want no rows say so by a limit.
+        if execute.max_rows > 0 && shares.returns {
+            return Err(Failure::unsupported(
+                "a part of what several shards return of a write",
+                "Execute it without a limit on rows (a fetch size).",
+            )
+            .into());
+        }
+        let statement = &portal.statement;
+        let question =
+            share::Question::Bound { statement, bind: &spread.bind, unnamed: spread.unnamed };
+        Box::pin(self.share(shares, &question, &statement.text, described)).await
     }
 }
 

@@ -23,7 +23,7 @@ use crate::proxy::relay::is_stale_plan;
 use crate::proxy::replies::{Request, Seen};
 use crate::proxy::state::{ClientState, Purpose};
 use crate::proxy::vigil::Vigil;
-use crate::wire::backend::{ErrorFields, RowDescription, tag};
+use crate::wire::backend::{self, ErrorFields, RowDescription, tag};
 use crate::wire::frame::{HEADER_LEN, Header};
 use crate::wire::frontend::tag as from_client;
 use crate::wire::{ProtocolError, write};
@@ -74,6 +74,25 @@ pub trait Answer {
         out: &mut BytesMut,
         room: usize,
     ) -> Result<Took, Box<Failure>>;
+
+    /// Whether a leg may come to its end without having said what its rows look like.
+    fn may_have_no_rows(&self) -> bool {
+        false
+    }
+
+    /// The leg with this number has done all of a statement, and says so.
+    fn completed(&mut self, _at: usize, _tag: &[u8]) {}
+
+    /// Whether a notice wasn't said in an earlier run.
+    fn is_news(&self, _notice: &[u8]) -> bool {
+        true
+    }
+
+    /// The client has heard a notice.
+    fn told(&mut self, _notice: &BytesMut) {}
+
+    /// The error that the client hears is of the leg with this number.
+    fn failed(&mut self, _at: usize) {}
 }
 
 /// A statement on its way through several shards.
@@ -225,7 +244,9 @@ impl<'a, A: Answer> Run<'a, A> {
             }
             tag::NOTIFICATION_RESPONSE => pass(&mut self.client.output, header.tag, &body),
             tag::NOTICE_RESPONSE => {
-                if leg.is_statement() && self.stopped.is_none() && !self.notices.contains(&body) {
+                let wanted = leg.is_statement() && self.stopped.is_none();
+                if wanted && !self.notices.contains(&body) && self.answer.is_news(&body) {
+                    self.answer.told(&body);
                     pass(&mut self.client.output, header.tag, &body);
                     if self.notices.len() < NOTICES {
                         self.notices.push(body);
@@ -266,11 +287,12 @@ impl<'a, A: Answer> Run<'a, A> {
             }
             tag::PARAMETER_DESCRIPTION if statement => leg.parameters = Some(body),
             tag::COMMAND_COMPLETE if statement && executes => {
-                if leg.stage != Stage::Rows {
+                if leg.stage != Stage::Rows && !self.answer.may_have_no_rows() {
                     return Err(ProtocolError::message("it answered a SELECT without rows"));
                 }
                 leg.part += 1;
                 leg.stage = if leg.part < leg.parts { Stage::Asked } else { Stage::Ended };
+                self.answer.completed(at, backend::read_command_complete(&body)?);
             }
             tag::READY_FOR_QUERY => {
                 leg.held.backend.note(frame_tag, &body)?;
@@ -312,6 +334,9 @@ impl<'a, A: Answer> Run<'a, A> {
         }
         let mut frame = BytesMut::with_capacity(HEADER_LEN + body.len());
         write::frame(&mut frame, tag::ERROR_RESPONSE, |b| b.extend_from_slice(body));
+        if self.stopped.is_none() {
+            self.answer.failed(at);
+        }
         self.stop(Why::Told(frame));
         Ok(())
     }

@@ -53,6 +53,7 @@ fn world() -> World {
         ("measures", &["k"]),
         ("nobody", &["id"]),
         ("lone", &["id"]),
+        ("logged", &["id"]),
     ];
     World {
         keyspaces: vec![
@@ -62,7 +63,7 @@ fn world() -> World {
             keyspace("visits", &["date"], &DATES, &[("visits", &["day"])]),
             keyspace("orders", &["integer", "text"], &[], &[("orders", &["tenant", "region"])]),
         ],
-        reference: vec!["countries".into(), "rates".into()],
+        reference: vec!["countries".into(), "rates".into(), "units".into()],
         home: vec!["settings".into()],
         schema: include_str!("cases/tables/schema.sql").into(),
         rows: include_str!("cases/tables/rows.sql").into(),

@@ -313,7 +313,7 @@ fn shuffled(mut client: Client, world: &World) -> Client {
     client.must(&keep(&tables));
     for Table { name, .. } in &tables {
         client.must(&format!(
-            "TRUNCATE {name}; INSERT INTO {name} SELECT * FROM {k} k ORDER BY md5(k::text)",
+            "TRUNCATE {name} CASCADE; INSERT INTO {name} SELECT * FROM {k} k ORDER BY md5(k::text)",
             k = kept(name)
         ));
     }

@@ -32,32 +32,32 @@ INSERT INTO visits VALUES ('31.12.2025', '/new', 1) --: refused 0A000 simple
 INSERT INTO orders (tenant, region, id, total) VALUES (9, 'n', 1, 5)
 INSERT INTO settings VALUES ('new', 'v')
 -- Of several rows
-INSERT INTO users (id, name) VALUES (200, 'a'), (201, 'b'), (202, 'c'), (203, 'd') --: refused 0A000 ring
-INSERT INTO users (id, name) VALUES (200, 'a'), (201, 'b'), (202, 'c'), (203, 'd') RETURNING id, name, balance --: refused 0A000 ring
-INSERT INTO users (id, name) VALUES (12, 'twice'), (200, 'a'), (201, 'b') --: refused 0A000
-INSERT INTO users (id, name) VALUES (200, 'a'), (201, 'b'), (200, 'c') --: refused 0A000 ring
-INSERT INTO users (id, name, age) VALUES (200, 'a', 1), (5000, 'b', 10 / 0) --: refused 0A000 ring
-INSERT INTO users (id, name, age) VALUES (200, 'a', DEFAULT), (211, 'b', 3), (222, 'c', NULL) RETURNING * --: refused 0A000 ring
-INSERT INTO users (id, name) VALUES ($1, 'a'), ($2, 'b'), ($3, 'c') --: refused 0A000 ring, with 200|210|220
-INSERT INTO users VALUES (200, 'a'), (201, 'b') --: refused 0A000 ring
-INSERT INTO users (id, name) VALUES (200, 'a'), (NULL, 'b') --: refused 0A000 ring
+INSERT INTO users (id, name) VALUES (200, 'a'), (201, 'b'), (202, 'c'), (203, 'd')
+INSERT INTO users (id, name) VALUES (200, 'a'), (201, 'b'), (202, 'c'), (203, 'd') RETURNING id, name, balance
+INSERT INTO users (id, name) VALUES (12, 'twice'), (200, 'a'), (201, 'b')
+INSERT INTO users (id, name) VALUES (200, 'a'), (201, 'b'), (200, 'c')
+INSERT INTO users (id, name, age) VALUES (200, 'a', 1), (5000, 'b', 10 / 0)
+INSERT INTO users (id, name, age) VALUES (200, 'a', DEFAULT), (211, 'b', 3), (222, 'c', NULL) RETURNING *
+INSERT INTO users (id, name) VALUES ($1, 'a'), ($2, 'b'), ($3, 'c') --: with 200|210|220
+INSERT INTO users VALUES (200, 'a'), (201, 'b')
+INSERT INTO users (id, name) VALUES (200, 'a'), (NULL, 'b')
 INSERT INTO posts (user_id, id, title) VALUES (3, 10, 'a'), (3, 11, 'b')
-INSERT INTO posts (user_id, id, title) VALUES (3, 10, 'a'), (13, 10, 'b'), (23, 10, 'c') RETURNING user_id, title --: refused 0A000
-INSERT INTO people (login) VALUES ('a1'), ('n1'), ('z1') --: refused 0A000 range
-INSERT INTO orders (tenant, region, id) VALUES (7, 'n', 1), (7, 's', 1), (8, 'n', 1) --: refused 0A000
-INSERT INTO visits VALUES ('2025-01-01', '/x', 1), ('2025-08-01', '/x', 1), ('2026-08-01', '/x', 1) --: refused 0A000 range
+INSERT INTO posts (user_id, id, title) VALUES (3, 10, 'a'), (13, 10, 'b'), (23, 10, 'c') RETURNING user_id, title
+INSERT INTO people (login) VALUES ('a1'), ('n1'), ('z1')
+INSERT INTO orders (tenant, region, id) VALUES (7, 'n', 1), (7, 's', 1), (8, 'n', 1)
+INSERT INTO visits VALUES ('2025-01-01', '/x', 1), ('2025-08-01', '/x', 1), ('2026-08-01', '/x', 1)
 INSERT INTO settings VALUES ('x', '1'), ('y', '2') RETURNING *
 -- INSERT … SELECT
-INSERT INTO nobody SELECT id, age, name FROM users --: refused 0A000
+INSERT INTO nobody SELECT id, age, name FROM users
 INSERT INTO nobody SELECT id, age, name FROM users WHERE id = 7
-INSERT INTO nobody SELECT id, age, name FROM users WHERE id IN (7, 17, 27) RETURNING id --: refused 0A000
+INSERT INTO nobody SELECT id, age, name FROM users WHERE id IN (7, 17, 27) RETURNING id
 INSERT INTO nobody (id, t) SELECT id + 1000, name FROM users WHERE age > 15 --: refused 0A000
-INSERT INTO nobody (id, t) SELECT user_id, max(title) FROM posts GROUP BY user_id --: refused 0A000
+INSERT INTO nobody (id, t) SELECT user_id, max(title) FROM posts GROUP BY user_id
 INSERT INTO nobody (id, n) SELECT count(*), max(age) FROM users --: refused 0A000
 INSERT INTO nobody (id) SELECT owner FROM items --: refused 0A000
 INSERT INTO nobody (id) SELECT generate_series(1, 20) --: refused 0A000
 INSERT INTO nobody (id, t) SELECT size, name FROM countries WHERE size IS NOT NULL --: refused 0A000
-INSERT INTO nobody (id) SELECT user_id FROM posts --: refused 0A000
+INSERT INTO nobody (id) SELECT user_id FROM posts
 INSERT INTO users (id, name) SELECT id + 500, name FROM users ORDER BY id LIMIT 3 --: refused 0A000
 INSERT INTO settings SELECT 'u' || id, name FROM users WHERE age = 12 --: refused 0A000
 INSERT INTO settings SELECT code, name FROM countries RETURNING *
@@ -70,8 +70,8 @@ WITH n AS (INSERT INTO users (id, name) VALUES (302, 'x'), (313, 'y') RETURNING 
 INSERT INTO users (id, name) VALUES (1, 'again') ON CONFLICT DO NOTHING
 INSERT INTO users (id, name) VALUES (1, 'again') ON CONFLICT (id) DO UPDATE SET name = excluded.name RETURNING id, name
 INSERT INTO users (id, name) VALUES (400, 'new') ON CONFLICT (id) DO UPDATE SET name = excluded.name
-INSERT INTO users (id, name) VALUES (1, 'a'), (400, 'b'), (25, 'c') ON CONFLICT (id) DO UPDATE SET name = excluded.name || users.name --: refused 0A000
-INSERT INTO users (id, name) VALUES (1, 'a'), (400, 'b'), (25, 'c') ON CONFLICT DO NOTHING RETURNING id --: refused 0A000
+INSERT INTO users (id, name) VALUES (1, 'a'), (400, 'b'), (25, 'c') ON CONFLICT (id) DO UPDATE SET name = excluded.name || users.name
+INSERT INTO users (id, name) VALUES (1, 'a'), (400, 'b'), (25, 'c') ON CONFLICT DO NOTHING RETURNING id
 INSERT INTO users (id, name) VALUES (400, 'a'), (400, 'b') ON CONFLICT (id) DO UPDATE SET name = excluded.name
 INSERT INTO users (id, name) VALUES (1, 'a') ON CONFLICT (name) DO NOTHING --: refused 0A000
 INSERT INTO users (id, name) VALUES (1, 'a') ON CONFLICT (id) DO UPDATE SET id = 500 --: refused 0A000

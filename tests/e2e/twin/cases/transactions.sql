@@ -20,7 +20,7 @@ BEGIN
 + UPDATE users SET age = 4 WHERE id = 34
 + ROLLBACK
 BEGIN
-+ UPDATE users SET age = age + 1 WHERE id IN (4, 34) --: refused 0A000 range
++ UPDATE users SET age = age + 1 WHERE id IN (4, 34)
 + SELECT sum(age), count(*) FROM users
 + DELETE FROM users WHERE id = 5
 + SELECT count(*) FROM users
@@ -78,12 +78,12 @@ BEGIN
 + UPDATE users SET age = 1 WHERE id = 25
 + COMMIT
 BEGIN
-+ DELETE FROM users WHERE age > 15 --: refused 0A000
-+ INSERT INTO nobody (id, n) SELECT count(*), 1 FROM users
++ DELETE FROM users WHERE age > 15
++ INSERT INTO nobody (id, n) SELECT count(*), 1 FROM users --: refused 0A000
 + SELECT * FROM nobody
 + COMMIT
 BEGIN
-+ TRUNCATE posts --: refused 0A000
++ TRUNCATE posts
 + SELECT count(*) FROM posts
 + ROLLBACK
 INSERT INTO users (id, name) VALUES (100, 'a'); INSERT INTO users (id, name) VALUES (1, 'twice')
