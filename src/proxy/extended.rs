@@ -353,7 +353,10 @@ impl Session {
             if part.sets().is_some() {
                 self.bound_state(body.len())?;
                 match effect_of_call(part, &statement.text, &parameters(&statement, &bind)) {
-                    Ok(followed) => effect = followed,
+                    Ok(followed) => {
+                        Box::pin(self.tell_setting(&followed)).await?;
+                        effect = followed;
+                    }
                     Err(_) if self.db.is_one_shard() => leaves = leaves.and(Leaves::SETTING),
                     Err(failure) => return Err(failure.into()),
                 }

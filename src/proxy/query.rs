@@ -8,6 +8,7 @@ use super::held::purpose;
 use super::planner::Part;
 use super::replies::Request;
 use super::session::{Session, Stop};
+use super::setting_call::effect_of_call;
 use super::settings::{Setting, after_reset};
 use super::state::{Change, Effect, Note, Purpose};
 use super::statements::{Reliance, Statement, server_name};
@@ -75,6 +76,7 @@ impl Session {
                 Ok(())
             }
             Where::Routed => {
+                self.tell_call(part, text).await?;
                 let (route, explain) = match self.route(part, text, &[]) {
                     Err(RouteError::Several(_)) if self.may_scatter() => {
                         if let Some(copied) = self.copied(part, text)? {
@@ -200,11 +202,20 @@ impl Session {
                 }
                 routed => {
                     let (route, explain) = routed.map_err(no_route)?;
+                    self.tell_call(part, text).await?;
                     let note = Note { explain, ..note_of_one(part, text) };
                     self.run_unfinished(one(route), text, note).await
                 }
             },
         }
+    }
+
+    async fn tell_call(&mut self, part: &Part, text: &[u8]) -> Result<(), Stop> {
+        if part.sets().is_none() || !self.is_wide() {
+            return Ok(());
+        }
+        let effect = effect_of_call(part, text, &[])?;
+        Box::pin(self.tell_setting(&effect)).await
     }
 
     /// Sends a text of several statements as one.

@@ -1,13 +1,13 @@
-//! `SELECT set_config(name, value, false)`, which is a SET in all but form.
+//! `SELECT set_config(name, value, false)`, which is a SET in all but form, or a SET LOCAL.
 
 use super::control::is_ours;
 use super::failure::Failure;
 use super::planner::Part;
-use super::settings::set_config;
+use super::settings::{set_config, set_local};
 use super::state::{Change, Effect};
 use crate::routing::{Parameter, ParameterValue, Refusal, SettingValue};
 
-/// What `SELECT set_config(…)` does to its session.
+/// What `SELECT set_config(…)` does to its session, or to its transaction.
 ///
 /// # Errors
 /// The setting is one that pgherd has to understand, or can't be followed.
@@ -39,6 +39,10 @@ pub fn effect_of_call(
         }
     };
     let name: Box<str> = name.into();
+    if call.local {
+        let local = Some(set_local(&name, value.as_deref()));
+        return Ok(Effect::Change(Box::new(Change { local, ..Change::default() })));
+    }
     let change = match value {
         Some(value) => {
             let sql = set_config(&name, &value);

@@ -63,6 +63,18 @@ pub fn set_config(name: &str, value: &str) -> Setting {
     sql.into_boxed_slice()
 }
 
+/// Sets a parameter for the transaction; without a value, as it was by default.
+pub fn set_local(name: &str, value: Option<&str>) -> Setting {
+    let mut sql = b"SET LOCAL ".to_vec();
+    quote_name(&mut sql, name);
+    sql.extend_from_slice(b" = ");
+    match value {
+        Some(value) => quote(&mut sql, value, b'\''),
+        None => sql.extend_from_slice(b"DEFAULT"),
+    }
+    sql.into_boxed_slice()
+}
+
 /// Settings whose order matters: the encoding decides how the other texts are read, and who
 /// one is decides what one may set.
 const ENCODING: &str = "client_encoding";

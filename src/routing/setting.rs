@@ -1,12 +1,15 @@
-//! `SELECT set_config(name, value, false)`: a SET that is written as a query.
+//! `SELECT set_config(name, value, false)`: a SET that is written as a query; with `true`, a SET
+//! LOCAL.
 
 use crate::sql::{Distinct, Expr, Function, LiteralSlot, Query, Select, SelectItem, SetExpr};
 
-/// What a statement sets for the session when it succeeds.
+/// What a statement sets when it succeeds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingCall {
     pub name: LiteralSlot,
     pub value: SettingValue,
+    /// For its transaction only.
+    pub local: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +55,7 @@ fn call(function: &Function) -> Option<SettingCall> {
     if &*name.name != "set_config" || !ours || !plain {
         return None;
     }
-    let [Expr::Literal(name), value, Expr::Bool(false)] = function.arguments.as_slice() else {
+    let [Expr::Literal(name), value, Expr::Bool(local)] = function.arguments.as_slice() else {
         return None;
     };
     let value = match value {
@@ -60,5 +63,5 @@ fn call(function: &Function) -> Option<SettingCall> {
         Expr::Parameter(number) => SettingValue::Parameter(*number),
         _ => return None,
     };
-    Some(SettingCall { name: *name, value })
+    Some(SettingCall { name: *name, value, local: *local })
 }

@@ -169,7 +169,7 @@ impl Part {
 
     /// BEGIN, SAVEPOINT, SET and the like: what all servers of a transaction must hear.
     pub fn is_said_to_transaction(&self) -> bool {
-        matches!(self.action(), Action::Transaction(_) | Action::Set(_))
+        matches!(self.action(), Action::Transaction(_) | Action::Set(_)) || self.sets().is_some()
     }
 
     /// COMMIT or ROLLBACK.

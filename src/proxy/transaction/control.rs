@@ -6,6 +6,7 @@ use super::told::{Said, tell};
 use crate::proxy::failure::Failure;
 use crate::proxy::planner::Part;
 use crate::proxy::session::{Session, Stop};
+use crate::proxy::state::Effect;
 use crate::routing::{Action, CursorUse};
 use crate::sql::Transaction;
 use crate::wire::backend::{self, TransactionStatus};
@@ -90,7 +91,12 @@ impl Session {
                 "Speak UTF-8, or write it in ASCII.",
             )
         })?;
-        let told = self.others.iter_mut().map(async |held| (held.shard, tell(held, &sql).await));
+        self.tell_others(&sql).await?;
+        self.run_part_unfinished(part, whole).await
+    }
+
+    async fn tell_others(&mut self, sql: &str) -> Result<(), Stop> {
+        let told = self.others.iter_mut().map(async |held| (held.shard, tell(held, sql).await));
         for (shard, heard) in join_all(told).await {
             match heard {
                 Ok(Said { failure: Some(failure), .. }) => return Err(Stop::Failed(failure)),
@@ -98,7 +104,20 @@ impl Session {
                 Err(why) => return Err(self.lost_other(shard, &why).await),
             }
         }
-        self.run_part_unfinished(part, whole).await
+        Ok(())
+    }
+
+    /// Of a call that sets something, which one server answers: the others set it, too.
+    pub(in crate::proxy) async fn tell_setting(&mut self, effect: &Effect) -> Result<(), Stop> {
+        let Effect::Change(change) = effect else { return Ok(()) };
+        if !self.is_wide() {
+            return Ok(());
+        }
+        let reset = change.reset.iter().map(|name| format!("RESET \"{name}\"").into_bytes());
+        let set = change.set.iter().map(|(_, sql)| sql).chain(&change.local);
+        let all: Vec<Vec<u8>> = set.map(|sql| sql.to_vec()).chain(reset).collect();
+        let sql = String::from_utf8_lossy(&all.join(&b';')).into_owned();
+        self.tell_others(&sql).await
     }
 
     /// Another shard's connection is lost, and with it the transaction.

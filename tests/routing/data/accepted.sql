@@ -312,3 +312,4 @@ SELECT u.slug, (u).slug, (u).name FROM users u WHERE u.id = 42 -- => user 42
 DELETE FROM letters WHERE owner = 42 -- => user 42
 -- The session follows such a setting, or refuses it by its name.
 SELECT current_setting('jit') AS cur, set_config('jit', 'off', false) AS new -- => any
+SELECT set_config('app.tenant', '7', true) -- => any

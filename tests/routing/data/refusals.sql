@@ -116,7 +116,7 @@ SELECT currval('posts_id_seq') -- => 0A000 currval tells what a session did befo
 SELECT lastval() -- => 0A000 lastval tells what a session did before, and sessions share servers
 SELECT nextval('posts_id_seq') FROM users WHERE id = 1 -- => 0A000 nextval in a statement on a sharded table
 INSERT INTO posts (user_id, id) VALUES (1, nextval('posts_id_seq')) -- => 0A000 nextval in a statement on a sharded table
-SELECT set_config('a.b', 'c', true) -- => 0A000 set_config for the session isn't seen by pgherd
+SELECT set_config('a.b', 'c', true), set_config('a.c', 'c', true) -- => 0A000 set_config for the session isn't seen by pgherd
 SELECT set_config('a.b', 'c', false), set_config('a.c', 'c', false) -- => 0A000 set_config for the session isn't seen by pgherd
 SELECT set_config('a.b', name, false) FROM users WHERE id = 1 -- => 0A000 set_config for the session isn't seen by pgherd
 EXPLAIN ANALYZE SELECT set_config('a.b', 'c', false) -- => 0A000 set_config for the session isn't seen by pgherd

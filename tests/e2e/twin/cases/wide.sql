@@ -143,3 +143,14 @@ BEGIN
 + UPDATE users SET age = 1 WHERE id = 4; UPDATE users SET age = 2 WHERE id = 14; UPDATE users SET age = 3 WHERE id = 24
 + UPDATE users SET age = 4 WHERE id = 34; SELECT sum(age) FROM users
 + ROLLBACK
+BEGIN
++ SELECT set_config('app.tenant', '7', true)
++ UPDATE users SET age = 1 WHERE id = 4 RETURNING current_setting('app.tenant')
++ UPDATE users SET age = 1 WHERE id = 14 RETURNING current_setting('app.tenant')
++ SAVEPOINT a
++ SELECT set_config('app.tenant', 'it''s', true)
++ UPDATE users SET age = 1 WHERE id = 24 RETURNING current_setting('app.tenant')
++ UPDATE users SET age = 1 WHERE id = 34 RETURNING current_setting('app.tenant')
++ ROLLBACK TO a
++ SELECT current_setting('app.tenant')
++ COMMIT
