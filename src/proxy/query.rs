@@ -92,8 +92,7 @@ impl Session {
                     }
                     Err(RouteError::Spread(_)) if self.may_scatter() => {
                         let shares = self.shares(part, text, &[]).map_err(no_route)?;
-                        self.share_text(&shares, text).await?;
-                        self.conclude(true).await?;
+                        self.share_text(&shares, text, true).await?;
                         self.ready();
                         return Ok(());
                     }
@@ -198,7 +197,7 @@ impl Session {
                 }
                 Err(RouteError::Spread(_)) if self.may_scatter() => {
                     let shares = self.shares(part, text, &[]).map_err(no_route)?;
-                    self.share_text(&shares, text).await
+                    self.share_text(&shares, text, false).await
                 }
                 routed => {
                     let (route, explain) = routed.map_err(no_route)?;

@@ -215,7 +215,9 @@ impl Session {
         let statement = &portal.statement;
         let question =
             share::Question::Bound { statement, bind: &spread.bind, unnamed: spread.unnamed };
-        Box::pin(self.share(shares, &question, &statement.text, described)).await
+        let tag = Box::pin(self.share(shares, &question, &statement.text, described)).await?;
+        backend::command_complete(&mut self.client.output, &tag);
+        Ok(())
     }
 }
 

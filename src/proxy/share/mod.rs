@@ -32,20 +32,33 @@ impl From<Failure> for Ended {
 }
 
 impl Session {
-    /// Runs a text of one statement, without ReadyForQuery.
-    pub(super) async fn share_text(&mut self, shares: &Shares, text: &[u8]) -> Result<(), Stop> {
-        Box::pin(self.share(shares, &Question::Text(text), text, true)).await
+    /// Runs a text of one statement, without ReadyForQuery. `ends`: the text is all there is to
+    /// its transaction, if that is its own.
+    pub(super) async fn share_text(
+        &mut self,
+        shares: &Shares,
+        text: &[u8],
+        ends: bool,
+    ) -> Result<(), Stop> {
+        let tag = Box::pin(self.share(shares, &Question::Text(text), text, true)).await?;
+        if ends {
+            // Before the client hears that it is done.
+            self.conclude(true).await?;
+        }
+        backend::command_complete(&mut self.client.output, &tag);
+        Ok(())
     }
 
     /// Runs a statement on several shards in the running transaction, or in one that is begun
-    /// for it. `text` is the client's; `shown`: it wants to hear what rows look like.
+    /// for it. `text` is the client's; `shown`: it wants to hear what rows look like. The command
+    /// tag.
     pub(super) async fn share(
         &mut self,
         shares: &Shares,
         question: &Question<'_>,
         text: &[u8],
         shown: bool,
-    ) -> Result<(), Stop> {
+    ) -> Result<String, Stop> {
         // They go on in its transaction.
         let portals = std::mem::take(&mut self.portals);
         self.open_block().await?;
@@ -62,10 +75,7 @@ impl Session {
             self.portals = portals;
         }
         match ended {
-            Ok(tag) => {
-                backend::command_complete(&mut self.client.output, &tag);
-                Ok(())
-            }
+            Ok(tag) => Ok(tag),
             Err(Ended::Stop(stop)) => Err(stop),
             Err(Ended::Told(at, frame)) => {
                 let edited = shares.each.get(at).and_then(|share| share.text.as_ref());
