@@ -154,3 +154,21 @@ BEGIN
 + ROLLBACK TO a
 + SELECT current_setting('app.tenant')
 + COMMIT
+UPDATE logged SET country = 'nowhere'
+UPDATE logged SET country = 'nowhere' RETURNING id
+INSERT INTO logged (id, n, country) VALUES (900, 1, 'de'), (901, 1, 'nowhere'), (902, 1, 'de'), (903, 1, 'de')
+UPDATE logged SET country = 'nowhere' WHERE id = 1; UPDATE logged SET n = 5; SELECT count(*) FROM logged
+BEGIN
++ UPDATE logged SET country = 'nowhere'
++ SELECT count(*) FROM logged WHERE country = 'nowhere'
++ COMMIT
++ SELECT count(*) FROM logged WHERE country = 'nowhere'
+BEGIN
++ UPDATE logged SET country = 'nowhere'
++ SET CONSTRAINTS ALL IMMEDIATE
++ ROLLBACK
+BEGIN
++ UPDATE logged SET n = 3
++ SET CONSTRAINTS ALL IMMEDIATE
++ UPDATE logged SET country = 'nowhere'
++ COMMIT
