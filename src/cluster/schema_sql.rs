@@ -83,12 +83,18 @@ const COLUMNS: &str = "
              d.adbin::text ~ '\\{(SQLVALUEFUNCTION|NEXTVALUEEXPR|COERCEVIAIO) '
              OR EXISTS (
                SELECT FROM regexp_matches(d.adbin::text, ':(?:funcid|opfuncid) (\\d+)', 'g') m
-               JOIN pg_proc p ON p.oid = m[1]::oid WHERE p.provolatile <> 'i'), false)
+               JOIN pg_proc p ON p.oid = m[1]::oid WHERE p.provolatile <> 'i'), false),
+           format_type(a.atttypid, a.atttypmod),
+           CASE WHEN a.attcollation <> own.typcollation THEN format('%I.%I', ln.nspname, l.collname)
+             END,
+           y.typtype = 'e'
     FROM pg_attribute a
     JOIN base b ON b.oid = a.atttypid
+    JOIN pg_type own ON own.oid = a.atttypid
     JOIN pg_type y ON y.oid = b.base
     LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
     LEFT JOIN pg_collation l ON l.oid = a.attcollation
+    LEFT JOIN pg_namespace ln ON ln.oid = l.collnamespace
     WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attrelid = ANY ($1)
     ORDER BY a.attrelid, a.attnum";
 
@@ -269,6 +275,9 @@ impl Tables {
                 generated: row.try_get(9)?,
                 bytewise: row.try_get(10)?,
                 default_varies: row.try_get(11)?,
+                written: text(row, 12)?,
+                collation: row.try_get::<_, Option<&str>>(13)?.map(Box::from),
+                is_enum: row.try_get(14)?,
             });
             Ok(())
         };

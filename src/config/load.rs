@@ -435,6 +435,7 @@ fn limits(section: &Section) -> Limits {
         session_state: section.size("session_state", 4 * MB, 64 * KB..=1024 * MB) as usize,
         copy_row: section.size("copy_row", 64 * MB, 16 * KB..=1023 * MB) as usize,
         merge_memory: section.size("merge_memory", 64 * MB, 64 * KB..=16_384 * MB) as usize,
+        gather_memory: section.size("gather_memory", 64 * MB, 64 * KB..=512 * MB) as usize,
         times: Times {
             statement: section.duration("statement_timeout", Duration::ZERO, TIMES),
             in_transaction: section.duration("idle_in_transaction", Duration::ZERO, TIMES),

@@ -81,6 +81,8 @@ pub struct Limits {
     pub merge_memory: usize,
     /// Bytes of one row of COPY FROM STDIN over several shards.
     pub copy_row: usize,
+    /// Bytes of rows that one statement may pull from several shards for one of them to finish it.
+    pub gather_memory: usize,
     /// What one client's session may take in time, where its user has nothing of its own.
     pub times: Times,
 }

@@ -323,8 +323,8 @@ impl Session {
                         local = true;
                         Target::Nowhere
                     }
-                    Bound::Several(scattered) => {
-                        let (way, bind) = (Way::Merged(scattered), body.clone());
+                    Bound::Several(several) => {
+                        let (way, bind) = (Way::from(several), body.clone());
                         spread = Some(Spread::bound(way, bind, unnamed, &statement, leg)?);
                         local = true;
                         Target::Nowhere

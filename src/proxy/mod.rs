@@ -5,10 +5,10 @@
 //! goes through `query`, a function call through `function_call`, messages of the extended
 //! protocol through `extended` and `leg`; `planner` says what each statement is and where it goes,
 //! `control` what of it the session answers by itself and what it does to the session, `ddl` what
-//! goes to all shards, `scatter` what several of them answer at once,
-//! `share` what several of them write, `named` has SQL's prepared
-//! statements. `held` is the connection that serves a transaction, `transaction` what becomes of it where
-//! several do (and `deadlock` where they wait for each other), `kept` those that stay a
+//! goes to all shards, `scatter` what several of them answer at once, `gather` what one of them
+//! finishes over the rows of all, `share` what several of them write, `named` has SQL's prepared
+//! statements. `held` is the connection that serves a transaction, `transaction` what becomes of it
+//! where several do (and `deadlock` where they wait for each other), `kept` those that stay a
 //! client's between its transactions, `relay` carries bytes to it and back, and `replies` knows
 //! which reply belongs to which message. What a session is, apart from connections, is in `state`,
 //! `settings`, `statements` and `journal`. In session mode where there is one shard, none of it is
@@ -31,6 +31,7 @@ pub mod failure;
 mod flood;
 mod forms;
 mod function_call;
+mod gather;
 mod held;
 pub mod journal;
 mod kept;

@@ -84,8 +84,7 @@ impl Session {
                             self.ready();
                             return Ok(());
                         }
-                        let scattered = self.scattered(part, text, &[])?;
-                        Box::pin(self.scatter_text(&scattered, text)).await?;
+                        Box::pin(self.several_text(part, text)).await?;
                         self.conclude(true).await?;
                         self.ready();
                         return Ok(());
@@ -192,8 +191,7 @@ impl Session {
                     if let Some(copied) = self.copied(part, text)? {
                         return Box::pin(self.copy_text(&copied, text, false)).await;
                     }
-                    let scattered = self.scattered(part, text, &[])?;
-                    Box::pin(self.scatter_text(&scattered, text)).await
+                    Box::pin(self.several_text(part, text)).await
                 }
                 Err(RouteError::Spread(_)) if self.may_scatter() => {
                     let shares = self.shares(part, text, &[]).map_err(no_route)?;

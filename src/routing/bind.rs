@@ -3,11 +3,11 @@
 use std::rc::Rc;
 
 use crate::config::rules::{KeyType, TableName, Unlisted};
-use crate::sql::{Ident, Literals, Name};
+use crate::sql::{Ident, Literals, Name, Scanned};
 
 use super::functions::{self, Effect};
 use super::nodes::{Role, TableNode, Target};
-use super::plan::{Occurrence, Place};
+use super::plan::{Occurrence, Place, Site};
 use super::relation::{ColId, Column, Relation, WithBlock, position};
 use super::router::{Router, TableRule};
 use super::schema::{self, TableKind};
@@ -55,8 +55,12 @@ pub(super) struct Analysis<'a> {
     pub router: &'a Router,
     pub search_path: &'a [Box<str>],
     pub literals: &'a Literals,
+    pub text: &'a [u8],
+    pub scanned: &'a Scanned,
     pub relations: Vec<Relation>,
     pub occurrences: Vec<Occurrence>,
+    /// The places of what stands in FROM, each as often as it was bound.
+    pub sites: Vec<Site>,
     pub effects: Effects,
     /// Refusals that a hint lifts: the user says where the statement belongs.
     pub refusals: Vec<Refusal>,
@@ -76,13 +80,22 @@ pub(super) struct Analysis<'a> {
 }
 
 impl<'a> Analysis<'a> {
-    pub fn new(router: &'a Router, search_path: &'a [Box<str>], literals: &'a Literals) -> Self {
+    /// `scanned` is a statement of the text.
+    pub fn new(
+        router: &'a Router,
+        search_path: &'a [Box<str>],
+        text: &'a [u8],
+        scanned: &'a Scanned,
+    ) -> Self {
         Analysis {
             router,
             search_path,
-            literals,
+            literals: &scanned.literals,
+            text,
+            scanned,
             relations: Vec::new(),
             occurrences: Vec::new(),
+            sites: Vec::new(),
             effects: Effects::default(),
             refusals: Vec::new(),
             parameter_uses: Vec::new(),
@@ -165,7 +178,7 @@ impl<'a> Analysis<'a> {
         let target = self.target(&table, rule, facts, &relation, number, role);
         rename(&mut relation, aliases);
         self.add_relation(relation)?;
-        Ok((number, TableNode { table, alias: alias.cloned(), target }))
+        Ok((number, TableNode { table, alias: alias.cloned(), target, at: None }))
     }
 
     fn target(

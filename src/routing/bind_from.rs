@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::sql::{Alias, FromItem, Ident, JoinKind, JoinOn, Name, Query, Statement};
+use crate::sql::{Alias, FromItem, Ident, JoinKind, JoinOn, Name, Query, Statement, Tokens};
 
 use super::Refusal;
 use super::bind::{Analysis, rename};
@@ -47,9 +47,9 @@ impl<'a> Analysis<'a> {
     ) -> Result<(FromNode, Visible), Refusal> {
         self.check_stack()?;
         match item {
-            FromItem::Table { name, alias, sampled } => {
+            FromItem::Table { name, alias, sampled, tokens } => {
                 self.effects.volatile += usize::from(*sampled);
-                self.table(name, alias, scope)
+                self.table(name, alias, tokens, scope)
             }
             FromItem::Derived { query, alias, lateral } => {
                 let inner = if *lateral { scope.within(before.clone()) } else { scope.clone() };
@@ -77,6 +77,7 @@ impl<'a> Analysis<'a> {
         &mut self,
         name: &'a Name,
         alias: &'a Alias,
+        tokens: &Tokens,
         scope: &Scope<'a>,
     ) -> Result<(FromNode, Visible), Refusal> {
         if name.schema.is_none()
@@ -84,8 +85,9 @@ impl<'a> Analysis<'a> {
         {
             return self.cte(&env, at, alias);
         }
-        let (relation, node) =
+        let (relation, mut node) =
             self.bind_table(name, alias.name.as_ref(), &alias.columns, Role::Read)?;
+        node.at = Some(tokens.start);
         let shown = alias.name.clone().unwrap_or_else(|| name.name.clone());
         let table = alias.name.is_none().then(|| node.table.clone());
         let star = self.star_of(relation);

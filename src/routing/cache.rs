@@ -104,7 +104,7 @@ impl PlanCache {
         self.misses.fetch_add(1, Ordering::Relaxed);
         let planned = sql::parse(text, scanned)
             .map_err(Refusal::from)
-            .and_then(|statement| router.plan(scanned, &statement, context));
+            .and_then(|statement| router.plan(text, scanned, &statement, context));
         match planned {
             Ok(plan) => {
                 let plan = Arc::new(plan);

@@ -26,7 +26,10 @@ pub fn describe(
         Err(RouteError::NeedsParameterTypes) => {
             "route: depends on the types of the parameters".into()
         }
-        Err(RouteError::Several(_)) => "route: several shards, merged".into(),
+        Err(RouteError::Several(_)) if !plan.is_gathered() => {
+            "route: several shards, merged".into()
+        }
+        Err(RouteError::Several(_)) => "route: several shards, gathered on one".into(),
         Err(RouteError::Spread(_)) => "route: several shards, each its own rows".into(),
         Err(RouteError::Refused(refusal)) => format!("refused: {refusal}"),
     });

@@ -193,7 +193,8 @@ pub(super) fn effect(
     }
 }
 
-fn vouched_for(name: &Name, rules: &Rules) -> bool {
+/// Whether the rules say that a function touches its shard's rows only.
+pub(super) fn vouched_for(name: &Name, rules: &Rules) -> bool {
     rules.functions.iter().any(|listed| match listed.split_once('.') {
         Some((schema, function)) => {
             function == &*name.name

@@ -8,8 +8,9 @@
 //! The way of a statement through the files: `statements` (its kind) → `bind*` (names
 //! resolved, conditions turned into `facts` by their `operand`s) → `settle` (which facts apply
 //! to which occurrence) → `places` (their algebra and evaluation). `local` says what each shard can
-//! answer for its own rows, `scatter*` how a SELECT over several shards is merged, `spread*` how a
-//! write is split among them, `copy*` where the rows of a COPY go.
+//! answer for its own rows, `scatter*` how a SELECT over several shards is merged, `gather*` how one
+//! server finishes what can't be, `spread*` how a write is split among them, `copy*` where the rows
+//! of a COPY go.
 
 mod array;
 mod bind;
@@ -26,6 +27,11 @@ mod cursor;
 mod describe;
 mod facts;
 mod functions;
+mod gather;
+mod gather_filter;
+mod gather_group;
+mod gather_text;
+mod gather_types;
 pub mod hint;
 mod leaves;
 mod local;
@@ -61,6 +67,8 @@ pub use copy::{Copied, CopyKeys, NoShard};
 pub use cursor::CursorUse;
 pub use describe::describe;
 pub use functions::is_of_large_objects;
+pub use gather_text::{Gathered, Pull, PulledColumn};
+pub use gather_types::Carried;
 pub use hint::RoutingHint;
 pub use leaves::Leaves;
 pub use plan::{Plan, PlanContext, join_routes};
@@ -123,14 +131,23 @@ pub enum Route {
     All,
 }
 
+/// How several shards answer a SELECT.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Several {
+    /// Each for its own rows, which are merged.
+    Merged(Scattered),
+    /// One of them finishes it over the rows of all.
+    Gathered(Gathered),
+}
+
 /// Why a plan gives no route.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RouteError {
     /// To be answered as it is; nothing is sent.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// Several shards have its rows, and their answers can be merged: see [`Plan::scatter`]. In it
-    /// what is said where that can't be done.
+    /// Several shards have its rows, and can answer it together: see [`Plan::several`]. In it what is
+    /// said where that can't be done.
     #[error(transparent)]
     Several(Refusal),
     /// It writes rows of several shards, and each can write its own: see [`Plan::spread`]. In it

@@ -159,6 +159,8 @@ pub(super) struct TableNode {
     pub table: TableName,
     pub alias: Option<Ident>,
     pub target: Target,
+    /// The token at which its name begins, in FROM.
+    pub at: Option<u32>,
 }
 
 /// What the rules say of a table.

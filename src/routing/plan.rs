@@ -2,11 +2,12 @@
 
 use crate::config::rules::TableName;
 use crate::placement::ShardId;
-use crate::sql::{Ident, Scanned, Statement};
+use crate::sql::{self, Ident, Scanned, Statement};
 
 use super::bind::Analysis;
 use super::copy::{Copied, CopyPlan};
 use super::cursor::CursorUse;
+use super::gather::Gather;
 use super::places::{Evaluation, ShardSet, Tree};
 use super::relation::Scope;
 use super::router::Router;
@@ -14,7 +15,7 @@ use super::scatter::{Reason, Scatter};
 use super::setting::{SettingCall, setting_call};
 use super::spread::Spread;
 use super::value::{ParameterUses, Reader, Values};
-use super::{Action, Leaves, Refusal, Route, RouteError, RoutingHint, statements};
+use super::{Action, Leaves, Refusal, Route, RouteError, RoutingHint, Several, statements};
 
 /// What of a session a plan depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub struct Plan {
     pub(super) spread: Result<Box<Spread>, Reason>,
     /// What it does with a cursor.
     pub cursor: Option<CursorUse>,
+    /// How one server finishes it over the rows of several shards, or why none does.
+    pub(super) gather: Result<Box<Gather>, Reason>,
     /// Of PREPARE: the plan of what is prepared.
     pub prepared: Option<Box<Plan>>,
 }
@@ -63,6 +66,15 @@ pub(super) struct Occurrence {
     /// `None` is a function.
     pub table: Option<TableName>,
     pub alias: Option<Ident>,
+    pub place: Place,
+}
+
+/// A table in FROM, by where it stands in the text.
+#[derive(Debug, Clone)]
+pub(super) struct Site {
+    /// The token at which its name begins.
+    pub at: u32,
+    pub table: TableName,
     pub place: Place,
 }
 
@@ -108,6 +120,7 @@ impl Plan {
             copy: None,
             spread: Err(super::spread::NO_WRITE),
             cursor: None,
+            gather: Err(super::scatter::NO_SELECT),
             prepared: None,
         }
     }
@@ -167,8 +180,8 @@ impl Plan {
     /// # Errors
     /// [`RouteError::Refused`] is the client's error, nothing was sent;
     /// [`RouteError::NeedsParameterTypes`] asks the session to learn the parameters' types
-    /// from a server and to come again; [`RouteError::Several`] says that it can be merged,
-    /// [`RouteError::Spread`] that each shard can write its own.
+    /// from a server and to come again; [`RouteError::Several`] says that several shards can answer it
+    /// together, [`RouteError::Spread`] that each can write its own.
     pub fn route(
         &self,
         router: &Router,
@@ -231,12 +244,18 @@ impl Plan {
             ShardSet::Several(_) | ShardSet::All => {
                 let refusal = super::describe::several(self, router, values, unknown);
                 let alone = self.follow == Follow::No && self.leaves.is_nothing();
-                Err(match (&self.scatter, &self.spread) {
-                    (Ok(_), _) if alone => RouteError::Several(refusal),
-                    (_, Ok(_)) if alone => RouteError::Spread(refusal),
-                    (Ok(_), _) | (_, Ok(_)) => refusal.into(),
-                    (Err(merged), Err(written)) => {
-                        refusal.not_merged(merged).not_written(written).into()
+                Err(match (&self.scatter, &self.gather, &self.spread) {
+                    (Ok(_), ..) | (_, Ok(_), _) if alone => RouteError::Several(refusal),
+                    (.., Ok(_)) if alone => RouteError::Spread(refusal),
+                    (Ok(_), ..) | (_, Ok(_), _) | (.., Ok(_)) => refusal.into(),
+                    (Err(merged), Err(gathered), Err(written)) => {
+                        // Of a SELECT that isn't gathered either, the last word is the last hope's.
+                        let why = if gathered.is_empty() {
+                            refusal.not_merged(merged)
+                        } else {
+                            refusal.not_gathered(gathered)
+                        };
+                        why.not_written(written).into()
                     }
                 })
             }
@@ -257,6 +276,35 @@ impl Plan {
         self.copy.as_ref().map(|copy| copy.copied(router, values, scanned)).transpose()
     }
 
+    /// How several shards answer the statement, after [`Plan::route`] has said that they can.
+    /// `scanned` is of the text in `values`; `prefer` is as for [`Plan::gather`].
+    ///
+    /// # Errors
+    /// As of [`Plan::scatter`] and [`Plan::gather`].
+    pub fn several(
+        &self,
+        router: &Router,
+        values: &Values<'_>,
+        scanned: &Scanned,
+        prefer: usize,
+    ) -> Result<Several, RouteError> {
+        if self.scatter.is_ok() {
+            match self.scatter(router, values, scanned) {
+                // What isn't merged with these values may still be gathered.
+                Err(RouteError::Refused(refusal))
+                    if self.gather.is_ok() && refusal.sqlstate == "0A000" => {}
+                scattered => return scattered.map(Several::Merged),
+            }
+        }
+        self.gather(router, values, scanned, prefer).map(Several::Gathered)
+    }
+
+    /// Whether one shard finishes what several have the rows of, rather than that their answers are
+    /// merged.
+    pub fn is_gathered(&self) -> bool {
+        self.scatter.is_err() && self.gather.is_ok()
+    }
+
     /// Roughly what the plan takes in memory.
     pub(super) fn bytes(&self) -> usize {
         let occurrences: usize = self
@@ -270,8 +318,9 @@ impl Plan {
         let prepared = self.prepared.as_ref().map_or(0, |plan| plan.bytes());
         let scatter = self.scatter.as_ref().map_or(0, |scatter| scatter.bytes());
         let copy = self.copy.as_ref().map_or(0, |copy| copy.bytes());
+        let gather = self.gather.as_ref().map_or(0, |gather| gather.bytes());
         let spread = self.spread.as_ref().map_or(0, |spread| spread.bytes());
-        let several = scatter + spread + copy;
+        let several = scatter + gather + spread + copy;
         size_of::<Plan>() + occurrences + 400 * self.refusals.len() + several + prepared
     }
 
@@ -370,17 +419,18 @@ fn dedup(occurrences: &mut Vec<Occurrence>) {
 }
 
 impl Router {
-    /// Plans a statement: `scanned` is it, and `statement` its tree.
+    /// Plans a statement of a text: `scanned` is it, and `statement` its tree.
     ///
     /// # Errors
     /// The statement is refused, whatever its values and hints.
     pub fn plan(
         &self,
+        text: &[u8],
         scanned: &Scanned,
         statement: &Statement,
         context: &PlanContext<'_>,
     ) -> Result<Plan, Refusal> {
-        let analysis = Analysis::new(self, context.search_path, &scanned.literals);
+        let analysis = Analysis::new(self, context.search_path, text, scanned);
         let mut plan = statements::plan(analysis, statement)?;
         if let Statement::Query(query) = statement {
             plan.follow_setting(setting_call(query));
@@ -399,12 +449,16 @@ impl<'a> Analysis<'a> {
         let node = self.write(statement, &Scope::default())?;
         let early = self.occurrences.len();
         self.settle(&node, &Vec::new(), None);
-        if self.router.shards.len() == 1 {
+        if self.router.shards.len() == 1 || self.work > self.router.bounds.work {
             return Plan::found(action, self);
         }
         let scatter = super::scatter::of(&self, statement, &node);
+        let gather = match sql::names(self.text, self.scanned) {
+            Ok(names) => super::gather::of(&self, statement, &names),
+            Err(_) => Err("it has a name that can't be read"),
+        };
         let spread = super::spread::of(&mut self, statement, &node, early);
-        Ok(Plan { scatter, spread, ..Plan::found(action, self)? })
+        Ok(Plan { scatter, gather, spread, ..Plan::found(action, self)? })
     }
 }
 

@@ -71,6 +71,19 @@ impl Refusal {
         self
     }
 
+    /// Names what keeps it from being finished by one server over the rows of several shards.
+    pub(super) fn not_gathered(mut self, reason: &str) -> Refusal {
+        if reason.is_empty() {
+            return self;
+        }
+        let why = format!("It isn't gathered from several shards: {reason}.");
+        self.detail = Some(match self.detail {
+            Some(detail) => format!("{detail} {why}"),
+            None => why,
+        });
+        self
+    }
+
     pub(super) fn unlisted(table: &TableName) -> Refusal {
         Refusal::unsupported(format!("table {table} is in no sharding rule"))
             .hint("add it to the rules (a keyspace, reference or home), or set `unlisted: home`")

@@ -73,6 +73,12 @@ pub struct Column {
     pub nondeterministic: bool,
     /// Text under the collation C, which is ordered by its bytes.
     pub bytewise: bool,
+    /// Its type as SQL has it, with schema and length: `character varying(8)`, `public.mood`.
+    pub written: Box<str>,
+    /// Its collation as SQL has it, where that isn't its type's own.
+    pub collation: Option<Box<str>>,
+    /// Its type, or what its domain is made of, is an enum.
+    pub is_enum: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use super::nodes::{
     links,
 };
 use super::places::Tree;
-use super::plan::{Occurrence, Place};
+use super::plan::{Occurrence, Place, Site};
 use super::value::ColumnType;
 
 impl Analysis<'_> {
@@ -189,6 +189,9 @@ impl Analysis<'_> {
             Target::Home => Place::Home,
             Target::Refused(refusal) => Place::Refused(Box::new(refusal.clone())),
         };
+        if let Some(at) = node.at {
+            self.sites.push(Site { at, table: node.table.clone(), place: place.clone() });
+        }
         self.occurrences.push(Occurrence {
             table: Some(node.table.clone()),
             alias: node.alias.clone(),

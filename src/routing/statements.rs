@@ -185,9 +185,10 @@ impl<'a> Analysis<'a> {
         }
         let (name, columns, behind_name) = match &copy.what {
             CopyWhat::Statement(statement) => {
-                let scatter = Err(super::scatter::NO_SELECT);
+                let none = super::scatter::NO_SELECT;
+                let (scatter, gather) = (Err(none), Err(none));
                 let spread = Err(super::spread::NO_WRITE);
-                return Ok(Plan { scatter, spread, ..self.rows(Action::Run, statement)? });
+                return Ok(Plan { scatter, gather, spread, ..self.rows(Action::Run, statement)? });
             }
             CopyWhat::Table { name, columns, behind_name } => (name, columns, *behind_name),
         };

@@ -25,7 +25,7 @@ pub use fingerprint::Fingerprint;
 pub use form::{Blank, Form};
 pub use lexer::LexOptions;
 pub use literal::{Literal, LiteralKind, Literals};
-pub use parser::parse;
+pub use parser::{NamePlace, names, parse};
 pub use prepared::{executed_name, prepared_body};
 pub use scan::{Hint, Scanned, scan, scan_single};
 pub use shares::{Share, share};

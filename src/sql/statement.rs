@@ -160,6 +160,8 @@ pub struct Select {
     /// Comma-separated: joined by an inner join without a condition.
     pub from: Vec<FromItem>,
     pub filter: Option<Expr>,
+    /// What stands between the ANDs of `filter`, in order.
+    pub conjuncts: Vec<Conjunct>,
     pub group_by: GroupBy,
     pub having: Option<Expr>,
     /// Partition and order expressions of the WINDOW clause.
@@ -178,6 +180,14 @@ pub struct Select {
     pub groups_end: u32,
     /// The token behind the last item, where another one could stand; `None` for TABLE.
     pub items_end: Option<u32>,
+}
+
+/// One of the expressions between which AND stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conjunct {
+    pub tokens: Tokens,
+    /// How many operands of the [`Expr::And`] it is: several where it is one in parentheses.
+    pub terms: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -224,6 +234,8 @@ pub enum FromItem {
         name: Name,
         alias: Alias,
         sampled: bool,
+        /// The name, with ONLY and `*`; of `TABLE t` from the word TABLE on.
+        tokens: Tokens,
     },
     Derived {
         query: Box<Query>,

@@ -141,9 +141,9 @@ def errors_have_codes(conn):
         return
     # What the shards can't answer is refused before anything was done, with a hint.
     for statement in [
-        "SELECT u.name FROM users u JOIN posts p ON p.id = u.id",
+        "SELECT u.name FROM users u JOIN posts p ON p.id = u.id FOR SHARE OF u",
         "UPDATE users SET id = 5 WHERE id = 6",
-        "TABLE users ORDER BY id",
+        "SELECT ctid FROM users ORDER BY id",
     ]:
         try:
             conn.execute(statement)

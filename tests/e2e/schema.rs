@@ -86,6 +86,9 @@ fn column(name: &str, type_oid: u32, type_name: &str) -> Column {
         bytewise: false,
         generated: false,
         default_varies: false,
+        written: type_name.into(),
+        collation: None,
+        is_enum: false,
     }
 }
 
@@ -104,24 +107,44 @@ async fn tables_and_functions_are_read_as_they_are() {
         has_default: true,
         from_sequence: true,
         default_varies: true,
+        written: "bigint".into(),
         ..column("id", 20, "int8")
     };
     let expected = Table {
         kind: TableKind::Table,
         columns: vec![
             serial,
-            Column { type_modifier: 7 + 4, not_null: true, ..column("code", 1043, "varchar") },
-            Column { nondeterministic: true, ..column("ci", 25, "text") },
-            Column { has_default: true, default_varies: true, ..column("at", 1184, "timestamptz") },
-            Column { has_default: true, ..column("size", 20, "int8") },
+            Column {
+                type_modifier: 7 + 4,
+                not_null: true,
+                written: "public.schema_part".into(),
+                ..column("code", 1043, "varchar")
+            },
+            Column {
+                nondeterministic: true,
+                collation: Some("public.schema_ci".into()),
+                ..column("ci", 25, "text")
+            },
+            Column {
+                has_default: true,
+                default_varies: true,
+                written: "timestamp with time zone".into(),
+                ..column("at", 1184, "timestamptz")
+            },
+            Column { has_default: true, written: "bigint".into(), ..column("size", 20, "int8") },
             Column {
                 not_null: true,
                 has_default: true,
                 from_sequence: true,
                 default_varies: true,
+                written: "integer".into(),
                 ..column("n", 23, "int4")
             },
-            Column { type_modifier: (10 << 16 | 2) + 4, ..column("price", 1700, "numeric") },
+            Column {
+                type_modifier: (10 << 16 | 2) + 4,
+                written: "numeric(10,2)".into(),
+                ..column("price", 1700, "numeric")
+            },
         ],
         unique: vec![
             UniqueIndex {

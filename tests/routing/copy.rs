@@ -11,7 +11,7 @@ fn copied(router: &Router, text: &str, utf8: bool) -> Result<Copied, Refusal> {
     let path: Vec<Box<str>> = vec!["app".into(), "public".into()];
     let scanned = scan(text, LexOptions::default()).expect("a statement").remove(0);
     let statement = parse(text, &scanned).expect("it is understood");
-    let plan = router.plan(&scanned, &statement, &PlanContext { search_path: &path })?;
+    let plan = router.plan(text, &scanned, &statement, &PlanContext { search_path: &path })?;
     let values = Values { text, literals: &scanned.literals, parameters: &[], utf8 };
     Ok(plan.copied(router, &values, &scanned)?.expect("several shards"))
 }

@@ -1,9 +1,9 @@
 //! Reads `data/*.sql`: `statement -- [$1:type=value …] => expectation`.
 //!
-//! An expectation is `any`, `home`, `all`, `KEYSPACE KEY` (the shard of that key), `several`, `types`
-//! (the parameters' types are needed), `spread HOW SHARDS` (each with how many rows of VALUES it
-//! gets) or `CODE words of the message`. `UPDATE_EXPECT=1` rewrites the files with what routing
-//! says.
+//! An expectation is `any`, `home`, `all`, `KEYSPACE KEY` (the shard of that key), `several`
+//! (merged), `gathered` (on one of several), `types` (the parameters' types are needed), `spread HOW
+//! SHARDS` (each with how many rows of VALUES it gets) or `CODE words of the message`.
+//! `UPDATE_EXPECT=1` rewrites the files with what routing says.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -85,7 +85,7 @@ fn route(router: &Router, line: &Line) -> (Option<Plan>, Result<Route, RouteErro
     let [scanned] = scanned.as_slice() else { panic!("one statement a line: {}", line.statement) };
     let planned = parse(text, scanned)
         .map_err(Refusal::from)
-        .and_then(|statement| router.plan(scanned, &statement, &context));
+        .and_then(|statement| router.plan(text, scanned, &statement, &context));
     let plan = match planned {
         Ok(plan) => plan,
         Err(refusal) => return (None, Err(refusal.into()), None),
@@ -111,6 +111,7 @@ fn route(router: &Router, line: &Line) -> (Option<Plan>, Result<Route, RouteErro
 /// named rather than a shard.
 fn said(router: &Router, line: &Line) -> String {
     let (plan, route, shares) = route(router, line);
+    let gathered = plan.as_ref().is_some_and(Plan::is_gathered);
     let runs = plan.is_some_and(|plan| {
         matches!(plan.action, Action::Run | Action::Explain { .. } | Action::Ddl { .. })
     });
@@ -131,6 +132,7 @@ fn said(router: &Router, line: &Line) -> String {
             router.shards()[usize::from(shard.0)].to_string()
         }
         Err(RouteError::NeedsParameterTypes) => "types".into(),
+        Err(RouteError::Several(_)) if gathered => "gathered".into(),
         Err(RouteError::Several(_)) => "several".into(),
         Err(RouteError::Spread(_)) => match shares {
             Some(Ok(shares)) => spread(router, &shares),
@@ -235,6 +237,11 @@ fn several() {
 #[test]
 fn writes() {
     check("writes.sql");
+}
+
+#[test]
+fn gathered() {
+    check("gathered.sql");
 }
 
 #[test]

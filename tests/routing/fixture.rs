@@ -102,6 +102,9 @@ fn column(name: &str, type_name: &str) -> Column {
         nondeterministic: false,
         bytewise: false,
         generated: false,
+        written: type_name.into(),
+        collation: None,
+        is_enum: false,
     }
 }
 

@@ -164,7 +164,7 @@ fn item(i: &SelectItem) -> String {
 
 fn from(f: &FromItem) -> String {
     match f {
-        FromItem::Table { name, alias, sampled } => {
+        FromItem::Table { name, alias, sampled, .. } => {
             format!(
                 "{}{}{}",
                 table(name),

@@ -1,6 +1,7 @@
 //! COPY TO STDOUT of a table: what the shards send, as one stream with one header and one end.
 
 use bytes::{Buf, BytesMut};
+use tokio::time::Instant;
 
 use crate::proxy::failure::Failure;
 use crate::proxy::scatter::leg::{Leg, Stage};
@@ -31,7 +32,8 @@ impl Session {
         let in_transaction = self.state.journal.is_open();
         let mut rows = Rows::new(copied, legs.len());
         let us = (&mut self.client, &mut self.state, &mut self.alarm);
-        let ended = Run::new(us, &mut legs, &mut rows, self.times.statement).run().await;
+        let limit = (self.times.statement, Instant::now());
+        let ended = Run::new(us, &mut legs, &mut rows, limit).run().await;
         self.dismiss(legs, ended.is_err()).await;
         if self.held.is_some() == in_transaction {
             self.portals = portals;
@@ -42,7 +44,7 @@ impl Session {
                 Ok(())
             }
             Err(Why::Gone(gone)) => Err(gone.into()),
-            Err(Why::Failed(failure)) => Err(Stop::Failed(failure)),
+            Err(Why::Failed(failure) | Why::Unfit(failure)) => Err(Stop::Failed(failure)),
             Err(Why::Told(frame)) => {
                 let edited = copied.text.as_ref().filter(|_| self.reading().utf8);
                 self.tell_error(&frame, edited, text)?;
@@ -160,7 +162,7 @@ impl Answer for Rows<'_> {
         legs: &[Leg],
         _state: &ClientState,
         out: &mut BytesMut,
-    ) -> Result<(), Box<Failure>> {
+    ) -> Result<(), Why> {
         let Some((first, others)) = legs.split_first() else { return Ok(()) };
         let Some(description) = &first.description else { return Ok(()) };
         if others.iter().any(|leg| leg.description.is_none()) {
@@ -168,13 +170,14 @@ impl Answer for Rows<'_> {
         }
         let differs = |leg: &&Leg| leg.description.as_ref() != Some(description);
         if let Some(other) = others.iter().find(differs) {
-            return Err(Box::new(self.differ(&other.name)));
+            return Err(self.differ(&other.name).into());
         }
         if self.copied.form.is_none() {
-            return Err(Box::new(Failure::unsupported(
+            return Err(Failure::unsupported(
                 "COPY of several shards with options that pgherd doesn't know",
                 "Leave them out, or name the shard with /* pgherd: shard=NAME */.",
-            )));
+            )
+            .into());
         }
         self.begun = true;
         write::frame(out, tag::COPY_OUT_RESPONSE, |b| b.extend_from_slice(description));

@@ -14,8 +14,8 @@ use super::reading::Reading;
 use super::session::{Session, Stop};
 use super::statements::{Statement, World};
 use crate::routing::{
-    self, Action, Copied, Leaves, Parameter, ParameterValue, Plan, Refusal, Route, RouteError,
-    Router, RoutingHint, Scattered, ShardId, Shares, Values,
+    self, Action, Copied, Gathered, Leaves, Parameter, ParameterValue, Plan, Refusal, Route,
+    RouteError, Router, RoutingHint, Several, ShardId, Shares, Values,
 };
 use crate::sql::{self, ExplainFormat, Scanned};
 use crate::wire::frontend::{Bind, Format};
@@ -26,8 +26,8 @@ pub type Routed = (Route, Option<Arc<Shown>>);
 /// Where a Bind goes.
 pub enum Bound {
     Routed(Routed),
-    /// To several shards, whose answers are merged.
-    Several(Scattered),
+    /// To several shards, which answer it together.
+    Several(Several),
     /// A COPY of several shards.
     Copied(Copied),
     /// To several shards, each of which writes its share.
@@ -177,10 +177,15 @@ impl Session {
             (&routed, &known.plan.action)
         {
             // One of them shows its own plan.
-            let scattered = known.plan.scatter(&router, &values, &known.scanned)?;
-            let shown = Shown { format: *format, route: scattered.words(&router).join("\n") };
-            let first = scattered.shards.first().copied().unwrap_or(router.home());
-            return Ok((Route::One(first), Some(Arc::new(shown))));
+            let several =
+                known.plan.several(&router, &values, &known.scanned, self.preference())?;
+            let (words, shard) = match &several {
+                Several::Merged(merged) => (merged.words(&router), merged.shards.first().copied()),
+                Several::Gathered(gathered) => (gathered.words(&router), Some(gathered.finisher)),
+            };
+            let shown = Shown { format: *format, route: words.join("\n") };
+            let route = Route::One(shard.unwrap_or(router.home()));
+            return Ok((route, Some(Arc::new(shown))));
         }
         if let (Err(RouteError::Spread(_)), Action::Explain { format, .. }) =
             (&routed, &known.plan.action)
@@ -205,24 +210,42 @@ impl Session {
     }
 
     /// How a statement is answered by several shards, where its route says that it can be.
-    pub(super) fn scattered(
+    pub(super) fn by_several(
         &self,
         part: &Part,
         text: &[u8],
         parameters: &[Parameter<'_>],
-    ) -> Result<Scattered, Failure> {
+    ) -> Result<Several, Failure> {
         let known = part.known.as_ref().ok_or_else(|| Failure::new("XX000", "not analysed"))?;
         let utf8 = self.reading().utf8;
         let literals = &known.scanned.literals;
         let values = Values { text, literals, parameters, utf8 };
-        known.plan.scatter(&self.db.router(), &values, &known.scanned).map_err(
-            |error| match error {
-                RouteError::Refused(refusal)
-                | RouteError::Several(refusal)
-                | RouteError::Spread(refusal) => refusal.into(),
-                RouteError::NeedsParameterTypes => parameter_unknown(),
-            },
-        )
+        let router = self.db.router();
+        let several = known.plan.several(&router, &values, &known.scanned, self.preference());
+        several.map_err(|error| match error {
+            RouteError::Refused(refusal)
+            | RouteError::Several(refusal)
+            | RouteError::Spread(refusal) => refusal.into(),
+            RouteError::NeedsParameterTypes => parameter_unknown(),
+        })
+    }
+
+    /// How one server finishes a statement that turned out not to be one that can be merged.
+    pub(super) fn gathered(
+        &self,
+        part: &Part,
+        text: &[u8],
+        parameters: &[Parameter<'_>],
+    ) -> Option<Gathered> {
+        let Known { scanned, plan, .. } = part.known.as_ref()?;
+        let utf8 = self.reading().utf8;
+        let values = Values { text, literals: &scanned.literals, parameters, utf8 };
+        plan.gather(&self.db.router(), &values, scanned, self.preference()).ok()
+    }
+
+    /// Where any shard can finish a statement, clients are spread over them.
+    fn preference(&self) -> usize {
+        self.cancel.pid().unsigned_abs() as usize
     }
 
     /// A COPY that several shards are to run, where its route says so.
@@ -274,7 +297,7 @@ impl Session {
                     return Ok(Bound::Copied(copied));
                 }
                 let parameters = parameters(statement, bind);
-                Ok(Bound::Several(self.scattered(part, &statement.text, &parameters)?))
+                Ok(Bound::Several(self.by_several(part, &statement.text, &parameters)?))
             }
             Err(
                 RouteError::Refused(refusal)

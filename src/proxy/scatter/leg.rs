@@ -7,6 +7,7 @@ use bytes::{Buf, BytesMut};
 
 use crate::cluster::ConnectError;
 use crate::proxy::held::Held;
+use crate::proxy::replies::Request;
 use crate::proxy::state::{ClientState, Note, Purpose};
 use crate::wire::ProtocolError;
 use crate::wire::backend::{self, tag};
@@ -46,6 +47,8 @@ pub struct Leg {
     /// The body of its ParameterDescription.
     pub parameters: Option<BytesMut>,
     pub cancelling: Option<Cancelling>,
+    /// The kind of message that an error answered.
+    pub failed: Option<Request>,
     /// Why the connection is lost.
     pub lost: Option<String>,
 }
@@ -61,14 +64,20 @@ impl Leg {
             description: None,
             parameters: None,
             cancelling: None,
+            failed: None,
             lost: None,
         }
     }
 
     /// Another statement is put to it.
     pub fn begin_anew(&mut self) {
+        self.again(1);
+    }
+
+    /// It is asked again, for so many answers.
+    pub fn again(&mut self, parts: usize) {
         self.stage = Stage::Asked;
-        self.part = 0;
+        (self.part, self.parts) = (0, parts);
         self.description = None;
     }
 

@@ -4,7 +4,7 @@ use bytes::{Buf, BufMut, BytesMut};
 
 use super::groups::Grouped;
 use super::leg::{Leg, Stage};
-use super::run::Answer;
+use super::run::{Answer, Why};
 use super::shape;
 use crate::proxy::failure::Failure;
 use crate::proxy::state::ClientState;
@@ -81,7 +81,7 @@ impl Answer for Merged<'_> {
         legs: &[Leg],
         state: &ClientState,
         out: &mut BytesMut,
-    ) -> Result<(), Box<Failure>> {
+    ) -> Result<(), Why> {
         let described = |leg: &&Leg| leg.description.is_some();
         let steps = self.steps;
         let any = steps.order.is_empty() && steps.groups.is_none();
@@ -100,7 +100,10 @@ impl Answer for Merged<'_> {
             return Ok(());
         }
         let form = Form::of(state, self.memory);
-        let merging = Merging::new(steps, first.1, legs.len(), form)?;
+        let merging = Merging::new(steps, first.1, legs.len(), form).map_err(|failure| {
+            let unfit = failure.sqlstate == "0A000";
+            if unfit { Why::Unfit(failure) } else { Why::Failed(failure) }
+        })?;
         if self.shown {
             shape::describe(out, first.1, steps.hidden);
         }
@@ -241,8 +244,12 @@ fn push(merge: &mut Merge<(usize, usize)>, leg: &Leg, at: usize) -> Result<Pushe
     Ok(Pushed::Row(len))
 }
 
-/// Rows in any order, whole runs of them.
-fn concatenate(
+/// Takes rows in any order, whole runs of them, until `room` bytes are in `out`: how many are left
+/// out still, how many are given at most, and how many were.
+///
+/// # Errors
+/// A frame isn't what it must be.
+pub fn concatenate(
     legs: &mut [Leg],
     out: &mut BytesMut,
     room: usize,

@@ -15,16 +15,21 @@ pub(in crate::proxy) mod shape;
 
 use std::sync::Arc;
 
-use self::leg::Leg;
+use tokio::time::Instant;
+
+pub use self::leg::{Leg, Stage};
 use self::merge::Merged;
+pub use self::merge::{Form, Took, concatenate};
 pub use self::portal::{Spread, Way};
-use self::run::{Run, Why};
+pub use self::run::{Answer, Run, Why};
 use super::client::Gone;
+use super::failure::Failure;
+use super::planner::Part;
 use super::replies::Request;
 use super::session::{Session, Stop};
 use super::state::Note;
 use super::statements::Statement;
-use crate::routing::Scattered;
+use crate::routing::{Scattered, Several};
 use crate::sql::Edited;
 use crate::wire::backend::{self, ErrorFields, TransactionStatus, tag};
 use crate::wire::frame::HEADER_LEN;
@@ -55,24 +60,33 @@ impl Session {
         }
     }
 
-    /// Answers a text of one statement, without ReadyForQuery.
-    pub(super) async fn scatter_text(
-        &mut self,
-        scattered: &Scattered,
-        text: &[u8],
-    ) -> Result<(), Stop> {
+    /// Answers a text of one statement, without ReadyForQuery. What turns out not to be mergeable
+    /// when the types of its columns are known is gathered.
+    pub(super) async fn several_text(&mut self, part: &Part, text: &[u8]) -> Result<(), Stop> {
+        let scattered = match self.by_several(part, text, &[])? {
+            Several::Merged(scattered) => scattered,
+            Several::Gathered(gathered) => return self.gather_text(&gathered, text).await,
+        };
         let sent = scattered.text.as_ref().map_or(text, |edited| &edited.text);
-        self.scatter(scattered, Question::Text(sent), text, true).await
+        let Err(unmerged) = self.scatter(&scattered, Question::Text(sent), text, true).await?
+        else {
+            return Ok(());
+        };
+        match self.gathered(part, text, &[]) {
+            Some(gathered) => self.gather_text(&gathered, text).await,
+            None => Err(Stop::Failed(unmerged)),
+        }
     }
 
-    /// `text` is the client's.
+    /// `text` is the client's. The inner error is why rows like these can't be merged: the client
+    /// knows nothing of it.
     async fn scatter(
         &mut self,
         scattered: &Scattered,
         question: Question<'_>,
         text: &[u8],
         shown: bool,
-    ) -> Result<(), Stop> {
+    ) -> Result<Result<(), Box<Failure>>, Stop> {
         // They go with a transaction, and this statement is none of it, or goes on in it.
         let portals = std::mem::take(&mut self.portals);
         let mut legs = self.call_legs(&scattered.shards).await?;
@@ -84,12 +98,13 @@ impl Session {
                 let memory = self.db.limits.merge_memory;
                 let mut merged = Merged::new(&scattered.steps, shown, memory);
                 let us = (&mut self.client, &mut self.state, &mut self.alarm);
-                let run = Run::new(us, &mut legs, &mut merged, self.times.statement);
+                let limit = (self.times.statement, Instant::now());
+                let run = Run::new(us, &mut legs, &mut merged, limit);
                 let run = if in_transaction { run.to_the_end() } else { run };
                 Ok(run.run().await.map(|()| merged.given()))
             }
         };
-        let failed = !matches!(ended, Ok(Ok(_) | Err(Why::Enough)));
+        let failed = !matches!(ended, Ok(Ok(_) | Err(Why::Enough | Why::Unfit(_))));
         self.dismiss(legs, failed).await;
         if self.held.is_some() == in_transaction {
             self.portals = portals;
@@ -97,16 +112,17 @@ impl Session {
         match ended? {
             Ok(rows) => {
                 backend::command_complete(&mut self.client.output, &format!("SELECT {rows}"));
-                Ok(())
+                Ok(Ok(()))
             }
             Err(Why::Gone(gone)) => Err(gone.into()),
+            Err(Why::Unfit(failure)) => Ok(Err(failure)),
             Err(Why::Failed(failure)) => Err(Stop::Failed(failure)),
             Err(Why::Told(frame)) => {
                 let edited = scattered.text.as_ref().filter(|_| self.reading().utf8);
                 self.tell_error(&frame, edited, text)?;
                 Err(Stop::Told)
             }
-            Err(Why::Enough) => Ok(()),
+            Err(Why::Enough) => Ok(Ok(())),
         }
     }
 

@@ -13,13 +13,14 @@ use super::Question;
 use crate::proxy::extended::{End, Message};
 use crate::proxy::failure::Failure;
 use crate::proxy::leg::{Leg, Op};
+use crate::proxy::planner::parameters;
 use crate::proxy::portals::Portal;
 use crate::proxy::replies::Request;
 use crate::proxy::session::{Session, Stop};
 use crate::proxy::share;
 use crate::proxy::state::{Note, Purpose};
 use crate::proxy::statements::Statement;
-use crate::routing::{Scattered, ShardId, Shares};
+use crate::routing::{Gathered, Scattered, Several, ShardId, Shares};
 use crate::wire::backend::{self, tag as answer};
 use crate::wire::frontend::{self, Bind, Execute, Target as Named, tag};
 use crate::wire::write;
@@ -41,14 +42,26 @@ pub struct Spread {
 pub enum Way {
     /// Their rows are merged.
     Merged(Scattered),
+    /// One of them finishes it over the rows of all.
+    Gathered(Gathered),
     /// Each writes its share.
     Shared(Shares),
+}
+
+impl From<Several> for Way {
+    fn from(several: Several) -> Way {
+        match several {
+            Several::Merged(scattered) => Way::Merged(scattered),
+            Several::Gathered(gathered) => Way::Gathered(gathered),
+        }
+    }
 }
 
 impl Way {
     fn first(&self) -> Option<ShardId> {
         match self {
             Way::Merged(scattered) => scattered.shards.first().copied(),
+            Way::Gathered(gathered) => Some(gathered.finisher),
             Way::Shared(shares) => shares.each.first().map(|share| share.shard),
         }
     }
@@ -161,8 +174,9 @@ impl Session {
         execute: Execute<'_>,
         described: bool,
     ) -> Result<(), Stop> {
-        let scattered = match &spread.way {
-            Way::Merged(scattered) => scattered,
+        let together = match &spread.way {
+            Way::Merged(scattered) => Ok(scattered),
+            Way::Gathered(gathered) => Err(gathered),
             Way::Shared(shares) => {
                 let done = spread.done.swap(true, Ordering::Relaxed);
                 return self
@@ -183,13 +197,30 @@ impl Session {
             return Ok(());
         }
         let statement = &portal.statement;
+        let asked = (&spread.bind, spread.unnamed);
+        let scattered = match together {
+            Ok(scattered) => scattered,
+            Err(gathered) => {
+                return self.gather_bound(gathered, statement, asked, described).await;
+            }
+        };
         let sent = match &scattered.text {
             None => Arc::clone(statement),
             Some(edited) => statement.with_text(&edited.text, &self.db.registry),
         };
         let hidden = scattered.steps.hidden;
         let question = Question::Bound { statement: &sent, spread, hidden };
-        self.scatter(scattered, question, &statement.text, described).await
+        let Err(unmerged) = self.scatter(scattered, question, &statement.text, described).await?
+        else {
+            return Ok(());
+        };
+        let bind = Bind::read(&spread.bind)?;
+        let values = parameters(statement, &bind);
+        let part = portal.part.as_deref();
+        match part.and_then(|part| self.gathered(part, &statement.text, &values)) {
+            Some(gathered) => self.gather_bound(&gathered, statement, asked, described).await,
+            None => Err(Stop::Failed(unmerged)),
+        }
     }
 
     async fn execute_shares(

@@ -46,6 +46,8 @@ pub enum Why {
     Enough,
     /// An ErrorResponse, whole: the client is to get it.
     Told(BytesMut),
+    /// Rows like these can't be dealt with so; the client knows nothing of them.
+    Unfit(Box<Failure>),
     Failed(Box<Failure>),
     Gone(Gone),
 }
@@ -55,19 +57,19 @@ pub trait Answer {
     /// The leg with this number has said what its rows look like.
     ///
     /// # Errors
-    /// They can't be dealt with: all legs are stopped, and the client is told.
+    /// They can't be dealt with: all legs are stopped.
     fn described(
         &mut self,
         at: usize,
         legs: &[Leg],
         state: &ClientState,
         out: &mut BytesMut,
-    ) -> Result<(), Box<Failure>>;
+    ) -> Result<(), Why>;
 
     /// Takes rows of the legs that have some, until `room` bytes are in `out`.
     ///
     /// # Errors
-    /// As of [`described`](Self::described).
+    /// They can't be dealt with: all legs are stopped, and the client is told.
     fn take(
         &mut self,
         legs: &mut [Leg],
@@ -116,13 +118,19 @@ pub struct Run<'a, A> {
     whole: bool,
 }
 
+impl From<Failure> for Why {
+    fn from(failure: Failure) -> Why {
+        Why::Failed(Box::new(failure))
+    }
+}
+
 impl<'a, A: Answer> Run<'a, A> {
-    /// `limit` is how long the statement may take; zero is for ever.
+    /// How long the statement may take, and since when it does; zero is for ever.
     pub fn new(
         (client, state, alarm): (&'a mut Client, &'a mut ClientState, &'a mut Alarm),
         legs: &'a mut [Leg],
         answer: &'a mut A,
-        limit: Duration,
+        (limit, since): (Duration, Instant),
     ) -> Run<'a, A> {
         Run {
             client,
@@ -131,7 +139,7 @@ impl<'a, A: Answer> Run<'a, A> {
             answer,
             sending: false,
             limit,
-            due: (!limit.is_zero()).then(|| Instant::now() + limit),
+            due: (!limit.is_zero()).then(|| since + limit),
             alarm,
             vigil: Vigil::default(),
             notices: Vec::new(),
@@ -178,13 +186,16 @@ impl<'a, A: Answer> Run<'a, A> {
         match &self.stopped {
             None => {}
             // A client that has gone needn't be told anything.
-            Some(Why::Told(_) | Why::Failed(_) | Why::Enough) if matches!(why, Why::Gone(_)) => {}
+            Some(Why::Told(_) | Why::Failed(_) | Why::Unfit(_) | Why::Enough)
+                if matches!(why, Why::Gone(_)) => {}
+            // Its transaction has failed by it.
+            Some(Why::Unfit(_)) if self.whole => {}
             Some(_) => return,
         }
         let enough = matches!(why, Why::Enough);
         let grace = if enough { GRACE } else { Duration::ZERO };
         self.stopped = Some(why);
-        if enough && self.whole {
+        if self.whole && matches!(self.stopped, Some(Why::Enough | Why::Unfit(_))) {
             return;
         }
         self.patience = Some((Box::pin(sleep_until(Instant::now() + grace)), false));
@@ -280,8 +291,8 @@ impl<'a, A: Answer> Run<'a, A> {
                 leg.stage = Stage::Rows;
                 if self.stopped.is_none() {
                     let out = &mut self.client.output;
-                    if let Err(failure) = self.answer.described(at, self.legs, self.state, out) {
-                        self.stop(Why::Failed(failure));
+                    if let Err(why) = self.answer.described(at, self.legs, self.state, out) {
+                        self.stop(why);
                     }
                 }
             }
@@ -319,6 +330,7 @@ impl<'a, A: Answer> Run<'a, A> {
             leg.held.backend.prepared_schema = 0;
             self.state.redefined = true;
         }
+        let failed = leg.held.replies.front().map(|front| front.request.clone());
         leg.held.replies.see(tag::ERROR_RESPONSE);
         for note in leg.held.replies.take_skipped() {
             leg.take_back(note);
@@ -328,6 +340,7 @@ impl<'a, A: Answer> Run<'a, A> {
             leg.held.backend.mark_broken();
         }
         leg.stage = leg.stage.max(Stage::Ended);
+        leg.failed = failed;
         if let Some(deadlock) = self.state.verdict(fields.sqlstate()) {
             self.stop(Why::Failed(Box::new(deadlock)));
             return Ok(());

@@ -7,6 +7,8 @@
 mod ask;
 mod written;
 
+use tokio::time::Instant;
+
 use self::written::{Locked, Written};
 use super::failure::Failure;
 use super::scatter::leg::Leg;
@@ -141,11 +143,14 @@ impl Session {
         answer: &mut impl HasFailed,
     ) -> Result<(), Ended> {
         let us = (&mut self.client, &mut self.state, &mut self.alarm);
-        let run = Run::new(us, legs, answer, self.times.statement).to_the_end();
+        let limit = (self.times.statement, Instant::now());
+        let run = Run::new(us, legs, answer, limit).to_the_end();
         match run.run().await {
             Ok(()) | Err(Why::Enough) => Ok(()),
             Err(Why::Told(frame)) => Err(Ended::Told(answer.failed_share(), frame)),
-            Err(Why::Failed(failure)) => Err(Ended::Stop(Stop::Failed(failure))),
+            Err(Why::Failed(failure) | Why::Unfit(failure)) => {
+                Err(Ended::Stop(Stop::Failed(failure)))
+            }
             Err(Why::Gone(gone)) => Err(Ended::Stop(gone.into())),
         }
     }

@@ -6,7 +6,7 @@ use super::HasFailed;
 use crate::proxy::failure::Failure;
 use crate::proxy::scatter::leg::{Leg, Stage};
 use crate::proxy::scatter::merge::Took;
-use crate::proxy::scatter::run::Answer;
+use crate::proxy::scatter::run::{Answer, Why};
 use crate::proxy::scatter::shape;
 use crate::proxy::state::ClientState;
 use crate::routing::{Answer as How, Shares};
@@ -149,7 +149,7 @@ impl Answer for Written<'_> {
         legs: &[Leg],
         _state: &ClientState,
         out: &mut BytesMut,
-    ) -> Result<(), Box<Failure>> {
+    ) -> Result<(), Why> {
         let Some(leg) = legs.get(at) else { return Ok(()) };
         let body = leg.description.as_ref().map_or(&[][..], |body| body);
         let own = RowDescription::read(body).map_err(Failure::from)?;
@@ -234,7 +234,7 @@ impl Answer for Locked {
         _legs: &[Leg],
         _state: &ClientState,
         _out: &mut BytesMut,
-    ) -> Result<(), Box<Failure>> {
+    ) -> Result<(), Why> {
         Ok(())
     }
 

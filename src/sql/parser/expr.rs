@@ -3,7 +3,7 @@
 use super::cursor::{Parser, Result};
 use super::keywords::Keyword as K;
 use super::primary::Parens;
-use crate::sql::statement::{Compare, Expr};
+use crate::sql::statement::{Compare, Conjunct, Expr};
 use crate::sql::tokens::TokenKind;
 
 /// How tightly operators bind, from `gram.y`, loosest first.
@@ -39,6 +39,33 @@ pub(super) enum Kind {
 impl Parser<'_> {
     pub fn expr(&mut self) -> Result<Expr> {
         self.expr_from(level::LOWEST, Kind::Full)
+    }
+
+    /// As [`expr`](Self::expr), with what stands between its ANDs.
+    pub fn conjunction(&mut self) -> Result<(Expr, Vec<Conjunct>)> {
+        let mut terms = Vec::new();
+        let mut conjuncts = Vec::new();
+        let begin = self.position() as u32;
+        loop {
+            let start = self.position() as u32;
+            let before = terms.len();
+            match self.expr_from(level::NOT, Kind::Full)? {
+                Expr::And(more) => terms.extend(more),
+                other => terms.push(other),
+            }
+            let tokens = start..self.position() as u32;
+            conjuncts.push(Conjunct { tokens, terms: terms.len() - before });
+            if !self.eat(K::And) {
+                break;
+            }
+        }
+        let all = if terms.len() == 1 { terms.swap_remove(0) } else { Expr::And(terms) };
+        if !self.is(K::Or) {
+            return Ok((all, conjuncts));
+        }
+        let all = self.nested(|p| p.operators(all, level::LOWEST, Kind::Full))?;
+        let tokens = begin..self.position() as u32;
+        Ok((all, vec![Conjunct { tokens, terms: 1 }]))
     }
 
     /// A `b_expr`.

@@ -180,6 +180,7 @@ impl Parser<'_> {
 
     /// A table without an alias: `t`, `t *`, `ONLY t`, `ONLY (t)`.
     pub fn relation(&mut self) -> Result<FromItem> {
+        let start = self.position() as u32;
         let name = if self.eat(K::Only) {
             if self.eat_punctuation(b'(') {
                 let name = self.qualified_name()?;
@@ -193,14 +194,17 @@ impl Parser<'_> {
             self.eat_operator(b"*");
             name
         };
-        Ok(FromItem::Table { name, alias: Alias::default(), sampled: false })
+        let tokens = start..self.position() as u32;
+        Ok(FromItem::Table { name, alias: Alias::default(), sampled: false, tokens })
     }
 
     fn relation_with_alias(&mut self) -> Result<FromItem> {
-        let FromItem::Table { name, .. } = self.relation()? else { return Err(self.unexpected()) };
+        let FromItem::Table { name, tokens, .. } = self.relation()? else {
+            return Err(self.unexpected());
+        };
         let alias = self.alias()?;
         if !self.eat(K::Tablesample) {
-            return Ok(FromItem::Table { name, alias, sampled: false });
+            return Ok(FromItem::Table { name, alias, sampled: false, tokens });
         }
         // The method is a function, its arguments may hold parameters: they say nothing of
         // where rows lie, but nothing may be left out.
@@ -218,7 +222,7 @@ impl Parser<'_> {
                 return Err(self.unsupported("TABLESAMPLE with an argument that is no literal"));
             }
         }
-        Ok(FromItem::Table { name, alias, sampled: true })
+        Ok(FromItem::Table { name, alias, sampled: true, tokens })
     }
 
     /// `[AS] name [(columns)]`, if it is here.

@@ -13,10 +13,13 @@ mod from;
 mod function;
 mod json;
 mod keywords;
+mod names;
 mod primary;
 mod select;
 mod types;
 mod utility;
+
+pub use names::{NamePlace, names};
 
 use super::error::SqlError;
 use super::scan::Scanned;
@@ -39,6 +42,13 @@ pub const MAX_TOKENS: u32 = 500_000;
 
 /// What the statement is. `text` is the text that it was scanned from.
 pub fn parse(text: &[u8], scanned: &Scanned) -> Result<Statement, SqlError> {
+    let mut parser = reader(text, scanned)?;
+    let statement = parser.statement()?;
+    if parser.at_end() { Ok(statement) } else { Err(parser.unexpected()) }
+}
+
+/// A parser before the first token of a statement.
+fn reader<'a>(text: &'a [u8], scanned: &'a Scanned) -> Result<Parser<'a>, SqlError> {
     if scanned.tokens > MAX_TOKENS {
         let message = format!("statement has more than {MAX_TOKENS} words");
         return Err(SqlError::at("54001", message, text, scanned.range.start)
@@ -55,9 +65,7 @@ pub fn parse(text: &[u8], scanned: &Scanned) -> Result<Statement, SqlError> {
             token => tokens.push(token),
         }
     }
-    let mut parser = Parser::new(text, &scanned.literals, tokens);
-    let statement = parser.statement()?;
-    if parser.at_end() { Ok(statement) } else { Err(parser.unexpected()) }
+    Ok(Parser::new(text, &scanned.literals, tokens))
 }
 
 impl Parser<'_> {

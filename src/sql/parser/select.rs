@@ -3,7 +3,8 @@
 use super::cursor::{Parser, Result};
 use super::keywords::Keyword as K;
 use crate::sql::statement::{
-    Cte, Distinct, Expr, GroupBy, Ident, Ordering, Query, Select, SelectItem, SetExpr, SetOperator,
+    Cte, Distinct, Expr, FromItem, GroupBy, Ident, Ordering, Query, Select, SelectItem, SetExpr,
+    SetOperator,
 };
 use crate::sql::tokens::TokenKind;
 
@@ -145,8 +146,13 @@ impl Parser<'_> {
                 Ok(SetExpr::Values(p.comma_list(|p| p.parenthesised(Self::expr))?))
             }
             Some(K::Table) => {
+                let start = p.position() as u32;
                 p.advance();
-                let from = vec![p.relation()?];
+                let mut item = p.relation()?;
+                if let FromItem::Table { tokens, .. } = &mut item {
+                    tokens.start = start;
+                }
+                let from = vec![item];
                 let items = vec![SelectItem::Wildcard];
                 Ok(SetExpr::Select(Box::new(Select { items, from, ..Select::default() })))
             }
@@ -206,7 +212,9 @@ impl Parser<'_> {
             select.from = self.table_refs()?;
         }
         if self.eat(K::Where) {
-            select.filter = Some(self.expr()?);
+            let (filter, conjuncts) = self.conjunction()?;
+            select.filter = Some(filter);
+            select.conjuncts = conjuncts;
         }
         if self.eat_all(&[K::Group, K::By]) {
             if !self.eat(K::Distinct) {

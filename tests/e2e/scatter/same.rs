@@ -347,12 +347,40 @@ fn limits_without_an_order_give_as_many_rows() {
     }
 }
 
+/// What one server finishes over rows pulled from all, by types and kinds.
+const GATHERED: &[&str] = &[
+    "SELECT id FROM things ORDER BY d, id",
+    "SELECT id FROM things ORDER BY a, id",
+    "SELECT max(d), min(a) FROM things",
+    "SELECT a, count(*) FROM things GROUP BY a ORDER BY a",
+    "SELECT n, unnest(ARRAY[1, 2]) AS x, count(*) FROM things GROUP BY n ORDER BY n, x",
+    "SELECT t COLLATE \"C\", count(*) FROM things GROUP BY 1 ORDER BY 1",
+    "SELECT array_agg(n ORDER BY id) FROM things",
+    "SELECT count(DISTINCT n), sum(n) / count(*) FROM things",
+    "SELECT n, count(*) FROM things GROUP BY n HAVING count(*) > 1 ORDER BY n",
+    "SELECT c.name, t.id FROM colours c LEFT JOIN things t ON t.colour = c.name ORDER BY 1, 2",
+    "SELECT id, row_number() OVER (ORDER BY id) FROM things ORDER BY id",
+    "SELECT * FROM things WHERE id IN (SELECT thing_id FROM parts WHERE price > 3) ORDER BY id",
+    "SELECT id FROM things WHERE 'now'::timestamptz > '2000-01-01' AND now() = now() ORDER BY d, id",
+    "SELECT id, (SELECT count(*) FROM nothing) FROM few ORDER BY id",
+    "SELECT id FROM things UNION ALL SELECT thing_id FROM parts ORDER BY 1 LIMIT 30 OFFSET 10",
+    "TABLE nothing UNION TABLE nothing ORDER BY 1",
+    "SELECT t.* FROM things t GROUP BY t.id ORDER BY t.id",
+];
+
+#[test]
+fn what_isnt_merged_is_gathered() {
+    compare(&plain(GATHERED), ALL, |_| ());
+}
+
 #[test]
 fn what_no_one_server_could_say_is_refused() {
     let [mut ours, _] = sides();
     for (text, words) in [
         ("SELECT ctid FROM things", "not bound"),
         ("SELECT id FROM things TABLESAMPLE SYSTEM (50)", "not bound"),
+        ("SELECT pg_column_size(d) FROM things ORDER BY a", "ordered by"),
+        ("SELECT array_agg(f) FROM few f", "whole rows"),
     ] {
         let said = answer(&mut ours, How::Simple, text, &[]);
         let (code, message, _) = said.error.expect(text);

@@ -8,54 +8,11 @@ SELECT * FROM users TABLESAMPLE BERNOULLI (10) -- => 0A000 public.users is not b
 -- Keys of several shards.
 -- A part of the key.
 -- OR with a branch that doesn't bind.
--- Joins.
-SELECT * FROM users u JOIN posts p ON p.id = u.id WHERE u.id = 1 -- => 0A000 public.posts as p is not bound to one shard
-SELECT * FROM users u, posts p WHERE u.id = 1 -- => 0A000 public.posts as p is not bound to one shard
-SELECT * FROM users u CROSS JOIN posts p WHERE p.user_id = 1 -- => 0A000 public.users as u is not bound to one shard
-SELECT * FROM users u LEFT JOIN posts p ON p.likes > 5 WHERE u.id = 1 -- => 0A000 public.posts as p is not bound to one shard
-SELECT * FROM users u LEFT JOIN posts p ON p.user_id = 1 WHERE p.id IS NULL -- => 0A000 public.users as u is not bound to one shard
-SELECT * FROM follows f JOIN users u ON u.id = f.followee_id WHERE f.follower_id = 1 -- => 0A000 public.users as u is not bound to one shard
-SELECT * FROM users a JOIN users b ON a.country = b.country WHERE a.id = 1 -- => 0A000 public.users as b is not bound to one shard
-SELECT * FROM users u JOIN orders o ON o.tenant_id = u.id WHERE u.id = 1 -- => 0A000 public.orders as o is not bound to one shard
-SELECT * FROM users u JOIN posts p ON p.user_id = u.id OR p.likes = 0 WHERE u.id = 1 -- => 0A000 public.posts as p is not bound to one shard
-SELECT * FROM users u JOIN posts p USING (id) WHERE u.id = 1 -- => 0A000 public.posts as p is not bound to one shard
-SELECT * FROM users u NATURAL JOIN posts p WHERE u.id = 1 -- => 0A000 public.posts as p is not bound to one shard
-SELECT * FROM users u JOIN amounts a ON a.n = u.id WHERE u.id = 1 -- => 0A000 public.amounts as a is not bound to one shard
-SELECT * FROM users u JOIN jobs j ON j.user_id = u.id WHERE u.id = 1 -- => 0A000 the statement's tables lie on more than one shard
--- Set operations: each branch by itself.
-VALUES (1), ((SELECT max(id) FROM users)) -- => 0A000 public.users is not bound to one shard
--- Subqueries.
-SELECT * FROM users WHERE id = 1 AND name IN (SELECT body FROM posts) -- => 0A000 public.posts is not bound to one shard
-SELECT * FROM users WHERE id NOT IN (SELECT user_id FROM posts WHERE user_id = 1) -- => 0A000 public.users is not bound to one shard
-SELECT * FROM users u WHERE u.id = 1 AND NOT EXISTS (SELECT 1 FROM posts p WHERE p.likes > u.age) -- => 0A000 public.posts as p is not bound to one shard
-SELECT * FROM users WHERE EXISTS (SELECT 1 FROM posts WHERE user_id = 1) -- => 0A000 public.users is not bound to one shard
-SELECT (SELECT count(*) FROM posts) FROM users WHERE id = 1 -- => 0A000 public.posts is not bound to one shard
-SELECT (SELECT count(*) FROM posts p WHERE p.user_id = u.id + 1) FROM users u WHERE u.id = 1 -- => 0A000 public.posts as p is not bound to one shard
-SELECT * FROM users WHERE id = (SELECT max(user_id) FROM posts WHERE user_id = 1) -- => 0A000 public.users is not bound to one shard
-SELECT * FROM countries WHERE code IN (SELECT country FROM users) -- => 0A000 public.users is not bound to one shard
-SELECT * FROM settings WHERE value IN (SELECT name FROM users) -- => 0A000 public.users is not bound to one shard
-SELECT ARRAY(SELECT id FROM users) -- => 0A000 public.users is not bound to one shard
-SELECT EXISTS (SELECT 1 FROM users) -- => 0A000 public.users is not bound to one shard
-SELECT 1 LIMIT (SELECT count(*) FROM users) -- => 0A000 public.users is not bound to one shard
-SELECT * FROM users WHERE id = 1 ORDER BY (SELECT count(*) FROM posts) -- => 0A000 public.posts is not bound to one shard
-SELECT name FROM users WHERE id = 1 GROUP BY name HAVING count(*) > (SELECT count(*) FROM posts) -- => 0A000 public.posts is not bound to one shard
-SELECT count(*) FILTER (WHERE EXISTS (SELECT 1 FROM posts)) FROM users WHERE id = 1 -- => 0A000 public.posts is not bound to one shard
 -- Derived tables and common table expressions.
-SELECT * FROM (SELECT * FROM users LIMIT 10) u WHERE u.id = 1 -- => 0A000 public.users is not bound to one shard
-SELECT * FROM (SELECT id, rank() OVER (ORDER BY age) FROM users) u WHERE u.id = 1 -- => 0A000 public.users is not bound to one shard
-SELECT * FROM (SELECT DISTINCT ON (country) id FROM users) u WHERE u.id = 1 -- => 0A000 public.users is not bound to one shard
-SELECT * FROM (SELECT max(id) AS id FROM users) u WHERE u.id = 1 -- => 0A000 public.users is not bound to one shard
-SELECT * FROM (SELECT id, random() AS r FROM users) u WHERE u.id = 1 -- => 0A000 public.users is not bound to one shard
 SELECT * FROM (SELECT id FROM users FOR UPDATE) u WHERE u.id = 1 -- => 0A000 public.users is not bound to one shard
-SELECT * FROM (SELECT country, count(*) FROM users GROUP BY country) c WHERE country = 'NO' -- => 0A000 public.users is not bound to one shard
-SELECT * FROM (SELECT id, count(*) FROM users GROUP BY ROLLUP (id)) u WHERE id = 1 -- => 0A000 public.users is not bound to one shard
-WITH u AS (SELECT * FROM users) SELECT * FROM u a JOIN u b ON a.country = b.country WHERE a.id = 1 -- => 0A000 public.users is not bound to one shard
-WITH u AS MATERIALIZED (SELECT *, random() FROM users) SELECT * FROM u WHERE id = 1 -- => 0A000 public.users is not bound to one shard
-WITH RECURSIVE f AS (SELECT followee_id FROM follows WHERE follower_id = 1 UNION SELECT g.followee_id FROM follows g JOIN f ON g.follower_id = f.followee_id) SELECT * FROM f -- => 0A000 public.follows as g is not bound to one shard
 WITH gone AS (DELETE FROM posts WHERE likes = 0 RETURNING *) SELECT * FROM gone -- => 0A000 public.posts is not bound to one shard
 WITH gone AS (DELETE FROM posts WHERE user_id = 1 RETURNING *) SELECT * FROM gone, users -- => 0A000 public.users is not bound to one shard
 WITH u AS (UPDATE users SET name = 'x' RETURNING id) SELECT 1 -- => 0A000 public.users is not bound to one shard
-SELECT * FROM users u, LATERAL (SELECT * FROM posts p WHERE p.likes > u.age) x WHERE u.id = 1 -- => 0A000 public.posts as p is not bound to one shard
 -- Tables that no rule names, and views.
 SELECT * FROM stray -- => 0A000 table public.stray is in no sharding rule
 SELECT * FROM stray WHERE user_id = 1 -- => 0A000 table public.stray is in no sharding rule
@@ -153,7 +110,6 @@ SELECT (u).user_rank FROM users u WHERE id = 1 -- => 0A000 function user_rank ma
 SELECT (u.*).user_rank FROM users u WHERE id = 1 -- => 0A000 function user_rank may read or write tables
 SELECT (q.r).user_rank FROM (SELECT u AS r FROM users u WHERE u.id = 1) q -- => 0A000 function user_rank may read or write tables
 UPDATE users u SET name = u.user_rank WHERE id = 1 -- => 0A000 function user_rank may read or write tables
-SELECT * FROM users o WHERE EXISTS (SELECT u.count FROM users u WHERE u.id = 1 AND o.id = 1) -- => 0A000 public.users as o is not bound to one shard
 -- A narrowing cast of the key fails for rows of whichever shard.
 -- A key that the server computes changes with any column that it may be computed from.
 UPDATE letters SET seal = 7 WHERE owner = 1 -- => 0A000 UPDATE changes public.letters.owner, a shard key, to a value that isn't known

@@ -71,6 +71,9 @@ fn router() -> Router {
         nondeterministic: false,
         bytewise: false,
         generated: false,
+        written: "bigint".into(),
+        collation: None,
+        is_enum: false,
     };
     let mut tables: HashMap<_, _> = TABLES
         .iter()
@@ -243,7 +246,9 @@ fn plan(router: &Router, text: &str) -> Option<Planned> {
         Ok(statement) => statement,
         Err(error) => panic!("{error}: {text}"),
     };
-    let plan = router.plan(scanned, &statement, &PlanContext { search_path: &path }).ok()?;
+    let plan = router
+        .plan(text.as_bytes(), scanned, &statement, &PlanContext { search_path: &path })
+        .ok()?;
     let values =
         Values { text: text.as_bytes(), literals: &scanned.literals, parameters: &[], utf8: true };
     let route = plan.route(router, &values, None, None);

@@ -52,17 +52,17 @@ SELECT id FROM users WHERE name
 SELECT sum(name) FROM users
 SELECT id, count(*) FROM users
 SELECT id FROM users GROUP BY age
-SELECT id FROM users WHERE count(*) > 1 --: refused 0A000 simple
+SELECT id FROM users WHERE count(*) > 1
 SELECT id FROM users ORDER BY 5
-SELECT DISTINCT id FROM users ORDER BY age --: refused 0A000 simple
+SELECT DISTINCT id FROM users ORDER BY age
 SELECT id FROM users ORDER BY nothing
-SELECT id FROM users LIMIT -1 --: refused 0A000
-SELECT id FROM users OFFSET -1 --: refused 0A000
-SELECT id FROM users LIMIT 'x' --: refused 0A000 simple
+SELECT id FROM users LIMIT -1 --: refused 0A000 portal
+SELECT id FROM users OFFSET -1 --: refused 0A000 portal
+SELECT id FROM users LIMIT 'x'
 SELECT id FROM users UNION SELECT id, name FROM users
 SELECT id FROM users UNION SELECT name FROM users
-SELECT count(*) FILTER (WHERE count(*) > 1) FROM users --: refused 0A000 simple
-SELECT max(max(age)) FROM users --: refused 0A000 simple
+SELECT count(*) FILTER (WHERE count(*) > 1) FROM users
+SELECT max(max(age)) FROM users
 SELECT * FROM users WHERE id IN (1, 2, 'x')
 SELECT id FROM users WHERE id = $1 --: with abc
 SELECT id FROM users WHERE age = $1 --: with abc
@@ -74,7 +74,7 @@ SELECT id FROM users WHERE id > $1 AND nothing = 1 --: with 2
 SELECT nothing FROM users WHERE id = $1 --: with 2
 SELEC id FROM users
 SELECT id FROM users WHERE
-SELECT (SELECT id FROM users) FROM lone --: refused 0A000
-SELECT sum(b) * 9223372036854775807 * 9 FROM measures --: refused 0A000
+SELECT (SELECT id FROM users) FROM lone --: refused 0A000 portal
+SELECT sum(b) * 9223372036854775807 * 9 FROM measures --: refused 0A000 portal
 SELECT sum(b::int4) FROM measures --: refused 0A000 portal
-SELECT avg(i) / count(*) FILTER (WHERE false) FROM measures --: refused 0A000
+SELECT avg(i) / count(*) FILTER (WHERE false) FROM measures --: refused 0A000 portal

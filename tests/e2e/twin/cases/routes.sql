@@ -35,16 +35,16 @@ SELECT id, name FROM users WHERE id < 3 ORDER BY id --: refused 0A000 ring porta
 SELECT id, name FROM users WHERE id >= 10 AND id < 20 ORDER BY id --: refused 0A000 ring portal
 SELECT id, name FROM users WHERE id >= $1 AND id < $2 ORDER BY id --: refused 0A000 portal, with 15|25
 SELECT id, name FROM users WHERE NOT (id < 38) --: refused 0A000 portal
-SELECT day, page, hits FROM visits WHERE day BETWEEN '2025-01-01' AND '2025-03-31' ORDER BY day, page --: refused 0A000 ring
-SELECT day, page, hits FROM visits WHERE day >= date '2025-06-01' ORDER BY 1, 2 --: refused 0A000
-SELECT login FROM people WHERE login >= 'm' AND login < 't' ORDER BY login --: refused 0A000
+SELECT day, page, hits FROM visits WHERE day BETWEEN '2025-01-01' AND '2025-03-31' ORDER BY day, page --: refused 0A000 ring portal
+SELECT day, page, hits FROM visits WHERE day >= date '2025-06-01' ORDER BY 1, 2 --: refused 0A000 portal
+SELECT login FROM people WHERE login >= 'm' AND login < 't' ORDER BY login --: refused 0A000 portal
 SELECT login FROM people WHERE login LIKE 'o%' --: refused 0A000 portal
 SELECT u, n FROM items WHERE u < '40000000-0000-0000-0000-000000000000' ORDER BY u --: refused 0A000 ring portal
 -- Row constructors
 SELECT tenant, region, id FROM orders WHERE (tenant, region) = (2, 'n')
-SELECT tenant, region, id FROM orders WHERE (tenant, region) IN ((2, 'n'), (3, 's'), (9, 'x')) ORDER BY 1, 2, 3 --: refused 0A000
-SELECT tenant, region, id FROM orders WHERE tenant = 4 ORDER BY region, id --: refused 0A000
-SELECT tenant, region, id FROM orders WHERE tenant IN (1, 2) AND region IN ('n', 'e') ORDER BY 1, 2, 3 --: refused 0A000
+SELECT tenant, region, id FROM orders WHERE (tenant, region) IN ((2, 'n'), (3, 's'), (9, 'x')) ORDER BY 1, 2, 3 --: refused 0A000 portal
+SELECT tenant, region, id FROM orders WHERE tenant = 4 ORDER BY region, id --: refused 0A000 portal
+SELECT tenant, region, id FROM orders WHERE tenant IN (1, 2) AND region IN ('n', 'e') ORDER BY 1, 2, 3 --: refused 0A000 portal
 SELECT user_id, id FROM posts WHERE (user_id, id) > (20, 1) ORDER BY user_id, id --: refused 0A000 portal
 SELECT id FROM users WHERE (id, age) IN (SELECT id, age FROM users WHERE age > 20) ORDER BY id --: refused 0A000 portal
 -- What only a server can compute
@@ -60,8 +60,8 @@ SELECT id, name FROM users WHERE id = length('abcde') --: refused 0A000 portal
 SELECT login, name FROM people WHERE login = lower('ANNA') --: refused 0A000 portal
 SELECT login, name FROM people WHERE login = 'ömer'
 SELECT login, name FROM people WHERE login = ''
-SELECT login FROM people WHERE login IN ('anna', 'tom', 'ömer', 'nobody') ORDER BY login --: refused 0A000
-SELECT login FROM people WHERE login = ANY ($1) ORDER BY login --: refused 0A000, with {anna,zoe,""}
+SELECT login FROM people WHERE login IN ('anna', 'tom', 'ömer', 'nobody') ORDER BY login --: refused 0A000 portal
+SELECT login FROM people WHERE login = ANY ($1) ORDER BY login --: refused 0A000 portal, with {anna,zoe,""}
 SELECT label, n FROM items WHERE u = md5('3')::uuid --: refused 0A000 portal
 SELECT label, n FROM items WHERE u IN ('c4ca4238-a0b9-2382-0dcc-509a6f75849b', 'c81e728d-9d4c-2f63-6f06-7f89cc14862c') ORDER BY n --: refused 0A000 ring portal
 -- All of them

@@ -1,0 +1,139 @@
+//! The client's text over the pulled rows: its answer is the client's.
+
+use bytes::{BufMut, BytesMut};
+
+use super::pull::{Piles, put_parameters};
+use super::shape::Shape;
+use crate::proxy::failure::Failure;
+use crate::proxy::replies::Request;
+use crate::proxy::scatter::{Answer, Leg, Took, Why, concatenate};
+use crate::proxy::session::Stop;
+use crate::proxy::state::{ClientState, Note, Purpose};
+use crate::wire::backend::{self, ErrorFields, Field, RowDescription, TransactionStatus};
+use crate::wire::frontend::{self, Bind, Target as Named};
+use crate::wire::write;
+
+/// The answer on its way to the client.
+pub struct Finish<'a> {
+    shape: &'a Shape,
+    /// The client gets a RowDescription.
+    shown: bool,
+    begun: bool,
+    left: u64,
+    given: u64,
+}
+
+impl<'a> Finish<'a> {
+    /// `shape` is that of the client's own text. `shown`: the client gets a RowDescription.
+    pub fn new(shape: &'a Shape, shown: bool) -> Finish<'a> {
+        Finish { shape, shown, begun: false, left: u64::MAX, given: 0 }
+    }
+
+    /// Rows that the client has got.
+    pub fn given(&self) -> u64 {
+        self.given
+    }
+
+    /// Puts the text and the rows into what is to be sent. `ends`: and the end of the transaction in
+    /// which rows were pulled there.
+    ///
+    /// # Errors
+    /// A message can't be written.
+    pub fn ask(
+        &self,
+        leg: &mut Leg,
+        text: &[u8],
+        (piles, bind): (Piles<'_>, Option<&[u8]>),
+        ends: bool,
+    ) -> Result<(), Stop> {
+        let bind = bind.map(Bind::read).transpose()?;
+        leg.again(1);
+        let held = &mut leg.held;
+        let own = &self.shape.parameters;
+        let types: Vec<u32> = own.iter().copied().chain(piles.types()).collect();
+        let out = &mut held.backend.output;
+        frontend::parse(out, b"", text, &types)?;
+        write::frame(out, frontend::tag::BIND, |b| {
+            write::cstr(b, b"");
+            write::cstr(b, b"");
+            put_parameters(b, bind.as_ref(), own.len(), piles.count());
+            piles.write(b);
+            let formats = bind.map(|bind| bind.result_formats).unwrap_or_default();
+            b.put_u16(formats.len() as u16);
+            (0..formats.len()).for_each(|at| b.put_u16(formats.of(at) as u16));
+        });
+        frontend::describe(out, Named::Portal(b""));
+        frontend::execute(out, b"", 0);
+        // It is nobody's.
+        held.backend.unnamed = None;
+        for request in [Request::Parse, Request::Bind] {
+            held.replies.push(request, false, Note::default());
+        }
+        for request in [Request::DescribePortal, Request::Execute] {
+            held.replies.push(request, true, Note::default());
+        }
+        held.sync(false, Purpose::Undo);
+        if ends && held.backend.status() != TransactionStatus::Idle {
+            held.query(b"COMMIT", false, crate::proxy::held::purpose(Purpose::Undo));
+        }
+        Ok(())
+    }
+}
+
+impl Answer for Finish<'_> {
+    /// Its rows must look as those of the client's own text do, which is what the client is told.
+    fn described(
+        &mut self,
+        at: usize,
+        legs: &[Leg],
+        _state: &ClientState,
+        out: &mut BytesMut,
+    ) -> Result<(), Why> {
+        let body = legs[at].description.as_deref().unwrap_or_default();
+        let here = RowDescription::read(body).map_err(Failure::from)?;
+        let told = RowDescription::read(&self.shape.rows).map_err(Failure::from)?;
+        let alike = |a: &Field<'_>, b: &Field<'_>| {
+            a.name == b.name && a.type_oid == b.type_oid && a.type_mod == b.type_mod
+        };
+        let same =
+            told.len() == here.len() && told.iter().zip(here.iter()).all(|(a, b)| alike(&a, &b));
+        if !same {
+            return Err(Why::Unfit(Box::new(Failure::unsupported(
+                "a result with whole rows of a sharded table, gathered from several shards",
+                "Name their columns.",
+            ))));
+        }
+        if self.shown {
+            let fields: Vec<Field<'_>> = told
+                .iter()
+                .zip(here.iter())
+                .map(|(told, here)| Field { format: here.format, ..told })
+                .collect();
+            backend::row_description(out, &fields);
+        }
+        self.begun = true;
+        Ok(())
+    }
+
+    fn take(
+        &mut self,
+        legs: &mut [Leg],
+        out: &mut BytesMut,
+        room: usize,
+    ) -> Result<Took, Box<Failure>> {
+        if !self.begun {
+            return Ok(Took::Nothing);
+        }
+        concatenate(legs, out, room, (&mut 0, &mut self.left, &mut self.given))
+    }
+}
+
+/// What the client is told where its text can be read over tables, and not over rows.
+pub fn not_the_same(fields: &ErrorFields<'_>) -> Failure {
+    let why = String::from_utf8_lossy(fields.message()).into_owned();
+    Failure::unsupported(
+        "a statement that needs more of its tables than their rows, over several shards",
+        "Give tables aliases and name columns by them, group by all columns that are named.",
+    )
+    .with_detail(format!("Over the rows of several shards the server says: {why}."))
+}

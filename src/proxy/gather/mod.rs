@@ -1,0 +1,210 @@
+//! A SELECT that one server finishes over rows pulled from several shards
+//! (`docs/decisions/009-gather.md`).
+//!
+//! `routing` has said what is pulled from where, and the text that is finished. Here that runs, in
+//! three steps, each of which is a [`Run`] over the connections that it needs: the finishing
+//! server describes the client's own text (`shape`), the rows are pulled (`pull`), and the text is
+//! finished over them (`finish`).
+
+mod finish;
+mod pull;
+mod shape;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use self::finish::Finish;
+use self::pull::Piles;
+use self::shape::Shape;
+use super::failure::Failure;
+use super::held::purpose;
+use super::replies::Request;
+use super::scatter::{Answer, Form, Leg, Run, Why};
+use super::session::{Session, Stop};
+use super::state::Purpose;
+use super::statements::Statement;
+use crate::routing::merge::TextForm;
+use crate::routing::{Carried, Gathered};
+use crate::sql::Edited;
+use crate::wire::backend::{self, ErrorFields, TransactionStatus};
+use crate::wire::frame::HEADER_LEN;
+
+/// All reads of one shard see the same.
+const SNAPSHOT: &[u8] = b"BEGIN ISOLATION LEVEL REPEATABLE READ";
+
+/// What a client asked.
+struct Asked<'a> {
+    statement: &'a Arc<Statement>,
+    /// By the statement without a name.
+    unnamed: bool,
+    /// The body of its Bind; by the simple protocol there is none.
+    bind: Option<&'a [u8]>,
+    /// It gets a RowDescription.
+    shown: bool,
+}
+
+impl Session {
+    /// Answers a text of one statement, without ReadyForQuery.
+    pub(super) async fn gather_text(
+        &mut self,
+        gathered: &Gathered,
+        text: &[u8],
+    ) -> Result<(), Stop> {
+        let statement = self.db.registry.statement(text, std::iter::empty(), self.world());
+        let asked = Asked { statement: &statement, unnamed: true, bind: None, shown: true };
+        self.gather_rows(gathered, &asked).await
+    }
+
+    /// Answers an Execute of all rows; `shown`: and the Describe before it.
+    pub(super) async fn gather_bound(
+        &mut self,
+        gathered: &Gathered,
+        statement: &Arc<Statement>,
+        (bind, unnamed): (&Bytes, bool),
+        shown: bool,
+    ) -> Result<(), Stop> {
+        let asked = Asked { statement, unnamed, bind: Some(bind), shown };
+        self.gather_rows(gathered, &asked).await
+    }
+
+    async fn gather_rows(&mut self, gathered: &Gathered, asked: &Asked<'_>) -> Result<(), Stop> {
+        self.may_gather(gathered)?;
+        // They go with a transaction, and this statement is none of it, or goes on in it.
+        let portals = std::mem::take(&mut self.portals);
+        let mut legs = self.call_legs(&gathered.shards()).await?;
+        let in_transaction = self.state.journal.is_open();
+        // The finishing one comes last.
+        legs.sort_by_key(|leg| leg.held.shard == gathered.finisher);
+        let done = self.steps(gathered, asked, &mut legs).await;
+        if !in_transaction {
+            let open = |leg: &&mut Leg| leg.held.backend.status() != TransactionStatus::Idle;
+            for leg in legs.iter_mut().filter(|leg| leg.lost.is_none()).filter(open) {
+                leg.held.query(b"ROLLBACK", false, purpose(Purpose::Undo));
+            }
+        }
+        self.dismiss(legs, done.is_err()).await;
+        if self.held.is_some() == in_transaction {
+            self.portals = portals;
+        }
+        done
+    }
+
+    /// Values that travel as text must be whole in it.
+    fn may_gather(&self, gathered: &Gathered) -> Result<(), Failure> {
+        let form = Form::of(&self.state, 0);
+        if !form.same_encoding {
+            return Err(Failure::unsupported(
+                "rows of several shards gathered under another encoding than the server's",
+                "SET client_encoding to the server's.",
+            ));
+        }
+        let styled = |carried: Carried| carried == Carried::Text { styled: true };
+        let mut columns = gathered.pulls.iter().flat_map(|pull| &pull.columns);
+        if form.text != TextForm::DEFAULT && columns.any(|column| styled(column.carried)) {
+            return Err(Failure::unsupported(
+                "arrays and composite values gathered from several shards in styles that may lose \
+                 a part of them",
+                "SET datestyle = 'ISO', intervalstyle = 'postgres' and extra_float_digits = 1.",
+            ));
+        }
+        Ok(())
+    }
+
+    async fn steps(
+        &mut self,
+        gathered: &Gathered,
+        asked: &Asked<'_>,
+        legs: &mut Vec<Leg>,
+    ) -> Result<(), Stop> {
+        let since = Instant::now();
+        let Some(finisher) = legs.len().checked_sub(1) else { return Ok(()) };
+        let mut piles = Piles::new(gathered, legs, self.db.limits.gather_memory);
+        let own = piles.of_leg(finisher);
+        let in_transaction = self.state.journal.is_open();
+        if !in_transaction && own + usize::from(gathered.reads) > 1 {
+            legs[finisher].held.query(SNAPSHOT, false, purpose(Purpose::Undo));
+        }
+        let shape = self.describe_asked(asked, &mut legs[finisher..], since).await?;
+        let pulling = if own > 0 { &mut legs[..] } else { &mut legs[..finisher] };
+        piles.ask(pulling, asked.bind, &shape)?;
+        self.run_step(pulling, &mut piles, since, Text::Ours(&Edited::default())).await?;
+        if !in_transaction {
+            let last = legs.split_off(finisher);
+            let others = std::mem::replace(legs, last);
+            self.dismiss(others, false).await;
+            let tokens = legs.iter().map(|leg| leg.held.backend.cancel_token());
+            self.cancel.attach_all(tokens.collect());
+        }
+        let Some(last) = legs.last_mut() else { return Ok(()) };
+        let mut finish = Finish::new(&shape, asked.shown);
+        let text = &gathered.text;
+        finish.ask(last, &text.text, (piles, asked.bind), !in_transaction)?;
+        let finished = Text::Finished(text, asked.statement);
+        self.run_step(std::slice::from_mut(last), &mut finish, since, finished).await?;
+        let rows = finish.given();
+        backend::command_complete(&mut self.client.output, &format!("SELECT {rows}"));
+        Ok(())
+    }
+
+    /// What the finishing server says of the client's own text: its errors, its parameters' types,
+    /// and what its rows look like.
+    async fn describe_asked(
+        &mut self,
+        asked: &Asked<'_>,
+        legs: &mut [Leg],
+        since: Instant,
+    ) -> Result<Shape, Stop> {
+        shape::ask(&mut legs[0], asked.statement, asked.unnamed)?;
+        self.run_step(legs, &mut shape::Nothing, since, Text::Own).await?;
+        let shape = Shape::of(&legs[0])?;
+        if !asked.statement.is_described() {
+            asked.statement.learn(shape.parameters.clone());
+        }
+        shape.check(asked.bind)?;
+        Ok(shape)
+    }
+
+    async fn run_step<A: Answer>(
+        &mut self,
+        legs: &mut [Leg],
+        answer: &mut A,
+        since: Instant,
+        text: Text<'_>,
+    ) -> Result<(), Stop> {
+        let us = (&mut self.client, &mut self.state, &mut self.alarm);
+        let in_transaction = us.1.journal.is_open();
+        let run = Run::new(us, legs, answer, (self.times.statement, since));
+        let run = if in_transaction { run.to_the_end() } else { run };
+        let frame = match run.run().await {
+            Ok(()) | Err(Why::Enough) => return Ok(()),
+            Err(Why::Gone(gone)) => return Err(gone.into()),
+            Err(Why::Failed(failure) | Why::Unfit(failure)) => return Err(Stop::Failed(failure)),
+            Err(Why::Told(frame)) => frame,
+        };
+        match text {
+            Text::Own => self.tell_error(&frame, None, b"")?,
+            Text::Ours(edited) => self.tell_error(&frame, Some(edited), b"")?,
+            Text::Finished(..) if legs.iter().any(|leg| leg.failed == Some(Request::Parse)) => {
+                let fields = ErrorFields::read(&frame[HEADER_LEN..])?;
+                return Err(finish::not_the_same(&fields).into());
+            }
+            Text::Finished(edited, statement) => {
+                let edited = Some(edited).filter(|_| self.reading().utf8);
+                self.tell_error(&frame, edited, &statement.text)?;
+            }
+        }
+        Err(Stop::Told)
+    }
+}
+
+/// Whose text it is in which a server has found an error.
+enum Text<'a> {
+    /// The client's.
+    Own,
+    /// One of ours, without a place in the client's.
+    Ours(&'a Edited),
+    /// The client's, with the rows in it, of this statement.
+    Finished(&'a Edited, &'a Statement),
+}

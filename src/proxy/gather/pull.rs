@@ -1,0 +1,279 @@
+//! The rows that are pulled: each column is piled up as the array that it will be bound as.
+
+use bytes::{Buf, BufMut, BytesMut};
+
+use super::SNAPSHOT;
+use super::shape::Shape;
+use crate::proxy::failure::Failure;
+use crate::proxy::held::purpose;
+use crate::proxy::replies::Request;
+use crate::proxy::scatter::{Answer, Leg, Stage, Took, Why};
+use crate::proxy::session::Stop;
+use crate::proxy::state::{ClientState, Note, Purpose};
+use crate::routing::{Carried, Gathered, Pull};
+use crate::wire::backend::{self, RowDescription};
+use crate::wire::frame::HEADER_LEN;
+use crate::wire::frontend::{self, Bind, Format, Target as Named};
+use crate::wire::write;
+
+/// `FirstNormalObjectId`: what users make has OIDs from here on, each server its own.
+const FIRST_OF_USERS: u32 = 16384;
+
+/// Bytes before the elements of an array: dimensions, whether it has NULLs, the elements' type, how
+/// many there are, and the number of the first.
+const ARRAY_HEADER: usize = 20;
+
+/// All rows that are pulled.
+pub struct Piles<'g> {
+    gathered: &'g Gathered,
+    /// Which pulls each leg answers, in order.
+    plan: Vec<Vec<usize>>,
+    /// One a pull.
+    piles: Vec<Pile>,
+    bytes: usize,
+    /// `limits.gather_memory`
+    most: usize,
+}
+
+/// The rows of one pull.
+struct Pile {
+    rows: u32,
+    bytes: usize,
+    columns: Vec<Column>,
+}
+
+/// The values of one column: each its length and its bytes, as in a row and in an array.
+struct Column {
+    carried: Carried,
+    values: BytesMut,
+    nulls: bool,
+}
+
+impl<'g> Piles<'g> {
+    /// For legs in this order.
+    pub fn new(gathered: &'g Gathered, legs: &[Leg], most: usize) -> Piles<'g> {
+        let of_leg = |leg: &Leg| {
+            let pulls = gathered.pulls.iter().enumerate();
+            pulls.filter(|(_, p)| p.shards.contains(&leg.held.shard)).map(|(at, _)| at).collect()
+        };
+        let pile = |pull: &Pull| Pile {
+            rows: 0,
+            bytes: 0,
+            columns: pull.columns.iter().map(|column| Column::of(column.carried)).collect(),
+        };
+        Piles {
+            gathered,
+            plan: legs.iter().map(of_leg).collect(),
+            piles: gathered.pulls.iter().map(pile).collect(),
+            bytes: 0,
+            most,
+        }
+    }
+
+    /// How many pulls a leg answers.
+    pub fn of_leg(&self, at: usize) -> usize {
+        self.plan.get(at).map_or(0, Vec::len)
+    }
+
+    /// Puts the questions into what is to be sent. A leg with several, that is in no transaction,
+    /// answers them in one.
+    ///
+    /// # Errors
+    /// A message can't be written.
+    pub fn ask(&self, legs: &mut [Leg], bind: Option<&[u8]>, shape: &Shape) -> Result<(), Stop> {
+        let bind = bind.map(Bind::read).transpose()?;
+        for (leg, pulls) in legs.iter_mut().zip(&self.plan) {
+            let alone = leg.held.backend.status() == backend::TransactionStatus::Idle;
+            let begins = alone && pulls.len() > 1;
+            if begins {
+                leg.held.query(SNAPSHOT, false, purpose(Purpose::Undo));
+            }
+            leg.again(pulls.len());
+            for pull in pulls {
+                ask_pull(leg, &self.gathered.pulls[*pull], bind.as_ref(), shape)?;
+            }
+            leg.held.sync(false, Purpose::Undo);
+            if begins {
+                leg.held.query(b"COMMIT", false, purpose(Purpose::Undo));
+            }
+        }
+        Ok(())
+    }
+
+    /// The types of the arrays.
+    pub fn types(&self) -> impl Iterator<Item = u32> {
+        self.columns().map(|(_, column)| column.carried.bound().1)
+    }
+
+    /// How many arrays there are.
+    pub fn count(&self) -> usize {
+        self.columns().count()
+    }
+
+    /// Appends the arrays, each as a value of a Bind.
+    pub fn write(&self, out: &mut BytesMut) {
+        self.columns().for_each(|(rows, column)| column.write(rows, out));
+    }
+
+    fn columns(&self) -> impl Iterator<Item = (u32, &Column)> {
+        self.piles.iter().flat_map(|pile| pile.columns.iter().map(|column| (pile.rows, column)))
+    }
+
+    fn full(&self, pull: usize) -> Box<Failure> {
+        let table = &self.gathered.pulls[pull].table;
+        let bytes = self.piles[pull].bytes;
+        let message = format!("the rows to gather take more than {} bytes", self.most);
+        Box::new(
+            Failure::new("53200", message)
+                .with_detail(format!("Of {table} alone there were {bytes} bytes so far."))
+                .with_hint(format!(
+                    "Have conditions on columns of {table} in WHERE, name fewer of its columns, or \
+                     raise limits.gather_memory."
+                )),
+        )
+    }
+}
+
+/// Puts the question for one table's rows into what is to be sent.
+fn ask_pull(
+    leg: &mut Leg,
+    pull: &Pull,
+    bind: Option<&Bind<'_>>,
+    shape: &Shape,
+) -> Result<(), Stop> {
+    let held = &mut leg.held;
+    let out = &mut held.backend.output;
+    frontend::parse(out, b"", &pull.text.text, &shape.parameters)?;
+    let formats: Vec<Format> = pull.columns.iter().map(|c| format_of(c.carried)).collect();
+    write::frame(out, frontend::tag::BIND, |b| {
+        write::cstr(b, b"");
+        write::cstr(b, b"");
+        put_parameters(b, bind, shape.parameters.len(), 0);
+        b.put_u16(formats.len() as u16);
+        formats.iter().for_each(|format| b.put_u16(*format as u16));
+    });
+    frontend::describe(out, Named::Portal(b""));
+    frontend::execute(out, b"", 0);
+    // It is nobody's.
+    held.backend.unnamed = None;
+    held.replies.push(Request::Parse, false, Note::default());
+    held.replies.push(Request::Bind, false, Note::default());
+    held.replies.push(Request::DescribePortal, true, Note::default());
+    held.replies.push(Request::Execute, true, Note::default());
+    Ok(())
+}
+
+/// Appends the formats of parameters, their number and the client's values, in front of `more` in
+/// binary.
+pub fn put_parameters(out: &mut BytesMut, bind: Option<&Bind<'_>>, own: usize, more: usize) {
+    let all = (own + more) as u16;
+    out.put_u16(all);
+    let format = |at| bind.map_or(Format::Text, |bind| bind.parameter_formats.of(at));
+    (0..own).for_each(|at| out.put_u16(format(at) as u16));
+    (0..more).for_each(|_| out.put_u16(Format::Binary as u16));
+    out.put_u16(all);
+    for value in bind.iter().flat_map(|bind| bind.values.iter()) {
+        write::value(out, value);
+    }
+}
+
+fn format_of(carried: Carried) -> Format {
+    if carried.is_binary() { Format::Binary } else { Format::Text }
+}
+
+impl Answer for Piles<'_> {
+    /// A shard's columns must be what routing has taken them for.
+    fn described(
+        &mut self,
+        at: usize,
+        legs: &[Leg],
+        _state: &ClientState,
+        _out: &mut BytesMut,
+    ) -> Result<(), Why> {
+        let leg = &legs[at];
+        let Some(pull) = self.plan[at].get(leg.part).map(|pull| &self.gathered.pulls[*pull]) else {
+            return Err(Failure::new("XX000", "a shard answers what it wasn't asked").into());
+        };
+        let body = leg.description.as_deref().unwrap_or_default();
+        let description = RowDescription::read(body).map_err(Failure::from)?;
+        for (field, column) in description.iter().zip(&pull.columns) {
+            // A domain is told as what it is made of.
+            let of_users = field.type_oid >= FIRST_OF_USERS && column.type_oid >= FIRST_OF_USERS;
+            if field.type_oid != column.type_oid && !of_users {
+                return Err(Failure::unsupported(
+                    format!(
+                        "column {} of {} has another type on shard {} than on the home shard",
+                        column.name, pull.table, leg.name
+                    ),
+                    "Have the same schema on all shards: `pgherd check` says what differs.",
+                )
+                .into());
+            }
+        }
+        Ok(())
+    }
+
+    fn take(
+        &mut self,
+        legs: &mut [Leg],
+        _out: &mut BytesMut,
+        _room: usize,
+    ) -> Result<Took, Box<Failure>> {
+        let mut took = Took::Nothing;
+        for (at, leg) in legs.iter_mut().enumerate().filter(|(_, l)| l.stage == Stage::Rows) {
+            let Some(pull) = self.plan[at].get(leg.part).copied() else { continue };
+            let pile = &mut self.piles[pull];
+            let before = pile.bytes;
+            while let Some(len) = leg.row().map_err(Failure::from)? {
+                let input = &mut leg.held.backend.input;
+                pile.push(&input[HEADER_LEN..len])?;
+                input.advance(len);
+                took = Took::Rows;
+            }
+            self.bytes += pile.bytes - before;
+            if self.bytes > self.most {
+                return Err(self.full(pull));
+            }
+        }
+        Ok(took)
+    }
+}
+
+impl Pile {
+    /// Adds a row.
+    fn push(&mut self, row: &[u8]) -> Result<(), Box<Failure>> {
+        let values = backend::read_data_row(row).map_err(Failure::from)?;
+        if values.len() != self.columns.len() || self.rows == u32::MAX >> 1 {
+            return Err(Box::new(Failure::new("XX000", "a row to gather isn't what it must be")));
+        }
+        for (column, value) in self.columns.iter_mut().zip(values.iter()) {
+            column.nulls |= value.is_none();
+            write::value(&mut column.values, value);
+        }
+        self.rows += 1;
+        self.bytes += row.len();
+        Ok(())
+    }
+}
+
+impl Column {
+    fn of(carried: Carried) -> Column {
+        Column { carried, values: BytesMut::new(), nulls: false }
+    }
+
+    /// Appends the array, with its length before it.
+    fn write(&self, rows: u32, out: &mut BytesMut) {
+        let (element, _) = self.carried.bound();
+        let dimensions = u32::from(rows > 0);
+        let header = if rows > 0 { ARRAY_HEADER } else { ARRAY_HEADER - 8 };
+        out.put_u32((header + self.values.len()) as u32);
+        out.put_u32(dimensions);
+        out.put_u32(u32::from(self.nulls));
+        out.put_u32(element);
+        if rows > 0 {
+            out.put_u32(rows);
+            out.put_u32(1);
+        }
+        out.put_slice(&self.values);
+    }
+}
