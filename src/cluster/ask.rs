@@ -58,7 +58,11 @@ async fn exchange(backend: &mut Backend, question: &str) -> Result<Vec<Row>, Con
     }
 }
 
-fn read_row(body: &[u8]) -> Result<Row, ProtocolError> {
+/// Reads the body of a DataRow, all of whose values are text.
+///
+/// # Errors
+/// It is malformed.
+pub fn read_row(body: &[u8]) -> Result<Row, ProtocolError> {
     let values = backend::read_data_row(body)?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Ok(values.iter().map(|v| v.map(text)).collect())

@@ -17,7 +17,7 @@ use super::backend::Target;
 use super::control;
 use super::error::ClusterError;
 use super::schema_sql;
-pub use super::schema_sql::load;
+pub use super::schema_sql::{load, questions, schema_of};
 use super::shard::Shard;
 use crate::routing::schema::Schema;
 
@@ -127,8 +127,7 @@ impl SchemaWatch {
         let seen = schema_sql::fingerprint(&link.client).await.map_err(describe)?;
         let mut grew = false;
         if seen != link.fingerprint {
-            let (fingerprint, schema) =
-                schema_sql::read(&mut link.client).await.map_err(describe)?;
+            let (fingerprint, schema) = schema_sql::read(&mut link.client).await?;
             link.fingerprint = fingerprint;
             grew = self.publish(schema);
         }

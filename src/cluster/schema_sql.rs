@@ -1,9 +1,12 @@
 //! The questions that the schema is read by.
 
 use std::collections::HashMap;
+use std::str::FromStr;
 
-use tokio_postgres::{Client, Error, IsolationLevel, Row};
+use tokio_postgres::{Client, Error, IsolationLevel, SimpleQueryMessage};
 
+use super::ask::Row;
+use super::schema::describe;
 use crate::config::rules::TableName;
 use crate::routing::schema::{
     Column, ForeignKey, FunctionFact, Schema, Table, TableKind, UniqueIndex, Volatility,
@@ -102,14 +105,14 @@ const COLUMNS: &str = "
 /// that are compared by an equality.
 const UNIQUE: &str = "
     SELECT i.indrelid, c.relname::text,
-           ARRAY(SELECT CASE WHEN x.conexclop IS NULL OR EXISTS (
+           to_json(ARRAY(SELECT CASE WHEN x.conexclop IS NULL OR EXISTS (
                           SELECT FROM pg_operator o
                           WHERE o.oid = x.conexclop[k.place] AND o.oprname = '=')
                         THEN coalesce(a.attname::text, '') ELSE '' END
                  FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(num, place)
                  LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.num
                    AND k.num <> 0
-                 WHERE k.place <= i.indnkeyatts ORDER BY k.place),
+                 WHERE k.place <= i.indnkeyatts ORDER BY k.place)),
            i.indisprimary, i.indpred IS NOT NULL
     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
     LEFT JOIN pg_constraint x ON x.conindid = i.indexrelid AND x.contype = 'x'
@@ -118,13 +121,13 @@ const UNIQUE: &str = "
 
 const FOREIGN_KEYS: &str = "
     SELECT k.conrelid, k.conname::text,
-           ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS u(num, place)
+           to_json(ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS u(num, place)
                  JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.num
-                 ORDER BY u.place),
+                 ORDER BY u.place)),
            n.nspname::text, f.relname::text,
-           ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY AS u(num, place)
+           to_json(ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY AS u(num, place)
                  JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.num
-                 ORDER BY u.place)
+                 ORDER BY u.place))
     FROM pg_constraint k
     JOIN pg_class f ON f.oid = k.confrelid
     JOIN pg_namespace n ON n.oid = f.relnamespace
@@ -190,12 +193,20 @@ pub(super) async fn fingerprint(client: &Client) -> Result<String, Error> {
 
 /// Reads one server's tables and functions in one snapshot. The version is 0: who keeps schemas
 /// counts them.
-pub async fn load(client: &mut Client) -> Result<Schema, Error> {
+///
+/// # Errors
+/// In words: no statement, no values.
+pub async fn load(client: &mut Client) -> Result<Schema, String> {
     Ok(read(client).await?.1)
 }
 
 /// The schema, and the fingerprint of the same snapshot.
-pub(super) async fn read(client: &mut Client) -> Result<(String, Schema), Error> {
+pub(super) async fn read(client: &mut Client) -> Result<(String, Schema), String> {
+    let (fingerprint, answers) = ask(client).await.map_err(describe)?;
+    Ok((fingerprint, schema_of(&answers)?))
+}
+
+async fn ask(client: &mut Client) -> Result<(String, Vec<Vec<Row>>), Error> {
     let snapshot = client
         .build_transaction()
         .isolation_level(IsolationLevel::RepeatableRead)
@@ -205,147 +216,152 @@ pub(super) async fn read(client: &mut Client) -> Result<(String, Schema), Error>
     // Names in the questions mean the system's, whatever the user's own path.
     snapshot.batch_execute("SET LOCAL search_path = pg_catalog").await?;
     let fingerprint = fingerprint(snapshot.client()).await?;
-    let schema = tables_and_functions(snapshot.client()).await?;
+    let mut answers = Vec::new();
+    let mut rows = Vec::new();
+    for message in snapshot.simple_query(&questions()).await? {
+        match message {
+            SimpleQueryMessage::Row(row) => {
+                rows.push((0..row.len()).map(|at| row.get(at).map(str::to_owned)).collect());
+            }
+            SimpleQueryMessage::CommandComplete(_) => answers.push(std::mem::take(&mut rows)),
+            _ => {}
+        }
+    }
     snapshot.commit().await?;
-    Ok((fingerprint, schema))
+    Ok((fingerprint, answers))
 }
 
-async fn tables_and_functions(client: &Client) -> Result<Schema, Error> {
-    let number: String =
-        client.query_one("SELECT current_setting('server_version_num')", &[]).await?.try_get(0)?;
-    let mut tables = Tables::read(client).await?;
-    tables.columns(client).await?;
-    tables.unique(client).await?;
-    tables.foreign_keys(client).await?;
-    tables.triggers(client).await?;
-    tables.reads(client).await?;
-    tables.family(client).await?;
+/// All questions as one text, for who asks in another way. Names in it are looked up in
+/// `pg_catalog`, and backslashes are themselves.
+pub fn questions() -> String {
+    let relations = RELATIONS.replace("$1", &RELATIONS_MAX.to_string());
+    let oids = format!("ARRAY(SELECT own.oid FROM ({relations}) own)");
+    let each = [COLUMNS, UNIQUE, FOREIGN_KEYS, TRIGGERS, READS, FAMILY];
+    let mut text = format!("SHOW server_version_num;{relations};");
+    for question in each {
+        text.push_str(&question.replace("$1", &oids));
+        text.push(';');
+    }
+    text + FUNCTIONS
+}
+
+/// The schema that the answers to [`questions`] tell: the rows of each in turn. Its version is 0.
+///
+/// # Errors
+/// They aren't such answers.
+pub fn schema_of(answers: &[Vec<Row>]) -> Result<Schema, String> {
+    let [number, relations, columns, unique, foreign_keys, triggers, reads, family, functions_of] =
+        answers
+    else {
+        return Err(format!("{} answers to the questions about its tables", answers.len()));
+    };
+    let number = number.first().map_or(Ok(0), |row| number_at::<u32>(row, 0))?;
+    let mut tables = Tables::read(relations)?;
+    tables.each(columns, column)?;
+    tables.each(unique, unique_index)?;
+    tables.each(foreign_keys, foreign_key)?;
+    tables.each(triggers, trigger)?;
+    tables.each(reads, |row, table| {
+        table.reads.push(table_name(row, 1)?);
+        Ok(())
+    })?;
+    tables.each(family, |row, table| {
+        table.family.push(table_name(row, 1)?);
+        Ok(())
+    })?;
     Ok(Schema {
         version: 0,
-        server_major: number.parse::<u32>().map_or(0, |n| n / 10_000),
-        functions: functions(client).await?,
-        tables: tables.by_oid.into_values().collect(),
+        server_major: number / 10_000,
+        functions: functions(functions_of)?,
+        tables: tables.0.into_values().collect(),
     })
 }
 
 /// The tables while they are filled, by oid.
-struct Tables {
-    by_oid: HashMap<u32, (TableName, Table)>,
-    oids: Vec<u32>,
-}
+struct Tables(HashMap<u32, (TableName, Table)>);
 
 impl Tables {
-    async fn read(client: &Client) -> Result<Tables, Error> {
-        let mut by_oid = HashMap::new();
-        for row in client.query(RELATIONS, &[&RELATIONS_MAX]).await? {
-            let kind: i8 = row.try_get(3)?;
-            let table = Table { kind: table_kind(kind as u8), ..Table::default() };
-            by_oid.insert(row.try_get(0)?, (table_name(&row, 1)?, table));
+    fn read(relations: &[Row]) -> Result<Tables, String> {
+        let mut by_oid = HashMap::with_capacity(relations.len());
+        for row in relations {
+            let kind = table_kind(text(row, 3)?.bytes().next().unwrap_or_default());
+            let table = Table { kind, ..Table::default() };
+            by_oid.insert(number_at(row, 0)?, (table_name(row, 1)?, table));
         }
-        let oids = by_oid.keys().copied().collect();
-        Ok(Tables { by_oid, oids })
+        Ok(Tables(by_oid))
     }
 
-    /// Runs a question over all tables; each row's first column is its table.
-    async fn each(
+    /// Each row's first column is its table.
+    fn each(
         &mut self,
-        client: &Client,
-        question: &str,
-        take: impl Fn(&Row, &mut Table) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        for row in client.query(question, &[&self.oids]).await? {
-            if let Some((_, table)) = self.by_oid.get_mut(&row.try_get(0)?) {
-                take(&row, table)?;
+        rows: &[Row],
+        take: impl Fn(&Row, &mut Table) -> Result<(), String>,
+    ) -> Result<(), String> {
+        for row in rows {
+            if let Some((_, table)) = self.0.get_mut(&number_at(row, 0)?) {
+                take(row, table)?;
             }
         }
         Ok(())
     }
-
-    async fn columns(&mut self, client: &Client) -> Result<(), Error> {
-        let take = |row: &Row, table: &mut Table| {
-            table.columns.push(Column {
-                name: text(row, 1)?,
-                type_oid: row.try_get(2)?,
-                type_name: text(row, 3)?,
-                type_modifier: row.try_get(4)?,
-                not_null: row.try_get(5)?,
-                has_default: row.try_get(6)?,
-                from_sequence: row.try_get(7)?,
-                nondeterministic: row.try_get(8)?,
-                generated: row.try_get(9)?,
-                bytewise: row.try_get(10)?,
-                default_varies: row.try_get(11)?,
-                written: text(row, 12)?,
-                collation: row.try_get::<_, Option<&str>>(13)?.map(Box::from),
-                is_enum: row.try_get(14)?,
-            });
-            Ok(())
-        };
-        self.each(client, COLUMNS, take).await
-    }
-
-    async fn unique(&mut self, client: &Client) -> Result<(), Error> {
-        let take = |row: &Row, table: &mut Table| {
-            table.unique.push(UniqueIndex {
-                name: text(row, 1)?,
-                columns: texts(row, 2)?,
-                primary: row.try_get(3)?,
-                partial: row.try_get(4)?,
-            });
-            Ok(())
-        };
-        self.each(client, UNIQUE, take).await
-    }
-
-    async fn foreign_keys(&mut self, client: &Client) -> Result<(), Error> {
-        let take = |row: &Row, table: &mut Table| {
-            table.foreign_keys.push(ForeignKey {
-                name: text(row, 1)?,
-                columns: texts(row, 2)?,
-                references: table_name(row, 3)?,
-                referenced_columns: texts(row, 5)?,
-            });
-            Ok(())
-        };
-        self.each(client, FOREIGN_KEYS, take).await
-    }
-
-    async fn triggers(&mut self, client: &Client) -> Result<(), Error> {
-        let take = |row: &Row, table: &mut Table| {
-            table.triggers.push(text(row, 1)?);
-            table.per_statement |= row.try_get::<_, bool>(2)?;
-            Ok(())
-        };
-        self.each(client, TRIGGERS, take).await
-    }
-
-    async fn reads(&mut self, client: &Client) -> Result<(), Error> {
-        let take = |row: &Row, table: &mut Table| {
-            table.reads.push(table_name(row, 1)?);
-            Ok(())
-        };
-        self.each(client, READS, take).await
-    }
-
-    async fn family(&mut self, client: &Client) -> Result<(), Error> {
-        let take = |row: &Row, table: &mut Table| {
-            table.family.push(table_name(row, 1)?);
-            Ok(())
-        };
-        self.each(client, FAMILY, take).await
-    }
 }
 
-async fn functions(client: &Client) -> Result<HashMap<Box<str>, Vec<FunctionFact>>, Error> {
+fn column(row: &Row, table: &mut Table) -> Result<(), String> {
+    table.columns.push(Column {
+        name: text(row, 1)?,
+        type_oid: number_at(row, 2)?,
+        type_name: text(row, 3)?,
+        type_modifier: number_at(row, 4)?,
+        not_null: flag(row, 5)?,
+        has_default: flag(row, 6)?,
+        from_sequence: flag(row, 7)?,
+        nondeterministic: flag(row, 8)?,
+        generated: flag(row, 9)?,
+        bytewise: flag(row, 10)?,
+        default_varies: flag(row, 11)?,
+        written: text(row, 12)?,
+        collation: row.get(13).cloned().flatten().map(Box::from),
+        is_enum: flag(row, 14)?,
+    });
+    Ok(())
+}
+
+fn unique_index(row: &Row, table: &mut Table) -> Result<(), String> {
+    table.unique.push(UniqueIndex {
+        name: text(row, 1)?,
+        columns: texts(row, 2)?,
+        primary: flag(row, 3)?,
+        partial: flag(row, 4)?,
+    });
+    Ok(())
+}
+
+fn foreign_key(row: &Row, table: &mut Table) -> Result<(), String> {
+    table.foreign_keys.push(ForeignKey {
+        name: text(row, 1)?,
+        columns: texts(row, 2)?,
+        references: table_name(row, 3)?,
+        referenced_columns: texts(row, 5)?,
+    });
+    Ok(())
+}
+
+fn trigger(row: &Row, table: &mut Table) -> Result<(), String> {
+    table.triggers.push(text(row, 1)?);
+    table.per_statement |= flag(row, 2)?;
+    Ok(())
+}
+
+fn functions(rows: &[Row]) -> Result<HashMap<Box<str>, Vec<FunctionFact>>, String> {
     let mut functions: HashMap<Box<str>, Vec<FunctionFact>> = HashMap::new();
-    for row in client.query(FUNCTIONS, &[]).await? {
-        let volatility = match row.try_get::<_, &str>(2)? {
+    for row in rows {
+        let volatility = match &*text(row, 2)? {
             "i" => Volatility::Immutable,
             "s" => Volatility::Stable,
             _ => Volatility::Volatile,
         };
-        let fact = FunctionFact { schema: text(&row, 1)?, volatility, sets: row.try_get(3)? };
-        functions.entry(text(&row, 0)?).or_default().push(fact);
+        let fact = FunctionFact { schema: text(row, 1)?, volatility, sets: flag(row, 3)? };
+        functions.entry(text(row, 0)?).or_default().push(fact);
     }
     Ok(functions)
 }
@@ -361,14 +377,27 @@ fn table_kind(relkind: u8) -> TableKind {
     }
 }
 
-fn text(row: &Row, i: usize) -> Result<Box<str>, Error> {
-    row.try_get::<_, &str>(i).map(Box::from)
+fn value(row: &Row, i: usize) -> Result<&str, String> {
+    row.get(i).and_then(Option::as_deref).ok_or_else(|| format!("no column {i} in a row"))
 }
 
-fn texts(row: &Row, i: usize) -> Result<Vec<Box<str>>, Error> {
-    Ok(row.try_get::<_, Vec<&str>>(i)?.into_iter().map(Box::from).collect())
+fn text(row: &Row, i: usize) -> Result<Box<str>, String> {
+    value(row, i).map(Box::from)
 }
 
-fn table_name(row: &Row, i: usize) -> Result<TableName, Error> {
+fn number_at<N: FromStr>(row: &Row, i: usize) -> Result<N, String> {
+    value(row, i)?.parse().map_err(|_| format!("column {i} of a row isn't a number"))
+}
+
+fn flag(row: &Row, i: usize) -> Result<bool, String> {
+    value(row, i).map(|value| value == "t")
+}
+
+/// Of a JSON array.
+fn texts(row: &Row, i: usize) -> Result<Vec<Box<str>>, String> {
+    serde_json::from_str(value(row, i)?).map_err(|_| format!("column {i} of a row isn't a list"))
+}
+
+fn table_name(row: &Row, i: usize) -> Result<TableName, String> {
     Ok(TableName { schema: text(row, i)?, name: text(row, i + 1)? })
 }

@@ -21,6 +21,7 @@ use crate::cluster::ask::ask;
 use crate::cluster::schema::SchemaWatch;
 use crate::cluster::{Cluster, ClusterError, TwoPhase, UserPools};
 use crate::config::settings::{Limits, Times};
+use crate::routing::schema::Schema;
 use crate::routing::{Bounds, Parts, PlanCache, Router, ShardId};
 
 /// How many different startup packets are remembered with what servers said to them.
@@ -85,7 +86,7 @@ impl Database {
                 recorded.join(", ")
             ));
         }
-        let router = make_router(&cluster, &catalog, &schema)?;
+        let router = make_router(&cluster, &catalog, schema.current())?;
         Ok(Database {
             plans: PlanCache::new(limits.plan_cache as u64),
             forms: Forms::new(limits.plan_cache / 16),
@@ -114,7 +115,7 @@ impl Database {
         if router.schema().version == self.schema.version() {
             return router;
         }
-        match make_router(&self.cluster, &self.catalog, &self.schema) {
+        match make_router(&self.cluster, &self.catalog, self.schema.current()) {
             Ok(newer) => {
                 self.router.store(Arc::new(newer));
                 self.router.load()
@@ -124,6 +125,14 @@ impl Database {
                 router
             }
         }
+    }
+
+    /// What statements of one transaction are routed by, which has this schema for itself.
+    ///
+    /// # Errors
+    /// It doesn't fit the rest.
+    pub fn router_of(&self, schema: Schema) -> Result<Arc<Router>, String> {
+        make_router(&self.cluster, &self.catalog, Arc::new(schema)).map(Arc::new)
     }
 
     pub fn schema_version(&self) -> u64 {
@@ -267,7 +276,7 @@ impl Database {
 fn make_router(
     cluster: &Cluster,
     catalog: &Catalog,
-    schema: &SchemaWatch,
+    schema: Arc<Schema>,
 ) -> Result<Router, String> {
     let rules = Arc::clone(&cluster.database().rules);
     let mut placements = Vec::with_capacity(rules.keyspaces.len());
@@ -281,7 +290,7 @@ fn make_router(
         placements,
         epoch: catalog.epoch,
         shards: catalog.shards.iter().map(|shard| shard.name.clone()).collect(),
-        schema: schema.current(),
+        schema,
         bounds: Bounds::default(),
     };
     Router::new(parts).map_err(|error| error.to_string())

@@ -132,7 +132,11 @@ impl Session {
     async fn run_batch(&mut self, messages: Vec<Message>, end: End) -> Result<(), Stop> {
         let mut leg = Leg::default();
         for (at, message) in messages.iter().enumerate() {
-            let taken = self.take_message(message, messages.get(at + 1), &mut leg).await;
+            let seen = self.see_defined().await;
+            let taken = match seen {
+                Ok(()) => self.take_message(message, messages.get(at + 1), &mut leg).await,
+                Err(stop) => Err(stop),
+            };
             if self.skipping {
                 return Ok(());
             }

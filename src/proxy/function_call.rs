@@ -42,7 +42,7 @@ impl Session {
     /// Large objects lie on the home shard, as they do for SQL's functions on them, or where the
     /// session's hint says. Any other function is known by its name, and a number has none.
     fn place_of_call(&self, function: u32) -> Result<ShardId, Failure> {
-        let router = self.db.router();
+        let router = self.router();
         if self.db.is_one_shard() {
             return Ok(router.home());
         }

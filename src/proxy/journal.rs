@@ -5,8 +5,10 @@
 //! with that first statement. They are remembered on, since a later statement may be for another
 //! shard, whose server is told the same when it joins.
 
+use std::sync::Arc;
+
 use super::state::Change;
-use crate::routing::ShardId;
+use crate::routing::{Router, ShardId};
 
 /// What the client has said since its BEGIN about the transaction itself.
 #[derive(Debug, Default)]
@@ -19,6 +21,9 @@ pub struct Journal {
     told: bool,
     /// The first one that was: its shard and process.
     first: Option<(ShardId, i32)>,
+    /// What statements are routed by in this transaction, which has changed what there is: as it
+    /// was found after the last such change.
+    own_router: Option<Arc<Router>>,
 }
 
 #[derive(Debug)]
@@ -57,6 +62,17 @@ impl Journal {
         self.told = true;
         let first = *self.first.get_or_insert(part);
         (first != part).then_some(first)
+    }
+
+    /// What statements are routed by in this transaction, where that is its own.
+    pub fn own_router(&self) -> Option<&Arc<Router>> {
+        self.own_router.as_ref()
+    }
+
+    /// The transaction has changed what there is, and this is what was found; `None` where it
+    /// has to be looked at.
+    pub fn found(&mut self, router: Option<Arc<Router>>) {
+        self.own_router = router;
     }
 
     /// A server's transaction has been told this, or has been found to be what a BEGIN of this
@@ -177,6 +193,7 @@ impl Journal {
         let Some(at) = self.last_savepoint(name) else { return false };
         self.steps.truncate(at + 1);
         self.count();
+        self.own_router = None;
         true
     }
 
@@ -192,6 +209,7 @@ impl Journal {
         self.steps.retain(|step| step.kind == StepKind::Characteristics);
         self.told = false;
         self.first = None;
+        self.own_router = None;
         self.count();
         let chained = |step: &Step| step.text.to_ascii_uppercase().ends_with(b"CHAIN");
         let bare = self.steps.iter().all(|step| is_bare_begin(&step.text));
@@ -262,7 +280,7 @@ fn quoted(name: &str) -> String {
 }
 
 /// BEGIN without options.
-fn is_bare_begin(text: &[u8]) -> bool {
+pub fn is_bare_begin(text: &[u8]) -> bool {
     const BARE: [&[u8]; 4] = [b"BEGIN", b"START", b"TRANSACTION", b"WORK"];
     let mut words = text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     words.all(|word| BARE.iter().any(|bare| word.eq_ignore_ascii_case(bare)))

@@ -4,7 +4,7 @@
 //! messages. What most send goes by `express`, which knows a text again by `forms`. Else a text
 //! goes through `query`, a function call through `function_call`, messages of the extended
 //! protocol through `extended` and `leg`; `planner` says what each statement is and where it goes,
-//! `control` what of it the session answers by itself and what it does to the session, `ddl` what
+//! `control` what of it the session answers by itself and what it does to the session, `define` what
 //! goes to all shards, `scatter` what several of them answer at once, `gather` what one of them
 //! finishes over the rows of all, `share` what several of them write, `named` has SQL's prepared
 //! statements. `held` is the connection that serves a transaction, `transaction` what becomes of it
@@ -21,8 +21,8 @@ pub mod client;
 mod control;
 mod copy;
 pub mod database;
-mod ddl;
 mod deadlock;
+mod define;
 mod door;
 pub mod explain;
 mod express;

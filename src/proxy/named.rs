@@ -206,7 +206,7 @@ impl Session {
         name: &str,
         arguments: &[Argument],
     ) -> Result<Routed, RouteError> {
-        let router = self.db.router();
+        let router = self.router();
         if self.db.is_one_shard() {
             return Ok((Route::One(router.home()), None));
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::control::{Where, describe_show};
 use super::failure::Failure;
 use super::held::purpose;
+use super::journal::is_bare_begin;
 use super::planner::Part;
 use super::replies::Request;
 use super::session::{Session, Stop};
@@ -19,6 +20,7 @@ use crate::wire::frontend::{self, Target as Named};
 impl Session {
     /// Answers a text, with its ReadyForQuery.
     pub(super) async fn query(&mut self, text: &[u8]) -> Result<(), Stop> {
+        self.see_defined().await?;
         let failed = self.state.status == TransactionStatus::Failed;
         let parts = match self.parts(text) {
             Ok(parts) => parts,
@@ -66,7 +68,10 @@ impl Session {
                 self.run_reset(None, text, note, &after).await
             }
             Where::Everywhere => {
-                self.everywhere(std::slice::from_ref(part), text).await?;
+                let said = self.define(part, text).await?;
+                // Of a commit that fails the client must not hear the statement's success.
+                self.conclude(true).await?;
+                self.tell_defined(said);
                 self.ready();
                 Ok(())
             }
@@ -112,16 +117,14 @@ impl Session {
     /// A text of several statements: all in one place, as one text, so that the server makes
     /// of it what it always makes of such a text.
     async fn several(&mut self, parts: &[Part], text: &[u8]) -> Result<(), Stop> {
-        let is_ddl = |part: &Part| matches!(part.action(), Action::Ddl { .. });
-        if parts.iter().all(is_ddl) && !self.db.is_one_shard() {
-            self.everywhere(parts, text).await?;
-            self.ready();
-            return Ok(());
-        }
         // On one shard there is no question where such a text goes.
         let nowhere_yet = self.held.is_none() && !self.db.is_one_shard();
         if nowhere_yet && parts.iter().all(is_control) {
             return self.several_controls(parts, text).await;
+        }
+        let defines = |part: &Part| matches!(part.action(), Action::Ddl { .. });
+        if !self.db.is_one_shard() && parts.iter().any(defines) {
+            return self.one_by_one(parts, text).await;
         }
         let mut target = None;
         for part in parts {
@@ -135,9 +138,8 @@ impl Session {
                     }
                     routed => one(routed.map_err(no_route)?.0),
                 },
-                Where::Local | Where::Trial | Where::Everywhere | Where::Wide => {
-                    return Err(by_itself(part, text));
-                }
+                Where::Everywhere | Where::Wide => return self.one_by_one(parts, text).await,
+                Where::Local | Where::Trial => return Err(by_itself(part, text)),
             };
             if let (Some(here), Some(there)) = (target, shard)
                 && here != there
@@ -152,20 +154,28 @@ impl Session {
     /// Runs the statements of a text that belong to several places, one after the other, as the
     /// one transaction that such a text is.
     async fn one_by_one(&mut self, parts: &[Part], text: &[u8]) -> Result<(), Stop> {
-        let apart = |part: &&Part| {
-            matches!(part.action(), Action::Transaction(_)) || part.statement_name(text).is_some()
-        };
-        if let Some(part) = parts.iter().find(apart) {
+        let in_block = self.state.status != TransactionStatus::Idle && !self.implicit;
+        let named = || parts.iter().find(|part| part.statement_name(text).is_some());
+        if let Some(part) = out_of_block(parts, in_block, text).or_else(named) {
             return Err(by_itself(part, text));
         }
-        if self.state.status == TransactionStatus::Idle {
-            self.begin_implicit();
-        }
         for part in parts {
+            let control = matches!(part.action(), Action::Transaction(_));
+            if self.state.status == TransactionStatus::Idle && !control {
+                self.open_block().await?;
+                self.begin_implicit();
+            } else if control && self.implicit {
+                // BEGIN: what stands before it in the text is part of the block.
+                self.implicit = false;
+                self.state.status = TransactionStatus::InTransaction;
+                backend::command_complete(&mut self.client.output, "BEGIN");
+                continue;
+            }
             // By itself, where it stands in the text: an error tells its position.
             let before = text.get(..part.start()).unwrap_or_default();
             let before = String::from_utf8_lossy(before).chars().count();
             let own = [vec![b' '; before].as_slice(), part.text(text)].concat();
+            self.see_defined().await?;
             if let [part] = self.parts(&own)?.as_slice() {
                 self.unfinished(part, &own).await?;
             }
@@ -184,7 +194,11 @@ impl Session {
             }
             Where::Trial => self.try_part(part, text).await,
             Where::Wide => self.tell_transaction(part, text).await,
-            Where::Everywhere => Err(by_itself(part, text)),
+            Where::Everywhere => {
+                let said = Box::pin(self.define(part, text)).await?;
+                self.tell_defined(said);
+                Ok(())
+            }
             Where::Anywhere => self.run_unfinished(None, text, note_of_one(part, text)).await,
             Where::Routed => match self.route(part, text, &[]) {
                 Err(RouteError::Several(_)) if self.may_scatter() => {
@@ -485,6 +499,33 @@ fn no_route(error: RouteError) -> Failure {
             Failure::new("42P02", "there is no parameter in a simple query")
         }
     }
+}
+
+/// The first statement about a transaction in a text that doesn't mean a block that is open there,
+/// and would be a warning or an error; or a BEGIN with options behind other statements.
+fn out_of_block<'p>(parts: &'p [Part], mut in_block: bool, text: &[u8]) -> Option<&'p Part> {
+    use crate::sql::Transaction as T;
+    let mut any = false;
+    for part in parts {
+        let Action::Transaction(transaction) = part.action() else {
+            any |= *part.action() != Action::Empty;
+            continue;
+        };
+        let fits = match transaction {
+            T::Begin { .. } => !in_block && (!any || is_bare_begin(part.text(text))),
+            T::PrepareTransaction | T::CommitPrepared | T::RollbackPrepared => false,
+            _ => in_block,
+        };
+        if !fits {
+            return Some(part);
+        }
+        in_block = match transaction {
+            T::Commit { chain } | T::Rollback { chain } => *chain,
+            _ => true,
+        };
+        any &= in_block;
+    }
+    None
 }
 
 fn is_control(part: &Part) -> bool {

@@ -79,7 +79,10 @@ impl ClientState {
             Effect::Release(name) => self.release(name),
             Effect::RollbackTo(name) => self.rollback_to(name),
             Effect::Change(change) => self.change(change),
-            Effect::Define => self.redefined = true,
+            Effect::Define => {
+                self.redefined = true;
+                self.journal.found(None);
+            }
             Effect::Prepare(name) => self.named.push(Named::Prepared(name.clone())),
             Effect::Deallocate(name) => self.named.push(Named::Deallocated(name.clone())),
             Effect::Gone(things) if tag == b"SELECT 0" => self.gone = self.gone.and(*things),

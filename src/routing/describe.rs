@@ -22,7 +22,7 @@ pub fn describe(
     lines.push(match route {
         Ok(Route::Any) => "route: any shard".into(),
         Ok(Route::One(shard)) => format!("route: shard {}", router.shard_name(*shard)),
-        Ok(Route::All) => "route: all shards, one after the other".into(),
+        Ok(Route::All) => "route: all shards".into(),
         Err(RouteError::NeedsParameterTypes) => {
             "route: depends on the types of the parameters".into()
         }

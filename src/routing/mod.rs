@@ -90,8 +90,9 @@ pub enum Action {
         analyze: bool,
         format: sql::ExplainFormat,
     },
-    /// All shards, one after the other.
+    /// On all shards.
     Ddl {
+        /// Each for itself: Postgres doesn't have it in a transaction, or nothing is gained by one.
         outside_transaction: bool,
     },
     Transaction(sql::Transaction),

@@ -1,8 +1,7 @@
 //! Each kind of statement: what the session does with it, and where it may run.
 
 use crate::sql::{
-    Copy, CopyDirection, CopyWhat, Ddl, Explain, Expr, Ident, Maintenance, Name, Query, Statement,
-    Transaction,
+    Copy, CopyDirection, CopyWhat, Ddl, Explain, Expr, Ident, Name, Query, Statement, Transaction,
 };
 
 use super::bind::Analysis;
@@ -60,7 +59,7 @@ fn of_kind<'a>(analysis: Analysis<'a>, statement: &'a Statement) -> Result<Plan,
         }
         Statement::Lock(tables) => analysis.whole("LOCK", tables),
         Statement::Truncate(tables) => analysis.whole("TRUNCATE", tables),
-        Statement::Maintenance(maintenance) => Ok(maintained(maintenance)),
+        Statement::Maintenance(_) => Ok(maintained()),
         Statement::Ddl(ddl) => defined(ddl),
         Statement::Call { procedure, arguments } => analysis.call_procedure(procedure, arguments),
         Statement::Do => {
@@ -142,10 +141,10 @@ fn is_two_phase(transaction: &Transaction) -> bool {
     matches!(transaction, T::PrepareTransaction | T::CommitPrepared | T::RollbackPrepared)
 }
 
-/// Maintenance concerns the tables of every shard, and is the same on each.
-fn maintained(maintenance: &Maintenance) -> Plan {
-    let outside_transaction = !matches!(&*maintenance.verb, "ANALYZE" | "ANALYSE");
-    Plan { writes: true, ..Plan::of(Action::Ddl { outside_transaction }) }
+/// Maintenance concerns the tables of every shard, and is the same on each: nothing is gained by
+/// doing it on all of them or none, also where it could be done in a transaction.
+fn maintained() -> Plan {
+    Plan { writes: true, ..Plan::of(Action::Ddl { outside_transaction: true }) }
 }
 
 fn defined(ddl: &Ddl) -> Result<Plan, Refusal> {

@@ -7,6 +7,7 @@ mod auth;
 mod check;
 mod command_line;
 mod copy;
+mod define;
 mod demo;
 mod drivers;
 mod local;

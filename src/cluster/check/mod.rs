@@ -91,7 +91,7 @@ async fn check_database(settings: &Settings, database: &Database, report: &mut R
                     schema.tables.iter().filter(|(name, table)| is_own(name, table)).count();
                 findings.extend(rules::check(&place, &database.rules, &schema));
             }
-            Ok(Err(why)) => findings.push(unread(place.shard(home), &described(&why))),
+            Ok(Err(why)) => findings.push(unread(place.shard(home), &why)),
             Err(_) => findings.push(unread(place.shard(home), "no answer in time")),
         }
     }

@@ -266,7 +266,11 @@ impl Session {
         };
         match self.place(part, &text, false)? {
             Where::Local => self.answer_local(part, &text).await,
-            Where::Everywhere => self.everywhere(std::slice::from_ref(&**part), &text).await,
+            Where::Everywhere => {
+                let said = self.define(part, &text).await?;
+                self.tell_defined(said);
+                Ok(())
+            }
             Where::Wide => self.tell_transaction(part, &text).await,
             _ => Err(Failure::unsupported(
                 "the statement was bound when the session stood elsewhere",

@@ -47,10 +47,11 @@ impl Session {
         Ok(true)
     }
 
-    /// Whether nothing is half said or half done.
+    /// Whether nothing is half said or half done, and all that there is is known.
     fn is_between_messages(&self) -> bool {
         self.batch.is_empty()
             && !self.skipping
+            && !self.state.redefined
             && self.state.status != TransactionStatus::Failed
             && self.held.as_ref().is_none_or(|held| !held.unsynced && held.replies.is_empty())
     }

@@ -4,6 +4,8 @@ mod part;
 
 use std::sync::Arc;
 
+use arc_swap::Guard;
+
 use self::part::Known;
 pub use self::part::Part;
 use super::explain::Shown;
@@ -47,7 +49,7 @@ impl Session {
                     text.len()
                 )));
         }
-        let (router, reading) = (self.db.router(), self.reading());
+        let (router, reading) = (self.router(), self.reading());
         let text = &*reading.readable(text);
         let scanned = match sql::scan(text, reading.options) {
             Ok(scanned) => scanned,
@@ -65,7 +67,7 @@ impl Session {
         let reading = self.reading();
         let text = &*reading.readable(text);
         let scanned = sql::scan_single(text, reading.options).ok()??;
-        self.part(text, scanned, &self.db.router(), &reading).ok()
+        self.part(text, scanned, &self.router(), &reading).ok()
     }
 
     fn part(
@@ -112,7 +114,7 @@ impl Session {
 
     /// The one statement of a prepared text; `None` where it is empty.
     pub(super) fn planned(&self, statement: &Statement) -> Result<Option<Arc<Part>>, Failure> {
-        let (router, reading) = (self.db.router(), self.reading());
+        let (router, reading) = (self.router(), self.reading());
         let world = (router.validity(), reading.version);
         if let Some(part) = statement.part(world) {
             return Ok(part);
@@ -162,7 +164,7 @@ impl Session {
         if let Action::Execute { name, arguments } = part.action() {
             return self.route_executed(part, text, name, arguments);
         }
-        let router = self.db.router();
+        let router = self.router();
         let Some(known) = &part.known else { return Ok((Route::One(router.home()), None)) };
         let values = Values {
             text,
@@ -220,7 +222,7 @@ impl Session {
         let utf8 = self.reading().utf8;
         let literals = &known.scanned.literals;
         let values = Values { text, literals, parameters, utf8 };
-        let router = self.db.router();
+        let router = self.router();
         let several = known.plan.several(&router, &values, &known.scanned, self.preference());
         several.map_err(|error| match error {
             RouteError::Refused(refusal)
@@ -240,7 +242,7 @@ impl Session {
         let Known { scanned, plan, .. } = part.known.as_ref()?;
         let utf8 = self.reading().utf8;
         let values = Values { text, literals: &scanned.literals, parameters, utf8 };
-        plan.gather(&self.db.router(), &values, scanned, self.preference()).ok()
+        plan.gather(&self.router(), &values, scanned, self.preference()).ok()
     }
 
     /// Where any shard can finish a statement, clients are spread over them.
@@ -253,7 +255,7 @@ impl Session {
         let Some(known) = &part.known else { return Ok(None) };
         let (literals, utf8) = (&known.scanned.literals, self.reading().utf8);
         let values = Values { text, literals, parameters: &[], utf8 };
-        Ok(known.plan.copied(&self.db.router(), &values, &known.scanned)?)
+        Ok(known.plan.copied(&self.router(), &values, &known.scanned)?)
     }
 
     /// What each of several shards gets of a write, where its route says that it can be split.
@@ -326,7 +328,19 @@ impl Session {
 
     /// What a statement that is prepared now depends on beside its text.
     pub(super) fn world(&self) -> World {
-        (self.db.schema_version(), self.reading().version)
+        let schema = match self.state.journal.own_router() {
+            Some(own) => own.schema().version,
+            None => self.db.schema_version(),
+        };
+        (schema, self.reading().version)
+    }
+
+    /// What statements are routed by now.
+    pub(super) fn router(&self) -> Guard<Arc<Router>> {
+        match self.state.journal.own_router() {
+            Some(own) => Guard::from_inner(Arc::clone(own)),
+            None => self.db.router(),
+        }
     }
 }
 

@@ -13,6 +13,7 @@ mod told;
 use futures_util::future::join_all;
 
 use self::told::tell_within;
+pub use self::told::{Said, tell};
 use super::cancel::CANCEL_LIMIT;
 use super::held::{Held, purpose};
 use super::planner::Part;

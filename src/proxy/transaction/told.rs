@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::time::timeout;
 
+use crate::cluster::ask::{Row, read_row};
 use crate::proxy::failure::Failure;
 use crate::proxy::held::{Held, purpose};
 use crate::proxy::replies::Seen;
@@ -15,6 +16,8 @@ use crate::wire::{ProtocolError, frame, write};
 /// Longest message that is listened to: errors of deferred constraints, notices of triggers.
 const MESSAGE: usize = 1 << 20;
 const MESSAGE_NAME: &str = "what a server may say to a transaction's control";
+/// Bytes of rows that are listened to: what a question of ours about the catalogs is answered by.
+const ROWS: usize = 256 << 20;
 /// Notices that are passed on.
 const NOTICES: usize = 100;
 
@@ -23,6 +26,14 @@ const NOTICES: usize = 100;
 pub struct Said {
     /// Its error, if it has one.
     pub failure: Option<Box<Failure>>,
+    /// The same as it came: an ErrorResponse's body.
+    pub error: BytesMut,
+    /// Rows that it answered with, by command.
+    pub rows: Vec<Vec<Row>>,
+    /// Those of the command that isn't complete yet.
+    row_set: Vec<Row>,
+    /// Bytes of them.
+    row_bytes: usize,
     /// The last command's tag.
     pub tag: Box<[u8]>,
     /// Bodies of NoticeResponses.
@@ -49,11 +60,11 @@ impl Said {
 ///
 /// # Errors
 /// The connection is lost; why. Then it is marked as broken.
-pub async fn tell(held: &mut Held, text: &str) -> Result<Said, String> {
+pub async fn tell(held: &mut Held, text: impl AsRef<[u8]>) -> Result<Said, String> {
     if held.backend.is_broken() {
         return Err("the connection was lost before".to_owned());
     }
-    let heard = exchange(held, text).await;
+    let heard = exchange(held, text.as_ref()).await;
     if heard.is_err() {
         held.backend.mark_broken();
     }
@@ -71,11 +82,11 @@ pub async fn tell_within(held: &mut Held, text: &str, limit: Duration) -> Result
     }
 }
 
-async fn exchange(held: &mut Held, text: &str) -> Result<Said, String> {
+async fn exchange(held: &mut Held, text: &[u8]) -> Result<Said, String> {
     if held.unsynced || held.replies.failed() {
         held.sync(false, Purpose::Undo);
     }
-    held.query(text.as_bytes(), false, purpose(Purpose::Undo));
+    held.query(text, false, purpose(Purpose::Undo));
     let in_words = |error: std::io::Error| error.to_string();
     held.backend.send().await.map_err(in_words)?;
     let mut said = Said::default();
@@ -119,9 +130,20 @@ impl Said {
                 if matches!(fields.severity(), b"FATAL" | b"PANIC") {
                     return Err(ProtocolError::message(failure.message));
                 }
-                self.failure.get_or_insert_with(|| Box::new(failure));
+                if self.failure.is_none() {
+                    self.failure = Some(Box::new(failure));
+                    self.error = body;
+                }
+            }
+            tag::DATA_ROW => {
+                self.row_bytes += body.len();
+                if self.row_bytes > ROWS {
+                    return Err(ProtocolError::message(format!("its rows have over {ROWS} bytes")));
+                }
+                self.row_set.push(read_row(&body)?);
             }
             tag::COMMAND_COMPLETE => {
+                self.rows.push(std::mem::take(&mut self.row_set));
                 self.tag = backend::read_command_complete(&body).unwrap_or_default().into();
             }
             _ => {}
