@@ -9,6 +9,7 @@ pub mod check;
 mod control;
 mod control_points;
 pub mod error;
+pub mod ids;
 pub mod install;
 mod line;
 pub mod links;

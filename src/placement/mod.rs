@@ -7,6 +7,7 @@
 mod convert;
 mod datetime;
 pub mod hash;
+pub mod ids;
 mod integer;
 pub mod key;
 pub mod moves;

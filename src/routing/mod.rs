@@ -94,6 +94,8 @@ pub enum Action {
     Ddl {
         /// Each for itself: Postgres doesn't have it in a transaction, or nothing is gained by one.
         outside_transaction: bool,
+        /// It may make sequences, or have a table use one.
+        makes_ids: bool,
     },
     Transaction(sql::Transaction),
     Set(sql::Set),

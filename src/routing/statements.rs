@@ -144,8 +144,20 @@ fn is_two_phase(transaction: &Transaction) -> bool {
 /// Maintenance concerns the tables of every shard, and is the same on each: nothing is gained by
 /// doing it on all of them or none, also where it could be done in a transaction.
 fn maintained() -> Plan {
-    Plan { writes: true, ..Plan::of(Action::Ddl { outside_transaction: true }) }
+    Plan { writes: true, ..Plan::of(Action::Ddl { outside_transaction: true, makes_ids: false }) }
 }
+
+/// What may make a sequence, or have a table use one.
+const MAKE_IDS: &[&str] = &[
+    "CREATE TABLE",
+    "ALTER TABLE",
+    "CREATE SEQUENCE",
+    "ALTER SEQUENCE",
+    "CREATE SCHEMA",
+    "CREATE EXTENSION",
+    "CREATE FOREIGN TABLE",
+    "ALTER FOREIGN TABLE",
+];
 
 fn defined(ddl: &Ddl) -> Result<Plan, Refusal> {
     // `CREATE TABLE pg_temp.t` makes a temporary table, too.
@@ -155,7 +167,9 @@ fn defined(ddl: &Ddl) -> Result<Plan, Refusal> {
         let leaves = Leaves::TEMPORARY.and(Leaves::MAY_END);
         return Ok(Plan { leaves, ..refused(Refusal::temporary()) });
     }
-    let mut plan = Plan::of(Action::Ddl { outside_transaction: ddl.outside_transaction });
+    let outside_transaction = ddl.outside_transaction;
+    let makes_ids = MAKE_IDS.contains(&&*ddl.tag);
+    let mut plan = Plan::of(Action::Ddl { outside_transaction, makes_ids });
     plan.writes = true;
     plan.leaves = Leaves::MAY_END;
     if ddl.rows_from.is_some() {

@@ -6,6 +6,7 @@
 //! doesn't have in a transaction is done shard by shard (`each`).
 
 mod each;
+mod ids;
 mod seen;
 
 use std::sync::Arc;
@@ -55,22 +56,31 @@ impl Session {
             .into());
         }
         self.route(part, text, &[]).map_err(refused)?;
-        let alone = matches!(part.action(), Action::Ddl { outside_transaction: true });
-        // Nobody begins while a shard can't be reached.
+        let (alone, ids) = match part.action() {
+            Action::Ddl { outside_transaction, makes_ids } => (*outside_transaction, *makes_ids),
+            _ => (false, false),
+        };
         let shards = self.db.shard_ids();
-        for shard in &shards {
-            self.db.reachable(*shard)?;
-        }
         let idle = self.held.is_none() && self.state.status == TransactionStatus::Idle;
         if alone && idle && !self.state.journal.is_open() {
+            // Nobody begins while a shard can't be reached.
+            let legs = self.call_legs(&shards).await?;
+            self.dismiss(legs, false).await;
             self.on_each(&shards, part, text).await?;
             return Ok(Defined(None));
         }
         if idle {
+            // All connections are there before the first shard is asked.
             self.begin_implicit();
         }
         let mut legs = self.call_legs(&shards).await?;
-        let defined = self.on_all(&mut legs, Asked { text, leaves }).await;
+        let mut defined = self.on_all(&mut legs, Asked { text, leaves }).await;
+        if ids
+            && defined.is_ok()
+            && let Err(stop) = self.give_ranges(&mut legs).await
+        {
+            defined = Err(stop);
+        }
         for leg in &mut legs {
             if !leg.held.replies.is_empty() {
                 leg.lose("it didn't answer in time to a cancel request".to_owned());
@@ -103,7 +113,10 @@ impl Session {
             Ok(said) => said,
             Err(why) => return Err(self.lost_leg(gate, why)),
         };
-        if said.failure.is_some() {
+        if let Some(failure) = &said.failure {
+            if let Some(deadlock) = self.state.verdict(failure.sqlstate.as_bytes()) {
+                return Err(deadlock.into());
+            }
             let out = &mut self.client.output;
             write::frame(out, tag::ERROR_RESPONSE, |b| b.extend_from_slice(&said.error));
             return Err(Stop::Told);
@@ -116,7 +129,10 @@ impl Session {
         for (leg, heard) in self.attended(&tokens, join_all(telling)).await? {
             let stop = match heard {
                 Ok(Said { failure: None, .. }) => continue,
-                Ok(Said { failure: Some(failure), .. }) => on_shard(*failure, &leg.name).into(),
+                Ok(Said { failure: Some(failure), .. }) => {
+                    let deadlock = self.state.verdict(failure.sqlstate.as_bytes());
+                    deadlock.unwrap_or_else(|| on_shard(*failure, &leg.name)).into()
+                }
                 Err(why) => self.lost_leg(leg, why),
             };
             failed.get_or_insert(stop);
