@@ -269,7 +269,7 @@ impl Session {
         let utf8 = self.reading().utf8;
         let literals = &known.scanned.literals;
         let values = Values { text, literals, parameters, utf8 };
-        known.plan.spread(&self.db.router(), &values, &known.scanned)
+        known.plan.spread(&self.router(), &values, &known.scanned)
     }
 
     /// Where a Bind goes. The types of its parameters are learned from a server if they decide.
