@@ -77,7 +77,7 @@ pub use router::{Bounds, Parts, PartsError, Router};
 pub use scatter::{Grouping, Scattered, SortKey, SortPlace, Steps};
 pub use scatter_groups::Aggregated;
 pub use setting::{SettingCall, SettingValue};
-pub use spread::{Answer, Lock, Share, Shares};
+pub use spread::{Answer, Led, Lock, Share, Shares};
 pub use value::Values;
 
 /// What the session does with a statement. The route is for those that run on a shard.

@@ -139,7 +139,7 @@ impl Refusal {
     pub(super) fn copy_once(table: &TableName, chance: bool) -> Refusal {
         let why = match chance {
             true => "its WHERE may choose other rows on each shard",
-            false => "a trigger of its table runs once a statement",
+            false => "a trigger of its table runs once a statement, or once on each copy",
         };
         Refusal::unsupported(format!("COPY of {table} concerns all shards: {why}"))
             .hint(format!("use INSERT, or {SHARD_HINT}"))

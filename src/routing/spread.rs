@@ -5,8 +5,8 @@
 use crate::config::rules::TableName;
 use crate::placement::{ShardId, hash::hash_bytes};
 use crate::sql::{
-    self, Cte, Edited, Insert, InsertSource, LiteralKind, LiteralSlot, Name, Query, Scanned,
-    SelectItem, SetExpr, Statement, Tokens,
+    self, Cte, Edit, Edited, Insert, InsertSource, LiteralKind, LiteralSlot, Name, Piece, Query,
+    Scanned, SelectItem, SetExpr, Statement, Tokens,
 };
 
 use super::bind::Analysis;
@@ -14,6 +14,7 @@ use super::nodes::QueryNode;
 use super::places::{ShardSet, Tree};
 use super::plan::{Follow, Occurrence, Place, Plan};
 use super::router::{Router, TableRule};
+use super::schema::Table;
 use super::value::{UNKNOWN_OID, Values};
 use super::{ParameterValue, Refusal, RouteError, spread_check, spread_copies};
 
@@ -46,6 +47,9 @@ enum Kind {
     /// Each shard has the same copy and does the same with it. `times`: texts in the statement may
     /// be read as times.
     Copies { times: bool },
+    /// One shard computes the rows that an INSERT into a reference table makes, and all others get
+    /// those.
+    Led { led: LedPlan, times: bool },
     /// LOCK and TRUNCATE: each shard's part of the tables.
     Whole { locks: bool },
 }
@@ -53,8 +57,10 @@ enum Kind {
 /// One execution of a write on several shards.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Shares {
-    /// At least two, in the catalog's order.
+    /// At least two, in the catalog's order; where one leads, it is the first.
     pub each: Vec<Share>,
+    /// The first returns the rows that it makes, and the others get these.
+    pub led: Option<Led>,
     pub answer: Answer,
     /// The first of them is done before the others begin, so that whoever does the same at the
     /// same time waits there, and nobody has what another waits for elsewhere.
@@ -79,6 +85,57 @@ pub struct Share {
     pub parameters: Vec<u16>,
     /// How many rows of VALUES it has.
     pub rows: usize,
+}
+
+/// What follows the shard that leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Led {
+    /// Columns at the end of its rows that the client doesn't get: all that the table stores.
+    pub columns: usize,
+    /// Inserts one such row: `$1` is the first of these columns.
+    pub insert: String,
+}
+
+/// The same before its statement has values.
+#[derive(Debug, Clone, PartialEq)]
+struct LedPlan {
+    led: Led,
+    /// What RETURNING has to say, too.
+    returned: String,
+    /// It has RETURNING, so that this goes on after it.
+    returns: bool,
+}
+
+impl LedPlan {
+    fn of(analysis: &Analysis<'_>, insert: &Insert, facts: &Table) -> Option<LedPlan> {
+        let name = insert.table.as_ref()?;
+        let (table, _) = analysis.router.table(name, analysis.search_path);
+        let columns: Vec<String> = facts
+            .columns
+            .iter()
+            .filter(|column| !column.generated)
+            .map(|column| quoted(&column.name))
+            .collect();
+        let own = quoted(insert.alias.as_ref().unwrap_or(&table.name));
+        let returned: Vec<String> = columns.iter().map(|c| format!("{own}.{c}")).collect();
+        let values: Vec<String> = (1..=columns.len()).map(|n| format!("${n}")).collect();
+        let insert_text = format!(
+            "INSERT INTO {}.{} ({}) OVERRIDING SYSTEM VALUE VALUES ({})",
+            quoted(&table.schema),
+            quoted(&table.name),
+            columns.join(", "),
+            values.join(", ")
+        );
+        (!columns.is_empty()).then(|| LedPlan {
+            led: Led { columns: columns.len(), insert: insert_text },
+            returned: returned.join(", "),
+            returns: !insert.returning.is_empty(),
+        })
+    }
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// How the answers of several shards become one.
@@ -107,7 +164,8 @@ impl Lock {
     /// The first number of all such locks.
     pub const CLASS: i32 = 0x7067_6864;
 
-    fn of(table: &TableName, shared: bool) -> Lock {
+    /// The lock of a reference table.
+    pub fn of(table: &TableName, shared: bool) -> Lock {
         let name = format!("{}.{}", table.schema, table.name);
         Lock { key: hash_bytes(name.as_bytes(), 0) as i32, shared }
     }
@@ -162,7 +220,11 @@ pub(super) fn of(
     let facts = router.schema.tables.get(&table).ok_or("the servers' schema hasn't its table")?;
     let values = values_of(statement);
     spread_check::check(analysis, statement, parts.with, values)?;
-    let times = spread_check::shown(parts.returning)?;
+    let times = match rule {
+        // One of them is heard.
+        Some(TableRule::Reference) => Vec::new(),
+        _ => spread_check::shown(parts.returning)?,
+    };
     let kind = match rule {
         Some(TableRule::Sharded { .. }) if facts.per_statement => {
             return Err("a trigger or rule of its table runs once a statement");
@@ -180,11 +242,26 @@ pub(super) fn of(
             if !analysis.occurrences.iter().all(|occurrence| copy(&occurrence.place)) {
                 return Err("it reads tables that aren't the same on every shard");
             }
-            Kind::Copies { times: spread_copies::check(analysis, statement, facts)? }
+            copies(analysis, statement, facts)?
         }
         _ => return Err("its table lies on the home shard"),
     };
     Ok(Box::new(Spread { kind, times, returns: !parts.returning.is_empty() }))
+}
+
+/// Where all shards can't do the same, one may lead in an INSERT of new rows.
+fn copies(analysis: &Analysis<'_>, statement: &Statement, facts: &Table) -> Result<Kind, Reason> {
+    let same = spread_copies::check(analysis, statement, facts);
+    if let Statement::Insert(insert) = statement
+        && insert.on_conflict.is_none()
+        && facts.triggers.is_empty()
+        && let Some(led) = LedPlan::of(analysis, insert, facts)
+        && same != Ok(false)
+        && !spread_check::may_write_elsewhere(analysis, statement)
+    {
+        return Ok(Kind::Led { led, times: same.is_ok() });
+    }
+    same.map(|times| Kind::Copies { times })
 }
 
 fn own(tied: Result<(), Reason>) -> Result<Kind, Reason> {
@@ -284,16 +361,37 @@ impl Plan {
         for occurrence in &self.occurrences {
             set = set.union(self.evaluate(occurrence, router, values)?.shards);
         }
-        let shards = match set {
+        let mut shards: Vec<ShardId> = match set {
             ShardSet::Several(shards) => shards,
             ShardSet::All => (0..router.shards.len()).map(|i| ShardId(i as u16)).collect(),
             ShardSet::None | ShardSet::One(_) => return Err(not().into()),
         };
+        let led = match &spread.kind {
+            // Without words for the time, all do the same at once.
+            Kind::Led { times: true, .. } if !tells_time(values) => None,
+            Kind::Led { led, .. } => Some(led),
+            _ => None,
+        };
+        if led.is_some() {
+            // There the sequences are of which everybody takes.
+            shards.sort_by_key(|shard| (*shard != router.home, *shard));
+        }
         let as_it_came =
             |shard: ShardId| Share { shard, text: None, parameters: Vec::new(), rows: 0 };
-        let copies = matches!(spread.kind, Kind::Copies { .. });
+        let copies = matches!(spread.kind, Kind::Copies { .. } | Kind::Led { .. });
+        let mut each: Vec<Share> = shards.into_iter().map(as_it_came).collect();
+        if let (Some(led), Some(first)) = (led, each.first_mut()) {
+            let before = if led.returns { ", " } else { " RETURNING " };
+            let text = format!("{before}{}", led.returned);
+            let edit =
+                Edit { at: scanned.tokens..scanned.tokens, pieces: vec![Piece::Text(text.into())] };
+            let edited = sql::edit(values.text, scanned, &[edit]).map_err(Refusal::from)?;
+            first.text = Some(edited);
+            first.parameters = (1..=values.parameters.len() as u16).collect();
+        }
         Ok(Shares {
-            each: shards.into_iter().map(as_it_came).collect(),
+            each,
+            led: led.map(|plan| plan.led.clone()),
             answer: if copies { Answer::Same } else { Answer::Sum },
             first_alone: copies || matches!(spread.kind, Kind::Whole { .. }),
             locks: if copies { self.locks() } else { Vec::new() },
@@ -368,6 +466,7 @@ impl Plan {
         let answer = if returns_each { Answer::Interleaved(order) } else { Answer::Sum };
         Ok(Shares {
             each,
+            led: None,
             answer,
             first_alone: false,
             locks: Vec::new(),
@@ -402,26 +501,29 @@ impl Spread {
 
     /// Each server would read its own clock for `'now'`.
     fn times_are_given(&self, values: &Values<'_>) -> Result<(), Refusal> {
-        let tells = |literal: &sql::Literal| {
-            matches!(literal.kind, LiteralKind::String | LiteralKind::EscapeString)
-                && literal.value(values.text).is_ok_and(|text| spread_copies::tells_clock(&text))
-        };
-        let slots = self.times.iter().flat_map(|slot| values.literals.slot(*slot));
-        let mut told = slots.into_iter().any(tells);
-        if let Kind::Copies { times: true } = self.kind {
-            let parameter = |parameter: &super::Parameter<'_>| match parameter.value {
-                ParameterValue::Text(text) => spread_copies::tells_clock(text),
-                _ => false,
-            };
-            told |= values.literals.all().iter().any(tells);
-            told |= values.parameters.iter().any(parameter);
-        }
-        if told {
+        let mut shown = self.times.iter().flat_map(|slot| values.literals.slot(*slot));
+        let copied = self.kind == Kind::Copies { times: true };
+        if shown.any(|shown| names_time(shown, values)) || copied && tells_time(values) {
             return Err(Refusal::unsupported("a word for the time that each shard's clock tells")
                 .hint("give the time itself"));
         }
         Ok(())
     }
+}
+
+fn names_time(literal: &sql::Literal, values: &Values<'_>) -> bool {
+    matches!(literal.kind, LiteralKind::String | LiteralKind::EscapeString)
+        && literal.value(values.text).is_ok_and(|text| spread_copies::tells_clock(&text))
+}
+
+/// Whether a text among the values may be read as a time that the server's clock tells.
+fn tells_time(values: &Values<'_>) -> bool {
+    let parameter = |parameter: &super::Parameter<'_>| match parameter.value {
+        ParameterValue::Text(text) => spread_copies::tells_clock(text),
+        _ => false,
+    };
+    values.literals.all().iter().any(|literal| names_time(literal, values))
+        || values.parameters.iter().any(parameter)
 }
 
 impl Shares {
@@ -434,6 +536,9 @@ impl Shares {
             if let Some(edited) = &share.text {
                 lines.push(format!("{name} gets: {}", String::from_utf8_lossy(&edited.text)));
             }
+        }
+        if let Some(Led { insert, .. }) = &self.led {
+            lines.push(format!("the others get its rows: {insert}"));
         }
         if self.first_alone {
             lines.push(format!("{} first, then the others", names.first().map_or("", |n| n)));

@@ -102,6 +102,22 @@ fn is_volatile(analysis: &Analysis<'_>, call: &Function) -> bool {
     !matches!(effect, Effect::None | Effect::AskHome)
 }
 
+/// Whether a function in it may write rows by itself, which others would have to do as well.
+pub(super) fn may_write_elsewhere(analysis: &Analysis<'_>, statement: &Statement) -> bool {
+    let router = analysis.router;
+    let mut writes = false;
+    visit(statement, &mut |node| {
+        if let Node::Expr(Expr::Function(call)) = node
+            && let Some(name) = &call.name
+        {
+            let path = analysis.search_path;
+            let effect = functions::effect(name, &router.schema, &router.rules, path);
+            writes |= !matches!(effect, Effect::None | Effect::Volatile | Effect::AskHome);
+        }
+    });
+    writes
+}
+
 /// Whether a call reads the clock.
 pub(super) fn reads_clock(call: &Function) -> bool {
     let name = call.name.as_ref().map_or("", |name| &*name.name);

@@ -242,7 +242,10 @@ impl<'a> Analysis<'a> {
         }
         let facts = self.router.schema.tables.get(&node.table);
         let chance = plan.keys.is_none() && self.effects.volatile > 0;
-        if from && (chance || facts.is_some_and(|facts| facts.per_statement)) {
+        let copies = plan.keys.is_none();
+        let differs =
+            |facts: &schema::Table| facts.per_statement || copies && !facts.triggers.is_empty();
+        if from && (chance || facts.is_some_and(differs)) {
             self.refusals.push(Refusal::copy_once(&node.table, chance));
         }
         if plan.columns.is_empty() && plan.keys.is_some() {

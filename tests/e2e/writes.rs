@@ -15,7 +15,7 @@ keyspaces:
     key: [bigint]
     placement: { ring: { virtual_nodes: 256 } }
     tables: { things: [id] }
-reference: [colours, shades]
+reference: [colours, shades, kinds]
 ";
 
 const SOON: Duration = Duration::from_secs(30);
@@ -27,6 +27,9 @@ fn start() -> (TestHerd, Proxy) {
     for text in [
         "CREATE TABLE things (id bigint PRIMARY KEY, n int, t text)",
         "CREATE TABLE colours (id int PRIMARY KEY, n int NOT NULL, m int)",
+        "CREATE TABLE kinds (id bigserial PRIMARY KEY, name text, made timestamptz DEFAULT \
+         clock_timestamp(), token uuid DEFAULT gen_random_uuid(), twice bigint GENERATED ALWAYS AS \
+         (id * 2) STORED)",
         "CREATE TABLE shades (id int PRIMARY KEY, n int NOT NULL)",
     ] {
         done(&answer(&mut client, How::Simple, text, &[]));
@@ -58,6 +61,8 @@ fn several_shards_write_as_one() {
     let steps: &[fn(&TestHerd, &Proxy)] = &[
         a_thousand_rows_come_back_in_their_order,
         an_error_tells_its_place_in_the_clients_text,
+        the_client_hears_what_one_server_would_say,
+        copies_get_what_one_shard_made,
         an_error_on_one_shard_undoes_all,
         a_lost_connection_undoes_all,
         a_vanished_client_undoes_all,
@@ -134,6 +139,58 @@ fn an_error_tells_its_place_in_the_clients_text(_: &TestHerd, proxy: &Proxy) {
         assert_eq!((code.as_str(), position), ("42703", place.to_string()), "{how:?}");
         assert_eq!(heard.ready, "I");
     }
+}
+
+/// Message by message.
+fn the_client_hears_what_one_server_would_say(_: &TestHerd, proxy: &Proxy) {
+    let mut client = Raw::connect(proxy.port(), &[]);
+    let mut kinds = |how: How, text: &str| -> String {
+        ask(&mut client, how, text, &[]);
+        client.until_ready(1).iter().map(|(kind, _)| char::from(*kind)).collect()
+    };
+    let returning = "INSERT INTO things (id) VALUES (1), (2), (3) RETURNING id";
+    assert_eq!(kinds(How::Simple, returning), "TDDDCZ");
+    assert_eq!(kinds(How::Simple, "UPDATE things SET n = 1"), "CZ");
+    assert_eq!(kinds(How::Extended(&[]), "UPDATE things SET n = 1"), "12nCZ");
+    assert_eq!(kinds(How::Extended(&[1]), "DELETE FROM things RETURNING *"), "12TDDDCZ");
+    assert_eq!(kinds(How::Simple, "INSERT INTO kinds (name) VALUES ('a')"), "CZ");
+    assert_eq!(kinds(How::Extended(&[]), "INSERT INTO kinds (name) VALUES ('b')"), "12nCZ");
+    let returning = "INSERT INTO kinds (name) VALUES ('c') RETURNING id, made";
+    assert_eq!(kinds(How::Simple, returning), "TDCZ");
+    assert_eq!(kinds(How::Extended(&[]), returning), "12TDCZ");
+    assert_eq!(kinds(How::Extended(&[1, 0]), returning), "12TDCZ");
+}
+
+/// What one server would give a row of its own accord is given once, and to all copies.
+fn copies_get_what_one_shard_made(herd: &TestHerd, proxy: &Proxy) {
+    let mut client = Raw::connect(proxy.port(), &[]);
+    for (how, text) in [
+        (How::Simple, "INSERT INTO kinds (name) VALUES ('d'), ('e'), (NULL)"),
+        (How::Simple, "INSERT INTO kinds DEFAULT VALUES"),
+        (
+            How::Extended(&[1]),
+            "INSERT INTO kinds (name, made) VALUES ('x''y\\', 'now') RETURNING *",
+        ),
+        (
+            How::Extended(&[0, 1, 0, 1, 0]),
+            "INSERT INTO kinds VALUES (DEFAULT, random()) RETURNING *",
+        ),
+        (How::Simple, "INSERT INTO kinds (name, made) SELECT name || '2', now() FROM kinds"),
+        (How::Named(&[]), "INSERT INTO kinds AS k (name) SELECT 'none' WHERE false RETURNING k.id"),
+    ] {
+        let heard = answer(&mut client, how, text, &[]);
+        done(&heard);
+    }
+    // What fails on one that follows is nowhere.
+    let third = herd.primary("s3").expect("a primary");
+    third.query("INSERT INTO kinds VALUES (100, 'in the way')", SOON).expect("run");
+    let heard =
+        answer(&mut client, How::Simple, "INSERT INTO kinds (id) VALUES (100), (DEFAULT)", &[]);
+    assert_eq!(heard.error.expect("an error").0, "23505");
+    third.query("DELETE FROM kinds WHERE id = 100", SOON).expect("run");
+    let copies = on_each(herd, "SELECT string_agg(k::text, ' ' ORDER BY id) FROM kinds k");
+    assert!(copies.windows(2).all(|pair| pair[0] == pair[1]), "{copies:#?}");
+    assert_eq!(total(herd, "SELECT count(*) - 22 FROM kinds"), 0, "{copies:#?}");
 }
 
 fn an_error_on_one_shard_undoes_all(herd: &TestHerd, proxy: &Proxy) {

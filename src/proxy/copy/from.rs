@@ -97,6 +97,9 @@ impl Session {
         self.begin_implicit();
         // They go with a transaction, and this goes on in it.
         let portals = std::mem::take(&mut self.portals);
+        if copied.keys.is_none() && copied.form.is_some() {
+            self.lock_copies_of(&copied.table).await?;
+        }
         let sent = copied.text.as_ref().map_or(text, |edited| &edited.text);
         let mut copy = CopyIn::new(self, copied, sent);
         copy.run().await;

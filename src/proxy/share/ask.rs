@@ -9,9 +9,9 @@ use crate::proxy::scatter::leg::Leg;
 use crate::proxy::session::Stop;
 use crate::proxy::state::{Note, Purpose};
 use crate::proxy::statements::{Registry, Statement};
-use crate::routing::Share;
+use crate::routing::{Share, Shares};
 use crate::wire::ProtocolError;
-use crate::wire::frontend::{self, Bind, Target as Named, tag};
+use crate::wire::frontend::{self, Bind, Format, Target as Named, tag};
 use crate::wire::write;
 
 /// The client's statement.
@@ -33,6 +33,7 @@ impl Question<'_> {
         &self,
         leg: &mut Leg,
         share: &Share,
+        shares: &Shares,
         registry: &Registry,
     ) -> Result<(), Stop> {
         let held = &mut leg.held;
@@ -54,7 +55,9 @@ impl Question<'_> {
                 // Another one each time: without a name there is nothing to be kept of it.
                 let own = statement.share(&edited.text, &share.parameters, registry);
                 let name = held.have(&own, true)?;
-                bind_some(&mut held.backend.output, &bind, &name, &share.parameters)?;
+                let hidden = shares.led.as_ref().map_or(0, |led| led.columns);
+                let parameters = (&*share.parameters, hidden);
+                bind_some(&mut held.backend.output, &bind, &name, parameters)?;
             }
         }
         let out = &mut held.backend.output;
@@ -68,18 +71,51 @@ impl Question<'_> {
     }
 }
 
+/// Has a shard that follows insert the rows that the first one made, with one Bind each.
+pub(super) fn insert_rows(
+    leg: &mut Leg,
+    insert: &Arc<Statement>,
+    rows: &[BytesMut],
+    formats: &[Format],
+) -> Result<(), Stop> {
+    let held = &mut leg.held;
+    let name = held.have(insert, true)?;
+    let count = formats.len() as u16;
+    for row in rows {
+        let out = &mut held.backend.output;
+        write::frame(out, tag::BIND, |b| {
+            write::cstr(b, b"");
+            write::cstr(b, &name);
+            b.put_u16(count);
+            formats.iter().for_each(|format| b.put_u16(*format as u16));
+            b.put_u16(count);
+            b.put_slice(row);
+            b.put_u16(0);
+        });
+        frontend::execute(out, b"", 0);
+        for request in [Request::Bind, Request::Execute] {
+            held.replies.push(request, true, Note::default());
+        }
+    }
+    leg.parts = rows.len();
+    leg.held.sync(true, Purpose::Client);
+    Ok(())
+}
+
 /// Appends the client's Bind for the unnamed portal, with some of its values in another order:
-/// `parameters` are their numbers, from 1.
+/// `parameters` are their numbers, from 1. `hidden` columns at the end come as texts where each
+/// output has its own format.
 fn bind_some(
     out: &mut BytesMut,
     bind: &Bind<'_>,
     statement: &[u8],
-    parameters: &[u16],
+    (parameters, hidden): (&[u16], usize),
 ) -> Result<(), ProtocolError> {
     let count = u16::try_from(parameters.len())
         .map_err(|_| ProtocolError::message("too many parameters in a Bind"))?;
     let formats = bind.result_formats;
-    let result_formats = u16::try_from(formats.len())
+    let hidden = if formats.len() > 1 { hidden } else { 0 };
+    let result_formats = u16::try_from(formats.len() + hidden)
         .map_err(|_| ProtocolError::message("too many result formats in a Bind"))?;
     // By number from 0, with their formats, since they are in no order.
     let all: Vec<Option<&[u8]>> = bind.values.iter().collect();
@@ -96,6 +132,7 @@ fn bind_some(
         given.iter().for_each(|at| write::value(b, all.get(*at).copied().flatten()));
         b.put_u16(result_formats);
         (0..formats.len()).for_each(|at| b.put_u16(formats.of(at) as u16));
+        (0..hidden).for_each(|_| b.put_u16(Format::Text as u16));
     });
     Ok(())
 }

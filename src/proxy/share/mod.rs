@@ -15,6 +15,7 @@ use super::scatter::leg::Leg;
 use super::scatter::run::{Answer, Run, Why};
 use super::session::{Session, Stop};
 use super::state::Note;
+use crate::config::rules::TableName;
 use crate::routing::{Lock, Shares};
 use crate::wire::backend;
 
@@ -71,6 +72,8 @@ impl Session {
         self.begin_implicit();
         let shards: Vec<_> = shares.each.iter().map(|share| share.shard).collect();
         let mut legs = self.call_legs(&shards).await?;
+        let turn = |leg: &Leg| shards.iter().position(|shard| *shard == leg.held.shard);
+        legs.sort_by_key(turn);
         let ended = self.run_shares(shares, &mut legs, question, shown).await;
         self.dismiss(legs, ended.is_err()).await;
         if self.held.is_some() {
@@ -96,7 +99,7 @@ impl Session {
         question: &Question<'_>,
         shown: bool,
     ) -> Result<String, Ended> {
-        let mut written = Written::new(shares, shown);
+        let mut written = Written::new(shares, shown, self.db.limits.merge_memory);
         let first = if shares.first_alone { 1 } else { legs.len() };
         let (first, others) = legs.split_at_mut(first.min(legs.len()));
         for group in [first, others] {
@@ -106,15 +109,52 @@ impl Session {
             if !shares.locks.is_empty() {
                 self.lock_copies(&shares.locks, group).await?;
             }
+            let follow = shares.led.as_ref().filter(|_| written.begun() > 0);
+            if follow.is_some() && written.led_rows().is_empty() {
+                continue;
+            }
             for (leg, share) in group.iter_mut().zip(shares.each.iter().skip(written.begun())) {
                 leg.begin_anew();
-                question.ask(leg, share, &self.db.registry).map_err(Ended::Stop)?;
+                let asked = match follow {
+                    Some(led) => {
+                        let world = self.world();
+                        let types = std::iter::empty();
+                        let text = led.insert.as_bytes();
+                        let insert = self.db.registry.statement(text, types, world);
+                        ask::insert_rows(leg, &insert, written.led_rows(), written.led_formats())
+                    }
+                    None => question.ask(leg, share, shares, &self.db.registry),
+                };
+                asked.map_err(Ended::Stop)?;
                 leg.held.wrote |= shares.writes;
             }
             self.run_group(group, &mut written).await?;
             written.next_group();
         }
-        written.finish(&mut self.client.output).map_err(Ended::from)
+        let described = shown && matches!(question, Question::Bound { .. });
+        written.finish(&mut self.client.output, described).map_err(Ended::from)
+    }
+
+    /// Takes part in the turns of a reference table's writers, in the running transaction: what is
+    /// written there next is written to equal copies.
+    pub(super) async fn lock_copies_of(&mut self, table: &TableName) -> Result<(), Stop> {
+        let locks = [Lock::of(table, false)];
+        let mut legs = self.call_legs(&self.db.shard_ids()).await?;
+        let one = legs.len().min(1);
+        let (first, others) = legs.split_at_mut(one);
+        let mut locked = self.lock_copies(&locks, first).await;
+        if locked.is_ok() && !others.is_empty() {
+            locked = self.lock_copies(&locks, others).await;
+        }
+        self.dismiss(legs, locked.is_err()).await;
+        match locked {
+            Ok(()) => Ok(()),
+            Err(Ended::Stop(stop)) => Err(stop),
+            Err(Ended::Told(_, frame)) => {
+                self.client.output.extend_from_slice(&frame);
+                Err(Stop::Told)
+            }
+        }
     }
 
     /// Writers of reference tables come one after the other, on every shard.

@@ -11,6 +11,9 @@ use crate::proxy::scatter::shape;
 use crate::proxy::state::ClientState;
 use crate::routing::{Answer as How, Shares};
 use crate::wire::backend::{self, RowDescription};
+use crate::wire::frame::HEADER_LEN;
+use crate::wire::frontend::Format;
+use crate::wire::write;
 
 /// The client's answer, made of the shards'.
 pub struct Written<'a> {
@@ -30,13 +33,20 @@ pub struct Written<'a> {
     failed: usize,
     /// Notices of the first share, where the others run after it.
     said: Vec<BytesMut>,
+    /// Where the first one leads: what it has stored.
+    led: Vec<BytesMut>,
+    led_bytes: usize,
+    formats: Vec<Format>,
+    /// Bytes that may be kept of that.
+    memory: usize,
 }
 
 /// Notices that are told apart.
 const NOTICES: usize = 32;
 
 impl<'a> Written<'a> {
-    pub fn new(shares: &'a Shares, shown: bool) -> Written<'a> {
+    /// `shown`: the client gets a RowDescription. `memory` is how many bytes may be kept.
+    pub fn new(shares: &'a Shares, shown: bool, memory: usize) -> Written<'a> {
         Written {
             shares,
             shown,
@@ -47,6 +57,10 @@ impl<'a> Written<'a> {
             tags: vec![Box::default(); shares.each.len()],
             failed: 0,
             said: Vec::new(),
+            led: Vec::new(),
+            led_bytes: 0,
+            formats: Vec::new(),
+            memory,
         }
     }
 
@@ -55,17 +69,27 @@ impl<'a> Written<'a> {
         self.begun
     }
 
+    /// The rows that the first one has made, of which each column has a format.
+    pub fn led_rows(&self) -> &[BytesMut] {
+        &self.led
+    }
+
+    pub fn led_formats(&self) -> &[Format] {
+        &self.formats
+    }
+
     /// All that ran have come to their end.
     pub fn next_group(&mut self) {
         self.begun += self.running;
     }
 
-    /// The command tag that the client gets, when all have answered.
+    /// The command tag that the client gets, when all have answered. `described`: it has asked by
+    /// Describe what rows look like.
     ///
     /// # Errors
     /// The answers don't make one.
-    pub fn finish(self, out: &mut BytesMut) -> Result<String, Failure> {
-        if self.shown && self.described.is_none() {
+    pub fn finish(self, out: &mut BytesMut, described: bool) -> Result<String, Failure> {
+        if described && (self.described.is_none() || !self.shares.returns) {
             backend::empty(out, backend::tag::NO_DATA);
         }
         if let How::Interleaved(order) = &self.shares.answer
@@ -73,7 +97,8 @@ impl<'a> Written<'a> {
         {
             return Err(rows_left_out());
         }
-        if self.shares.answer == How::Same && self.tags.iter().any(|tag| *tag != self.tags[0]) {
+        let same = self.shares.answer == How::Same && self.shares.led.is_none();
+        if same && self.tags.iter().any(|tag| *tag != self.tags[0]) {
             return Err(Failure::new(
                 "XX000",
                 "the copies of a reference table are not the same on all shards",
@@ -106,6 +131,37 @@ impl<'a> Written<'a> {
         Ok(took)
     }
 
+    /// Rows of the one that leads: the client gets what it asked for, the others what is stored.
+    fn leading(
+        &mut self,
+        hidden: usize,
+        legs: &mut [Leg],
+        out: &mut BytesMut,
+        room: usize,
+    ) -> Taking {
+        let Some(leg) = legs.first_mut() else { return Ok(Took::Nothing) };
+        let mut took = Took::Nothing;
+        while out.len() < room {
+            let Some(len) = leg.row().map_err(Failure::from)? else { break };
+            let frame = leg.held.backend.input.split_to(len);
+            let values = backend::read_data_row(&frame[HEADER_LEN..]).map_err(Failure::from)?;
+            let values: Vec<Option<&[u8]>> = values.iter().collect();
+            let (shown, stored) = values.split_at(values.len().saturating_sub(hidden));
+            if self.shares.returns {
+                backend::data_row(out, shown.iter().copied());
+            }
+            let mut kept = BytesMut::new();
+            stored.iter().for_each(|value| write::value(&mut kept, *value));
+            self.led_bytes += kept.len() + size_of::<BytesMut>();
+            if self.led_bytes > self.memory {
+                return Err(over(self.memory).into());
+            }
+            self.led.push(kept);
+            took = Took::Rows;
+        }
+        Ok(took)
+    }
+
     fn in_order(
         &mut self,
         order: &[u16],
@@ -134,6 +190,17 @@ impl<'a> Written<'a> {
 
 type Taking = Result<Took, Box<Failure>>;
 
+fn over(memory: usize) -> Failure {
+    Failure::new(
+        "53200",
+        "an INSERT into a reference table makes more than is kept of it for the other shards",
+    )
+    .with_hint(format!(
+        "limits.merge_memory is {memory} bytes. Nothing was changed: insert fewer rows at once, or \
+         give all columns their values."
+    ))
+}
+
 /// Nobody knows then to which row of VALUES each of the others belongs.
 fn rows_left_out() -> Failure {
     Failure::unsupported(
@@ -159,8 +226,11 @@ impl Answer for Written<'_> {
                 shape::compare((&**name, first), (&*leg.name, own))?;
             }
             None => {
-                if self.shown {
-                    shape::describe(out, own, 0);
+                let hidden = self.shares.led.as_ref().map_or(0, |led| led.columns);
+                let visible = own.len().saturating_sub(hidden);
+                self.formats = own.iter().skip(visible).map(|field| field.format).collect();
+                if self.shown && self.shares.returns {
+                    shape::describe(out, own, hidden);
                 }
                 self.described = Some((leg.name.clone(), BytesMut::from(body)));
             }
@@ -171,6 +241,9 @@ impl Answer for Written<'_> {
     fn take(&mut self, legs: &mut [Leg], out: &mut BytesMut, room: usize) -> Taking {
         self.running = legs.len();
         let shares = self.shares;
+        if let (Some(led), 0) = (&shares.led, self.begun) {
+            return self.leading(led.columns, legs, out, room);
+        }
         match &shares.answer {
             How::Sum | How::Same => self.any(legs, out, room),
             How::Interleaved(order) => self.in_order(order, legs, out, room),

@@ -150,13 +150,13 @@ UPDATE rates SET rate = 1, noted = to_char(since, 'YYYY')::timestamptz -- => spr
 MERGE INTO countries c USING rates r ON c.code = r.code WHEN MATCHED THEN DELETE -- => spread same s1 s2 s3 +lock +shared
 INSERT INTO units VALUES (1, 'm') -- => spread same s1 s2 s3 +lock
 -- Where they would differ.
-INSERT INTO units (name) VALUES ('m') -- => 0A000 public.units is a reference table: a write must reach all shards
-INSERT INTO units VALUES (DEFAULT, 'm') -- => 0A000 public.units is a reference table: a write must reach all shards
-INSERT INTO units DEFAULT VALUES -- => 0A000 public.units is a reference table: a write must reach all shards
-INSERT INTO rates (code, since) VALUES ('x', '2025-01-01') -- => 0A000 public.rates is a reference table: a write must reach all shards
-INSERT INTO rates VALUES ('x', '2025-01-01', 1, now()) -- => 0A000 public.rates is a reference table: a write must reach all shards
-INSERT INTO rates VALUES ('x', '2025-01-01', 1, 'now') -- => a word for the time that each shard's clock tells
-INSERT INTO rates VALUES ('x', $1, 1, '2025-01-01') -- $1:date=today => a word for the time that each shard's clock tells
+INSERT INTO units (name) VALUES ('m') -- => spread same s2 s1 s3 +lock
+INSERT INTO units VALUES (DEFAULT, 'm') -- => spread same s2 s1 s3 +lock
+INSERT INTO units DEFAULT VALUES -- => spread same s2 s1 s3 +lock
+INSERT INTO rates (code, since) VALUES ('x', '2025-01-01') -- => spread same s2 s1 s3 +lock
+INSERT INTO rates VALUES ('x', '2025-01-01', 1, now()) -- => spread same s2 s1 s3 +lock
+INSERT INTO rates VALUES ('x', '2025-01-01', 1, 'now') -- => spread same s2 s1 s3 +lock
+INSERT INTO rates VALUES ('x', $1, 1, '2025-01-01') -- $1:date=today => spread same s2 s1 s3 +lock
 UPDATE rates SET noted = DEFAULT -- => 0A000 public.rates is a reference table: a write must reach all shards
 UPDATE rates SET rate = random() -- => 0A000 public.rates is a reference table: a write must reach all shards
 UPDATE rates SET rate = 1 WHERE since < current_date -- => 0A000 public.rates is a reference table: a write must reach all shards

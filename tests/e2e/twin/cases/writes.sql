@@ -133,9 +133,12 @@ DELETE FROM rates r USING countries c WHERE c.code = r.code AND c.size > 80 RETU
 DELETE FROM countries WHERE code = $1 --: with xx
 MERGE INTO countries c USING rates r ON r.code = c.code AND r.since = '2025-01-01' WHEN MATCHED AND r.rate >= 1 THEN UPDATE SET size = r.rate
 INSERT INTO units (id, name, made) VALUES (1, 'm', '2025-01-01'), (2, 's', '2025-01-01 10:00') RETURNING *
-INSERT INTO units (name) VALUES ('m') --: refused 0A000
-INSERT INTO units (id, name, made) VALUES (1, 'm', 'now') --: refused 0A000
-INSERT INTO units (id, name, made) VALUES (1, 'now', '2025-01-01') --: refused 0A000
+INSERT INTO units (id, name, made) VALUES (1, 'm', current_date), (2, 'n', 'yesterday') RETURNING id, name, made = current_date AS today
+INSERT INTO units (id, name, made) VALUES (1, 'm', 'today')
+INSERT INTO units (id, name, made) VALUES (1, 'now', '2025-01-01') RETURNING *
+INSERT INTO units (id, name, made) SELECT size, name, '2025-01-01' FROM countries WHERE size IS NOT NULL RETURNING made, id
+INSERT INTO units (id, name, made) VALUES (1, 'm', DEFAULT), (1, 'n', '2025-01-01')
+UPDATE units SET made = now() --: refused 0A000
 TRUNCATE countries
 TRUNCATE countries CASCADE
 TRUNCATE rates, likes
