@@ -133,6 +133,7 @@ impl Cluster {
             resolve: ResolveLimits {
                 after: settings.cluster.resolve_after,
                 poll: settings.cluster.resolve_poll,
+                outcome_wait: settings.cluster.outcome_wait,
             },
             links: Arc::new(links),
             deadlock_timeout: settings.cluster.deadlock_timeout,
@@ -152,7 +153,8 @@ impl Cluster {
     /// The transactions over several shards of the database with this id, and what finishes them
     /// after a crash. To be called once; `life` is a number that no proxy has had before.
     pub fn two_phase(&self, id: DatabaseId, life: u64) -> Arc<TwoPhase> {
-        TwoPhase::start(Arc::clone(&self.links), id, life, self.resolve, &self.runtime)
+        let (links, points) = (Arc::clone(&self.links), self.control_points.clone());
+        TwoPhase::start(links, id, life, self.resolve, points, &self.runtime)
     }
 
     /// pgherd's own connections, one a shard.

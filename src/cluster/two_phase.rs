@@ -14,22 +14,25 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::ask::Row;
+use super::control_points::ControlPoints;
 use super::error::ConnectError;
 use super::links::Links;
 use crate::catalog::DatabaseId;
 use crate::placement::ShardId;
 
-/// How long a decision is kept that nobody needs any more, in the deciding server's SQL.
-const KEPT: &str = "1 minute";
+/// How long a decision is kept that nobody needs any more, from when it was made.
+const KEPT: Duration = Duration::from_secs(60);
 /// A transaction that was given up stays so for as long as anybody could still try to decide it.
 const GIVEN_UP: &str = "7 days";
 /// Between two rounds of clearing away decisions.
 const CLEAR: Duration = Duration::from_secs(60);
 /// Prepared parts of one shard that are looked at together.
 const MOST: usize = 500;
+/// Between two questions for an outcome that somebody waits for.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// The id of one transaction over several shards; as text a key of `pgherd.decisions`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -78,6 +81,8 @@ pub struct ResolveLimits {
     pub after: Duration,
     /// Between two looks.
     pub poll: Duration,
+    /// How long it is asked for the outcome of a COMMIT whose answer was lost.
+    pub outcome_wait: Duration,
 }
 
 /// A part that is prepared and not finished.
@@ -102,6 +107,7 @@ pub struct TwoPhase {
     under_way: Mutex<HashMap<u64, Instant>>,
     in_doubt: Mutex<Vec<InDoubt>>,
     hurry: Notify,
+    points: ControlPoints,
 }
 
 /// A transaction that its session ends; given to the resolver when this is dropped.
@@ -124,6 +130,7 @@ impl TwoPhase {
         database: DatabaseId,
         life: u64,
         limits: ResolveLimits,
+        points: ControlPoints,
         runtime: &tokio::runtime::Handle,
     ) -> Arc<TwoPhase> {
         let several = links.shards() > 1;
@@ -136,6 +143,7 @@ impl TwoPhase {
             under_way: Mutex::default(),
             in_doubt: Mutex::default(),
             hurry: Notify::new(),
+            points,
         });
         if several {
             runtime.spawn(resolve(Arc::downgrade(&all)));
@@ -162,6 +170,32 @@ impl TwoPhase {
             Some("t") => Ok(true),
             Some("f") => Ok(false),
             _ => Err("pgherd.outcome() has no answer".to_owned()),
+        }
+    }
+
+    /// As [`outcome`](Self::outcome), of a COMMIT that was sent at a certain time and whose answer
+    /// was lost. The server may have to start again first, or have its hands full with that COMMIT,
+    /// so that it is asked again and again for `cluster.outcome_wait`.
+    ///
+    /// # Errors
+    /// It isn't known.
+    pub async fn learn(&self, gid: GlobalId, sent: Instant) -> Result<bool, String> {
+        let until = Instant::now() + self.limits.outcome_wait;
+        loop {
+            let why = match timeout_at(until, self.outcome(gid)).await {
+                Ok(Ok(false)) if sent.elapsed() >= KEPT / 2 => {
+                    return Err("so much time has passed that a decision to commit may have been \
+                                finished and cleared away"
+                        .to_owned());
+                }
+                Ok(Ok(committed)) => return Ok(committed),
+                Ok(Err(why)) => why,
+                Err(_) => "no answer in time".to_owned(),
+            };
+            if Instant::now() + AGAIN >= until {
+                return Err(why);
+            }
+            sleep(AGAIN).await;
         }
     }
 
@@ -249,22 +283,26 @@ impl TwoPhase {
         let committed = self.outcome(gid).await.map_err(|why| {
             format!("shard {}, which decides, can't be asked: {why}", gid.decider.0)
         })?;
+        self.points.pass("asked").await;
         self.finish(gid, shard, committed).await?;
         tracing::info!(%gid, shard = shard.0, committed, "a transaction that was left is finished");
         Ok(())
     }
 
-    /// Deletes decisions that nobody needs any more: no part of them is prepared.
-    async fn clear(&self, prepared: &HashSet<GlobalId>) {
+    /// Deletes decisions that nobody needs any more: no part of them is `prepared`, as a look has
+    /// found that began at `looked`.
+    async fn clear(&self, prepared: &HashSet<GlobalId>, looked: Instant) {
         let names: Vec<String> = prepared.iter().map(|gid| format!("'{gid}'")).collect();
-        let text = format!(
-            "DELETE FROM pgherd.decisions WHERE starts_with(gid, '{}') \
-             AND decided_at < now() - CASE WHEN committed THEN '{KEPT}' ELSE '{GIVEN_UP}' END::interval \
-             AND gid <> ALL (ARRAY[{}]::text[])",
-            prefix(self.database),
-            names.join(", ")
-        );
+        let (prefix, names) = (prefix(self.database), names.join(", "));
         for i in 0..self.links.shards() {
+            // A decision is younger than its prepared parts: one that is older than the look, and
+            // of which it has found no part, has none.
+            let kept = (KEPT + looked.elapsed()).as_secs() + 1;
+            let text = format!(
+                "DELETE FROM pgherd.decisions WHERE starts_with(gid, '{prefix}') AND decided_at < \
+                 now() - CASE WHEN committed THEN '{kept} s' ELSE '{GIVEN_UP}' END::interval \
+                 AND gid <> ALL (ARRAY[{names}]::text[])"
+            );
             if let Err(error) = self.ask(ShardId(i as u16), &text).await {
                 tracing::debug!(%error, shard = i, "old decisions were not cleared away");
             }
@@ -278,11 +316,8 @@ async fn resolve(all: Weak<TwoPhase>) {
         let Some(two_phase) = all.upgrade() else { return };
         let begun = Instant::now();
         let (complete, prepared) = two_phase.look().await;
-        // A decision is younger than its prepared parts: one that is older than a look, and of
-        // which the look has found no part, has none.
-        let quick = begun.elapsed() < CLEAR / 2;
-        if complete && quick && cleared.elapsed() >= CLEAR {
-            two_phase.clear(&prepared).await;
+        if complete && cleared.elapsed() >= CLEAR {
+            two_phase.clear(&prepared, begun).await;
             cleared = Instant::now();
         }
         let poll = two_phase.limits.poll;

@@ -506,6 +506,7 @@ fn cluster(section: &Section) -> Cluster {
         resolve_after: section.duration("resolve_after", 3 * SECOND, SECOND..=HOUR),
         resolve_poll: section.duration("resolve_poll", 2 * SECOND, 100 * MILLISECOND..=HOUR),
         deadlock_timeout: section.duration("deadlock_timeout", SECOND, 50 * MILLISECOND..=HOUR),
+        outcome_wait: section.duration("outcome_wait", 10 * SECOND, SECOND..=10 * MINUTE),
         control_points: section.text("control_points", "a directory").map(PathBuf::from),
     };
     section.finish();

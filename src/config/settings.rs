@@ -181,6 +181,8 @@ pub struct Cluster {
     pub resolve_poll: Duration,
     /// Transactions over several shards that last longer are looked at for deadlocks.
     pub deadlock_timeout: Duration,
+    /// How long a session asks what became of a COMMIT whose answer was lost.
+    pub outcome_wait: Duration,
     /// Where tests hold a proxy: `cluster::ControlPoints`.
     pub control_points: Option<PathBuf>,
 }

@@ -361,6 +361,9 @@ impl Session {
                         Box::pin(self.tell_setting(&followed)).await?;
                         effect = followed;
                     }
+                    Err(_)
+                        if part.sets().is_some_and(|call| call.local) && self.db.is_one_shard() => {
+                    }
                     Err(_) if self.db.is_one_shard() => leaves = leaves.and(Leaves::SETTING),
                     Err(failure) => return Err(failure.into()),
                 }

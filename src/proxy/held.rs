@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use bytes::BytesMut;
+
 use super::cancel::CANCEL_LIMIT;
 use super::client::{Gone, READ_AHEAD};
 use super::failure::Failure;
@@ -40,6 +42,8 @@ pub struct Held {
     pub wrote: bool,
     /// Cursors that were declared in it.
     pub cursors: Vec<Box<str>>,
+    /// Notifications that came while it was told something by us: the client's, whole.
+    pub notified: BytesMut,
 }
 
 impl Held {
@@ -53,6 +57,7 @@ impl Held {
             pin_told: false,
             wrote: false,
             cursors: Vec::new(),
+            notified: BytesMut::new(),
         }
     }
 
@@ -375,7 +380,9 @@ impl Session {
         let unknown = held.replies.iter().any(|note| {
             let ends = |effect: &Effect| matches!(effect, Effect::Commit | Effect::Chain(_));
             let commits = note.effects.iter().any(ends);
-            commits || (note.commits && self.state.status == TransactionStatus::Idle)
+            // What is a block of ours is committed by us.
+            let alone = self.state.status == TransactionStatus::Idle && !self.implicit;
+            commits || (note.commits && alone)
         });
         self.pools_suspect(held.shard);
         tracing::warn!(shard = %name, node = %address, %why, "a connection was lost");

@@ -22,4 +22,5 @@ mod schema;
 mod support_itself;
 mod tls;
 mod twin;
+mod wide;
 mod writes;

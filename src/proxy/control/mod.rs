@@ -124,6 +124,10 @@ impl Session {
             {
                 return Ok(Where::Anywhere);
             }
+            T::Savepoint(_) | T::Release(_) | T::RollbackTo(_) if self.implicit => {
+                let message = "savepoints can only be used in transaction blocks";
+                return Err(Failure::new("25P01", message));
+            }
             T::Savepoint(name) => self.bound_state(name.len())?,
             _ => {}
         }

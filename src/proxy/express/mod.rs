@@ -52,6 +52,7 @@ impl Session {
         self.batch.is_empty()
             && !self.skipping
             && !self.state.redefined
+            && !self.implicit
             && self.state.status != TransactionStatus::Failed
             && self.held.as_ref().is_none_or(|held| !held.unsynced && held.replies.is_empty())
     }

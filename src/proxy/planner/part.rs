@@ -80,7 +80,9 @@ impl Part {
         if let Action::Set(set) = &known.plan.action {
             return left_by_set(set);
         }
-        if known.plan.sets.is_some() && effect_of_call(self, text, &[]).is_err() {
+        // What lasts as long as a transaction leaves nothing.
+        let sets = known.plan.sets.as_ref().is_some_and(|call| !call.local);
+        if sets && effect_of_call(self, text, &[]).is_err() {
             return leaves.and(Leaves::SETTING);
         }
         leaves

@@ -250,6 +250,10 @@ impl<'a> Conversation<'a> {
             let shown = self.replies.front().is_some_and(|front| front.shown);
             self.take(input, run, walked.pass, shown);
             let Then::Look(header) = walked.then else { return Ok(()) };
+            if header.tag == tag::ERROR_RESPONSE && self.replies.is_empty() {
+                // The server goes, right behind its last answer: the next message hears of it.
+                return Ok(());
+            }
             if header.tag == tag::ERROR_RESPONSE || self.wants_rows() {
                 // The client may get something in its place.
                 self.pass(input, run);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::time::Instant;
 
 use super::told::{Said, tell, tell_within};
 use crate::cluster::two_phase::UnderWay;
@@ -92,7 +93,13 @@ type Outcome = Result<(), Box<Failure>>;
 
 impl Commit<'_> {
     async fn run(&mut self) -> Outcome {
-        let roles = self.roles()?;
+        let roles = match self.roles() {
+            Ok(roles) => roles,
+            Err(refused) => {
+                self.roll_back().await;
+                return Err(refused);
+            }
+        };
         let prepares = roles.contains(&Role::Prepares);
         let decider = roles.iter().position(|role| *role == Role::Decides);
         let under_way = match decider {
@@ -110,8 +117,11 @@ impl Commit<'_> {
         match self.decide(decider, gid).await {
             Ok(()) => {}
             Err(undecided) => {
-                if undecided.sqlstate != UNKNOWN {
-                    self.give_up(&roles, gid).await;
+                match &*undecided.sqlstate {
+                    // Settings are the client's as they were before, and its connections may
+                    // have those that the transaction made.
+                    UNKNOWN => self.all.iter_mut().for_each(|held| held.backend.mark_broken()),
+                    _ => self.give_up(&roles, gid).await,
                 }
                 return Err(undecided);
             }
@@ -210,21 +220,28 @@ impl Commit<'_> {
             Some(gid) => format!("SELECT pgherd.decide('{gid}'); COMMIT"),
             None => "COMMIT".to_owned(),
         };
+        let asked = Instant::now();
         let held = &mut self.all[decider];
         let shard = held.shard;
         let why = match tell(held, &text).await {
-            Ok(said) => return self.vote(said),
+            Ok(said) => return self.vote(said).map_err(of_read_only),
             Err(why) => why,
         };
         let Some(gid) = gid else {
             return Err(self.lost(UNKNOWN, shard, &why, LOOK));
         };
         // Its decision, if it made one, is in a table.
-        match self.db.two_phase.outcome(gid).await {
+        match self.db.two_phase.learn(gid, asked).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(self.lost("08006", shard, &why, AGAIN)),
             Err(and) => Err(self.lost(UNKNOWN, shard, &format!("{why}; {and}"), LOOK)),
         }
+    }
+
+    /// Nobody was asked yet.
+    async fn roll_back(&mut self) {
+        let told = self.all.iter_mut().map(|held| tell_within(held, "ROLLBACK", FINISH_LIMIT));
+        join_all(told).await;
     }
 
     /// Nothing was decided, and nothing will be.
@@ -236,11 +253,19 @@ impl Commit<'_> {
             _ if is_prepared(held) => None,
             _ => Some("ROLLBACK".to_owned()),
         });
-        let told = self.all.iter_mut().zip(texts);
-        let told = told.filter_map(|(held, text)| text.map(|text| (held, text)));
-        let told = told.map(async |(held, text)| tell_within(held, &text, FINISH_LIMIT).await);
-        let done = |heard: &Result<Said, String>| heard.as_ref().is_ok_and(|s| s.failure.is_none());
-        if !join_all(told).await.iter().all(done) {
+        let told = self.all.iter_mut().zip(roles).zip(texts);
+        let told = told.filter_map(|(part, text)| text.map(|text| (part, text)));
+        let db = self.db;
+        let told = told.map(async |((held, role), text)| {
+            let heard = tell_within(held, &text, FINISH_LIMIT).await;
+            let done = heard.is_ok_and(|said| said.failure.is_none());
+            match gid.filter(|_| *role == Role::Prepares) {
+                // It holds its locks until it is rolled back.
+                Some(gid) if !done => finish_by_us(db, gid, held.shard, false).await,
+                _ => done,
+            }
+        });
+        if !join_all(told).await.iter().all(|done| *done) {
             self.db.two_phase.hurry();
         }
         for (held, role) in self.all.iter_mut().zip(roles) {
@@ -261,12 +286,7 @@ impl Commit<'_> {
             let heard = tell_within(held, &text, FINISH_LIMIT).await;
             match heard {
                 Ok(Said { failure: None, .. }) => true,
-                // A role that it was prepared under may not finish it now; we may.
-                _ => {
-                    let limit = FINISH_LIMIT;
-                    let again = db.two_phase.finish(gid, held.shard, true);
-                    matches!(tokio::time::timeout(limit, again).await, Ok(Ok(())))
-                }
+                _ => finish_by_us(db, gid, held.shard, true).await,
             }
         });
         let finished = join_all(finished).await;
@@ -290,6 +310,25 @@ impl Commit<'_> {
         let lost = format!("the connection to shard {name} was lost in a COMMIT: {why}");
         Box::new(Failure::new(code, lost).with_hint(hint))
     }
+}
+
+/// Finishes a part on a connection of pgherd's own: the client's is lost, or the role that the part
+/// was prepared under isn't the session's any more.
+async fn finish_by_us(db: &Database, gid: GlobalId, shard: ShardId, committed: bool) -> bool {
+    let finished = db.two_phase.finish(gid, shard, committed);
+    matches!(tokio::time::timeout(FINISH_LIMIT, finished).await, Ok(Ok(())))
+}
+
+/// The decision is a row, which a transaction can't write that was made READ ONLY after its own
+/// writes.
+fn of_read_only(mut failure: Box<Failure>) -> Box<Failure> {
+    if failure.sqlstate == "25006" {
+        *failure = Failure::unsupported(
+            "the transaction wrote on several shards, and was made READ ONLY after that",
+            "Leave SET TRANSACTION READ ONLY out.",
+        );
+    }
+    failure
 }
 
 const UNKNOWN: &str = "08007";

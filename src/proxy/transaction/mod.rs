@@ -20,7 +20,7 @@ use super::planner::Part;
 use super::session::{Session, Stop};
 use super::settings;
 use super::state::Purpose;
-use crate::routing::{CursorUse, ShardId};
+use crate::routing::{CursorUse, Leaves, ShardId};
 use crate::wire::backend::TransactionStatus;
 
 impl Session {
@@ -154,7 +154,12 @@ impl Session {
         self.state.journal.clear();
         self.state.status = TransactionStatus::Idle;
         self.state.settle(rolled_back);
-        for held in all {
+        for mut held in all {
+            self.client.output.extend_from_slice(&std::mem::take(&mut held.notified));
+            if !held.left.things().is_nothing() {
+                // Its end may have been that of what was left.
+                held.left = held.left.and(Leaves::MAY_END);
+            }
             self.held = Some(held);
             if self.held.as_ref().is_some_and(|held| held.backend.is_broken()) {
                 self.drop_broken().await;

@@ -117,7 +117,13 @@ impl Said {
                 }
                 return Ok(());
             }
-            tag::NOTIFICATION_RESPONSE => return Ok(()),
+            tag::NOTIFICATION_RESPONSE => {
+                if held.notified.len() + body.len() > MESSAGE {
+                    return Err(ProtocolError::message("it sent too many notifications at once"));
+                }
+                write::frame(&mut held.notified, frame_tag, |b| b.extend_from_slice(&body));
+                return Ok(());
+            }
             tag::PARAMETER_STATUS => {
                 let (name, value) = backend::read_parameter_status(&body)?;
                 let text = |bytes| String::from_utf8_lossy(bytes).into_owned().into_boxed_str();
