@@ -66,6 +66,12 @@ const BINARY: &[(u32, u32)] = &[
 ];
 
 impl Carried {
+    /// How values of a type travel in binary, where they can.
+    pub fn in_binary(type_oid: u32) -> Option<Carried> {
+        let (element, array) = BINARY.iter().find(|(oid, _)| *oid == type_oid)?;
+        Some(Carried::Binary { element: *element, array: *array })
+    }
+
     /// How this column's values travel; `None` where they are other ones on another server.
     pub(super) fn of(column: &Column) -> Option<Carried> {
         if let Some((element, array)) = BINARY.iter().find(|(oid, _)| *oid == column.type_oid) {

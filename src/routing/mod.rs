@@ -38,6 +38,8 @@ mod local;
 pub mod merge;
 mod nodes;
 mod operand;
+mod partial;
+mod partial_text;
 mod places;
 pub mod plan;
 mod refusal;
@@ -71,6 +73,7 @@ pub use gather_text::{Gathered, Pull, PulledColumn};
 pub use gather_types::Carried;
 pub use hint::RoutingHint;
 pub use leaves::Leaves;
+pub use partial_text::Finished;
 pub use plan::{Plan, PlanContext, join_routes};
 pub use refusal::Refusal;
 pub use router::{Bounds, Parts, PartsError, Router};
@@ -141,6 +144,8 @@ pub enum Several {
     Merged(Scattered),
     /// One of them finishes it over the rows of all.
     Gathered(Gathered),
+    /// Their groups are put together, and one of them finishes it over these.
+    Finished(Finished),
 }
 
 /// Why a plan gives no route.

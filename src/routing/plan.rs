@@ -8,6 +8,7 @@ use super::bind::Analysis;
 use super::copy::{Copied, CopyPlan};
 use super::cursor::CursorUse;
 use super::gather::Gather;
+use super::partial::Partial;
 use super::places::{Evaluation, ShardSet, Tree};
 use super::relation::Scope;
 use super::router::Router;
@@ -56,6 +57,8 @@ pub struct Plan {
     pub cursor: Option<CursorUse>,
     /// How one server finishes it over the rows of several shards, or why none does.
     pub(super) gather: Result<Box<Gather>, Reason>,
+    /// How its groups are put together, and then finished by one server, or why they aren't.
+    pub(super) partial: Result<Box<Partial>, Reason>,
     /// Of PREPARE: the plan of what is prepared.
     pub prepared: Option<Box<Plan>>,
 }
@@ -121,6 +124,7 @@ impl Plan {
             spread: Err(super::spread::NO_WRITE),
             cursor: None,
             gather: Err(super::scatter::NO_SELECT),
+            partial: Err(super::scatter::NO_SELECT),
             prepared: None,
         }
     }
@@ -246,6 +250,7 @@ impl Plan {
                 let alone = self.follow == Follow::No && self.leaves.is_nothing();
                 Err(match (&self.scatter, &self.gather, &self.spread) {
                     (Ok(_), ..) | (_, Ok(_), _) if alone => RouteError::Several(refusal),
+                    _ if alone && self.partial.is_ok() => RouteError::Several(refusal),
                     (.., Ok(_)) if alone => RouteError::Spread(refusal),
                     (Ok(_), ..) | (_, Ok(_), _) | (.., Ok(_)) => refusal.into(),
                     (Err(merged), Err(gathered), Err(written)) => {
@@ -296,6 +301,27 @@ impl Plan {
                 scattered => return scattered.map(Several::Merged),
             }
         }
+        self.unmerged(router, values, scanned, prefer)
+    }
+
+    /// The same for what turned out not to be one that can be merged: groups are less than rows.
+    ///
+    /// # Errors
+    /// As of [`Plan::several`].
+    pub fn unmerged(
+        &self,
+        router: &Router,
+        values: &Values<'_>,
+        scanned: &Scanned,
+        prefer: usize,
+    ) -> Result<Several, RouteError> {
+        if self.partial.is_ok() {
+            match self.finish(router, values, scanned, prefer) {
+                Err(RouteError::Refused(refusal))
+                    if self.gather.is_ok() && refusal.sqlstate == "0A000" => {}
+                finished => return finished.map(Several::Finished),
+            }
+        }
         self.gather(router, values, scanned, prefer).map(Several::Gathered)
     }
 
@@ -320,7 +346,8 @@ impl Plan {
         let copy = self.copy.as_ref().map_or(0, |copy| copy.bytes());
         let gather = self.gather.as_ref().map_or(0, |gather| gather.bytes());
         let spread = self.spread.as_ref().map_or(0, |spread| spread.bytes());
-        let several = scatter + gather + spread + copy;
+        let partial = self.partial.as_ref().map_or(0, |partial| partial.bytes());
+        let several = scatter + gather + partial + spread + copy;
         size_of::<Plan>() + occurrences + 400 * self.refusals.len() + several + prepared
     }
 
@@ -457,8 +484,9 @@ impl<'a> Analysis<'a> {
             Ok(names) => super::gather::of(&self, statement, &names),
             Err(_) => Err("it has a name that can't be read"),
         };
+        let partial = super::partial::of(&self, statement, &node);
         let spread = super::spread::of(&mut self, statement, &node, early);
-        Ok(Plan { scatter, gather, spread, ..Plan::found(action, self)? })
+        Ok(Plan { scatter, gather, partial, spread, ..Plan::found(action, self)? })
     }
 }
 

@@ -117,17 +117,8 @@ pub(super) fn of(
 ) -> Result<Box<Scatter>, Reason> {
     let Statement::Query(query) = statement else { return Err(NO_SELECT) };
     let query = inside(query);
+    harmless(analysis, query)?;
     let effects = &analysis.effects;
-    if effects.writes || query.locks_rows || !effects.leaves.is_nothing() {
-        return Err("it writes, locks rows, or leaves something in its session");
-    }
-    if effects.ask_home || effects.session_state.is_some() || !analysis.refusals.is_empty() {
-        return Err("it asks of a server's catalogs or session");
-    }
-    let elsewhere = |place: &Place| !matches!(place, Place::Keys { .. } | Place::Anywhere);
-    if analysis.occurrences.iter().any(|o| elsewhere(&o.place)) {
-        return Err("it reads tables of the home shard, too");
-    }
     let mut check = Check::new(analysis);
     let asked = match (&query.body, &node.body) {
         (SetExpr::Select(select), Body::Select(bound)) => {
@@ -155,6 +146,22 @@ pub(super) fn of(
     }
     let by_bytes = !collates && compares_bytes(analysis);
     asked.plan(analysis, query, by_bytes).map(|scatter| Box::new(Scatter { times, ..scatter }))
+}
+
+/// Whether a query does nothing but read what lies on the shards.
+pub(super) fn harmless(analysis: &Analysis<'_>, query: &Query) -> Result<(), Reason> {
+    let effects = &analysis.effects;
+    if effects.writes || query.locks_rows || !effects.leaves.is_nothing() {
+        return Err("it writes, locks rows, or leaves something in its session");
+    }
+    if effects.ask_home || effects.session_state.is_some() || !analysis.refusals.is_empty() {
+        return Err("it asks of a server's catalogs or session");
+    }
+    let elsewhere = |place: &Place| !matches!(place, Place::Keys { .. } | Place::Anywhere);
+    if analysis.occurrences.iter().any(|o| elsewhere(&o.place)) {
+        return Err("it reads tables of the home shard, too");
+    }
+    Ok(())
 }
 
 /// The SELECT that each shard is asked.
@@ -270,7 +277,7 @@ fn whole(analysis: &Analysis<'_>, query: &QueryNode, select: &SelectNode) -> Res
 }
 
 /// Texts are equal only where their bytes are: no column has a collation for which that isn't so.
-fn compares_bytes(analysis: &Analysis<'_>) -> bool {
+pub(super) fn compares_bytes(analysis: &Analysis<'_>) -> bool {
     let tables = analysis.occurrences.iter().filter_map(|occurrence| occurrence.table.as_ref());
     tables.into_iter().all(|table| {
         let facts = analysis.router.schema.tables.get(table);
@@ -308,16 +315,8 @@ impl Plan {
         if self.follow != Follow::No {
             return Err(not().into());
         }
-        let mut set = ShardSet::None;
-        for occurrence in &self.occurrences {
-            set = set.union(self.evaluate(occurrence, router, values)?.shards);
-        }
-        let shards = match set {
-            ShardSet::Several(shards) => shards,
-            ShardSet::All => (0..router.shards.len()).map(|i| ShardId(i as u16)).collect(),
-            ShardSet::None | ShardSet::One(_) => return Err(not().into()),
-        };
-        scatter.times_are_given(values)?;
+        let shards = self.shards_of_all(router, values)?;
+        times_are_given(&scatter.times, values)?;
         let steps = scatter.steps(values)?;
         let edits = scatter.edits(values, &steps)?;
         let text = if edits.is_empty() {
@@ -326,6 +325,26 @@ impl Plan {
             Some(sql::edit(values.text, scanned, &edits).map_err(Refusal::from)?)
         };
         Ok(Scattered { shards, text, steps })
+    }
+
+    /// The shards on which rows may lie that matter: at least two.
+    pub(super) fn shards_of_all(
+        &self,
+        router: &Router,
+        values: &Values<'_>,
+    ) -> Result<Vec<ShardId>, RouteError> {
+        let mut set = ShardSet::None;
+        for occurrence in &self.occurrences {
+            set = set.union(self.evaluate(occurrence, router, values)?.shards);
+        }
+        match set {
+            ShardSet::Several(shards) => Ok(shards),
+            ShardSet::All => Ok((0..router.shards.len()).map(|i| ShardId(i as u16)).collect()),
+            ShardSet::None | ShardSet::One(_) => {
+                let not = "the statement is no matter of several shards";
+                Err(Refusal::unsupported(not).into())
+            }
+        }
     }
 }
 
@@ -397,23 +416,23 @@ impl Scatter {
         let Key { descending, nulls_first, .. } = *key;
         Ok(SortKey { column, descending, nulls_first, bytewise })
     }
+}
 
-    /// Each shard would read its own clock for `'now'`.
-    fn times_are_given(&self, values: &Values<'_>) -> Result<(), Refusal> {
-        const WORDS: [&[u8]; 4] = [b"now", b"today", b"tomorrow", b"yesterday"];
-        let names_a_word = |slot: &LiteralSlot| {
-            let literal = values.literals.slot(*slot).first();
-            literal.and_then(|literal| literal.value(values.text).ok()).is_none_or(|value| {
-                let value = value.to_ascii_lowercase();
-                WORDS.iter().any(|word| value.windows(word.len()).any(|part| part == *word))
-            })
-        };
-        if self.times.iter().any(names_a_word) {
-            return Err(Refusal::unsupported("the time of several shards in one result")
-                .hint("give the time as a parameter"));
-        }
-        Ok(())
+/// Each shard would read its own clock for `'now'`.
+pub(super) fn times_are_given(times: &[LiteralSlot], values: &Values<'_>) -> Result<(), Refusal> {
+    const WORDS: [&[u8]; 4] = [b"now", b"today", b"tomorrow", b"yesterday"];
+    let names_a_word = |slot: &LiteralSlot| {
+        let literal = values.literals.slot(*slot).first();
+        literal.and_then(|literal| literal.value(values.text).ok()).is_none_or(|value| {
+            let value = value.to_ascii_lowercase();
+            WORDS.iter().any(|word| value.windows(word.len()).any(|part| part == *word))
+        })
+    };
+    if times.iter().any(names_a_word) {
+        return Err(Refusal::unsupported("the time of several shards in one result")
+            .hint("give the time as a parameter"));
     }
+    Ok(())
 }
 
 impl Scattered {

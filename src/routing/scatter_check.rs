@@ -87,6 +87,23 @@ impl<'a, 'q> Check<'a, 'q> {
         self.all(query.limit.iter().chain(&query.offset), NOTHING)
     }
 
+    /// A SELECT with aggregates that a server finishes.
+    pub fn grouped(&mut self, query: &Query, select: &Select) -> Result<(), Reason> {
+        self.with(query)?;
+        self.collates |= select.collates;
+        let shown = May { shown: true, ..INNER };
+        for item in &select.items {
+            if let SelectItem::Expr { expr, .. } = item {
+                self.expression(expr, shown)?;
+            }
+        }
+        self.all(&select.group_by.expressions, May { shown: true, ..NOTHING })?;
+        self.all(query.order_by.iter().chain(&select.windows), shown)?;
+        self.all(select.having.iter().chain(&query.limit).chain(&query.offset), INNER)?;
+        self.all(&select.filter, NOTHING)?;
+        select.from.iter().try_for_each(|item| self.relation(item))
+    }
+
     /// A set operation whose rows the client gets.
     pub fn operation(&mut self, query: &Query) -> Result<(), Reason> {
         self.query(query, true)

@@ -44,6 +44,48 @@ pub(super) enum Keys {
     Outputs,
 }
 
+/// Aggregates that are put together.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    pub aggregates: Vec<Aggregated>,
+    /// The words DISTINCT.
+    pub distinct: Vec<Tokens>,
+    /// The added columns of their values.
+    pub values: Vec<usize>,
+}
+
+impl Calls {
+    /// One more, of which a shard's own is this output; what else it is put together from is added
+    /// behind the outputs.
+    pub fn add(
+        &mut self,
+        output: usize,
+        function: merge::Function,
+        call: &Function,
+        outputs: &Outputs<'_, '_>,
+        added: &mut Vec<Added>,
+    ) -> Result<(), Reason> {
+        let asked = parts_of(function, call);
+        if !asked.is_empty() && outputs.volatile {
+            return Err("it has an aggregate in parts of what isn't the same each time");
+        }
+        let parts = (!asked.is_empty()).then_some(added.len());
+        let distinct = asked == [merge::PartKind::Argument];
+        if distinct {
+            may_group(call)?;
+            self.distinct.push(call.tokens.distinct.clone());
+            self.values.push(added.len());
+        }
+        for kind in asked {
+            let CallTokens { arguments, filter, .. } = call.tokens.clone();
+            added.push(Added::Part(Part { kind: *kind, argument: arguments, filter }));
+        }
+        let bytewise = call.arguments.first().is_some_and(|expr| outputs.is_bytewise(expr));
+        self.aggregates.push(Aggregated { output, function, parts, distinct, bytewise });
+        Ok(())
+    }
+}
+
 /// What each shard makes of its own rows alone, since none of it hangs on other shards' rows.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Whole {
@@ -108,33 +150,17 @@ pub(super) fn groups(
     if outputs.count().is_none() {
         return Err("it has groups and *");
     }
-    let mut aggregates = Vec::new();
-    let (mut distinct, mut values) = (Vec::new(), Vec::new());
+    let mut calls = Calls::default();
     for (output, item) in select.items.iter().enumerate() {
         let Some((function, call)) = aggregate(analysis, item) else { continue };
-        let asked = parts_of(function, call);
-        if !asked.is_empty() && outputs.volatile {
-            return Err("it has an aggregate in parts of what isn't the same each time");
-        }
-        let parts = (!asked.is_empty()).then_some(added.len());
-        let by_value = asked == [merge::PartKind::Argument];
-        if by_value {
-            may_group(call)?;
-            distinct.push(call.tokens.distinct.clone());
-            values.push(added.len());
-        }
-        for kind in asked {
-            let CallTokens { arguments, filter, .. } = call.tokens.clone();
-            added.push(Added::Part(Part { kind: *kind, argument: arguments, filter }));
-        }
-        let bytewise = call.arguments.first().is_some_and(|expr| outputs.is_bytewise(expr));
-        aggregates.push(Aggregated { output, function, parts, distinct: by_value, bytewise });
+        calls.add(output, function, call, outputs, added)?;
     }
+    let Calls { aggregates, distinct, values } = calls;
     // A shard without rows has no value to say a constant beside.
     if !distinct.is_empty() && !grouped && aggregates.len() < select.items.len() {
         return Err("it has an aggregate with DISTINCT beside what isn't one");
     }
-    let values = Values { words: distinct, columns: values, at: select.groups_end };
+    let values = Values { words: distinct, columns: values, at: select.clauses.having };
     let group_by = &select.group_by;
     let written = group_by.tokens.iter().zip(&group_by.wordings);
     let keys = group_by.expressions.iter().zip(written);
@@ -201,8 +227,13 @@ pub(super) fn aggregate<'e>(
     analysis: &Analysis<'_>,
     item: &'e SelectItem,
 ) -> Option<(merge::Function, &'e Function)> {
-    use merge::Function as F;
     let SelectItem::Expr { expr: Expr::Function(call), .. } = item else { return None };
+    function(analysis, call).map(|function| (function, &**call))
+}
+
+/// The aggregate that a call is, if it can be put together.
+pub(super) fn function(analysis: &Analysis<'_>, call: &Function) -> Option<merge::Function> {
+    use merge::Function as F;
     let name = call.name.as_ref()?;
     let ours = matches!(name.schema.as_deref(), None | Some("pg_catalog"))
         && !functions::is_defined(name, &analysis.router.schema);
@@ -210,15 +241,11 @@ pub(super) fn aggregate<'e>(
         return None;
     }
     let arguments = call.arguments.len() - usize::from(call.filtered);
-    let function = match F::named(&name.name)? {
-        F::Count if call.star => F::CountAll,
-        F::VarPop | F::VarSamp | F::StddevPop | F::StddevSamp | F::BitXor if call.distinct => {
-            return None;
-        }
-        _ if call.star || arguments != 1 => return None,
-        function => function,
-    };
-    Some((function, call))
+    match F::named(&name.name)? {
+        F::Count if call.star => Some(F::CountAll),
+        F::VarPop | F::VarSamp | F::StddevPop | F::StddevSamp | F::BitXor if call.distinct => None,
+        function => (!call.star && arguments == 1).then_some(function),
+    }
 }
 
 /// What is asked of each shard beside the aggregate itself.

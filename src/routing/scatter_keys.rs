@@ -59,6 +59,9 @@ impl Added {
         let condition = || Piece::Copy(filter.clone());
         const NUMERIC: &str = ") AS pg_catalog.numeric)";
         let mut pieces = match kind {
+            merge::PartKind::Function(merge::Function::CountAll) => {
+                vec![text("pg_catalog.count(*)")]
+            }
             merge::PartKind::Function(function) => {
                 vec![text(&format!("pg_catalog.{function}(")), argument(), text(")")]
             }
@@ -225,7 +228,7 @@ pub(super) fn add(added: &mut Vec<Added>, tokens: &Tokens) -> KeyColumn {
 /// The name that the server gives an output without an alias: none that can be said in ORDER BY
 /// in the inner `None`, one that isn't known in the outer.
 #[allow(clippy::option_option)]
-fn label(expr: &Expr) -> Option<Option<&str>> {
+pub(super) fn label(expr: &Expr) -> Option<Option<&str>> {
     match expr {
         Expr::Column(parts) => Some(parts.last().map(|name| &**name)),
         Expr::Function(function) => Some(function.name.as_ref().map(|name| &*name.name)),
@@ -255,7 +258,7 @@ fn label(expr: &Expr) -> Option<Option<&str>> {
 }
 
 /// Whether the name that isn't known may be this one: it is one that stands in the expression.
-fn may_be_labelled(expr: &Expr, name: &Ident) -> bool {
+pub(super) fn may_be_labelled(expr: &Expr, name: &Ident) -> bool {
     if let Expr::Subquery(query) = expr {
         // That of its first output, unless it is an ARRAY.
         return &**name == "array" || first_output_may_be(&query.body, name);

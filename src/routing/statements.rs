@@ -199,9 +199,10 @@ impl<'a> Analysis<'a> {
         let (name, columns, behind_name) = match &copy.what {
             CopyWhat::Statement(statement) => {
                 let none = super::scatter::NO_SELECT;
-                let (scatter, gather) = (Err(none), Err(none));
+                let (scatter, gather, partial) = (Err(none), Err(none), Err(none));
                 let spread = Err(super::spread::NO_WRITE);
-                return Ok(Plan { scatter, gather, spread, ..self.rows(Action::Run, statement)? });
+                let query = self.rows(Action::Run, statement)?;
+                return Ok(Plan { scatter, gather, partial, spread, ..query });
             }
             CopyWhat::Table { name, columns, behind_name } => (name, columns, *behind_name),
         };

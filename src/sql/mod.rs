@@ -30,4 +30,4 @@ pub use prepared::{executed_name, prepared_body};
 pub use scan::{Hint, Scanned, scan, scan_single};
 pub use shares::{Share, share};
 pub use statement::*;
-pub use visit::{Node, visit, visit_expr, visit_level, visit_query};
+pub use visit::{Node, visit, visit_expr, visit_level, visit_outside, visit_query};

@@ -176,8 +176,7 @@ pub struct Select {
     pub item_wordings: Vec<Wording>,
     /// Of the expressions of DISTINCT ON.
     pub distinct_wordings: Vec<Wording>,
-    /// The token before which GROUP BY could stand, or which follows it.
-    pub groups_end: u32,
+    pub clauses: Clauses,
     /// The token behind the last item, where another one could stand; `None` for TABLE.
     pub items_end: Option<u32>,
 }
@@ -188,6 +187,17 @@ pub struct Conjunct {
     pub tokens: Tokens,
     /// How many operands of the [`Expr::And`] it is: several where it is one in parentheses.
     pub terms: usize,
+}
+
+/// Where the clauses of a SELECT begin, or could.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Clauses {
+    /// The word SELECT.
+    pub select: u32,
+    pub from: u32,
+    pub groups: u32,
+    /// HAVING: behind GROUP BY.
+    pub having: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Default)]

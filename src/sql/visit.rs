@@ -16,28 +16,39 @@ pub enum Node<'a> {
 /// Shows `see` every part of the statement, each before what is inside it, subqueries and
 /// the statements of CTEs included.
 pub fn visit<'a>(statement: &'a Statement, see: &mut dyn FnMut(Node<'a>)) {
-    Visitor { see, queries: true }.statement(statement);
+    Visitor { see, queries: true, stop: &|_| false }.statement(statement);
 }
 
 /// As [`visit`], from an expression.
 pub fn visit_expr<'a>(expr: &'a Expr, see: &mut dyn FnMut(Node<'a>)) {
-    Visitor { see, queries: true }.expr(expr);
+    Visitor { see, queries: true, stop: &|_| false }.expr(expr);
 }
 
 /// As [`visit`], from a query.
 pub fn visit_query<'a>(query: &'a Query, see: &mut dyn FnMut(Node<'a>)) {
-    Visitor { see, queries: true }.query(query);
+    Visitor { see, queries: true, stop: &|_| false }.query(query);
 }
 
 /// As [`visit_expr`], but not into the queries in it, which are shown as a whole.
 pub fn visit_level<'a>(expr: &'a Expr, see: &mut dyn FnMut(Node<'a>)) {
-    Visitor { see, queries: false }.expr(expr);
+    Visitor { see, queries: false, stop: &|_| false }.expr(expr);
+}
+
+/// As [`visit_level`], but not into calls that `stop` names, either.
+pub fn visit_outside<'a>(
+    expr: &'a Expr,
+    stop: &dyn Fn(&Function) -> bool,
+    see: &mut dyn FnMut(Node<'a>),
+) {
+    Visitor { see, queries: false, stop }.expr(expr);
 }
 
 struct Visitor<'a, 'f> {
     see: &'f mut dyn FnMut(Node<'a>),
     /// It goes into queries.
     queries: bool,
+    /// Calls that it doesn't go into.
+    stop: &'f dyn Fn(&Function) -> bool,
 }
 
 impl<'a> Visitor<'a, '_> {
@@ -249,6 +260,7 @@ impl<'a> Visitor<'a, '_> {
                 self.expr(expr);
                 self.query(query);
             }
+            Expr::Function(call) if (self.stop)(call) => {}
             Expr::Function(call) => {
                 self.exprs(&call.arguments);
                 self.exprs(call.over.iter().flatten());

@@ -4,7 +4,9 @@
 mod cache;
 mod copy;
 mod data;
+mod finished;
 mod fixture;
+
 mod limits;
 mod merge;
 mod sound;

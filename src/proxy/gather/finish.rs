@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, BytesMut};
 
-use super::pull::{Piles, put_parameters};
+use super::pull::{Arrays, put_parameters};
 use super::shape::Shape;
 use crate::proxy::failure::Failure;
 use crate::proxy::replies::Request;
@@ -18,6 +18,8 @@ pub struct Finish<'a> {
     shape: &'a Shape,
     /// The client gets a RowDescription.
     shown: bool,
+    /// Names and modifiers of types are those of the client's own text only.
+    unmodified: bool,
     begun: bool,
     left: u64,
     given: u64,
@@ -25,8 +27,9 @@ pub struct Finish<'a> {
 
 impl<'a> Finish<'a> {
     /// `shape` is that of the client's own text. `shown`: the client gets a RowDescription.
-    pub fn new(shape: &'a Shape, shown: bool) -> Finish<'a> {
-        Finish { shape, shown, begun: false, left: u64::MAX, given: 0 }
+    /// `unmodified`: rows have lost the modifiers of their types, under which they were made.
+    pub fn new(shape: &'a Shape, shown: bool, unmodified: bool) -> Finish<'a> {
+        Finish { shape, shown, unmodified, begun: false, left: u64::MAX, given: 0 }
     }
 
     /// Rows that the client has got.
@@ -43,20 +46,21 @@ impl<'a> Finish<'a> {
         &self,
         leg: &mut Leg,
         text: &[u8],
-        (piles, bind): (Piles<'_>, Option<&[u8]>),
+        (piles, bind): (&dyn Arrays, Option<&[u8]>),
         ends: bool,
     ) -> Result<(), Stop> {
         let bind = bind.map(Bind::read).transpose()?;
         leg.again(1);
         let held = &mut leg.held;
         let own = &self.shape.parameters;
-        let types: Vec<u32> = own.iter().copied().chain(piles.types()).collect();
+        let arrays = piles.types();
+        let types: Vec<u32> = own.iter().chain(&arrays).copied().collect();
         let out = &mut held.backend.output;
         frontend::parse(out, b"", text, &types)?;
         write::frame(out, frontend::tag::BIND, |b| {
             write::cstr(b, b"");
             write::cstr(b, b"");
-            put_parameters(b, bind.as_ref(), own.len(), piles.count());
+            put_parameters(b, bind.as_ref(), own.len(), arrays.len());
             piles.write(b);
             let formats = bind.map(|bind| bind.result_formats).unwrap_or_default();
             b.put_u16(formats.len() as u16);
@@ -93,7 +97,8 @@ impl Answer for Finish<'_> {
         let here = RowDescription::read(body).map_err(Failure::from)?;
         let told = RowDescription::read(&self.shape.rows).map_err(Failure::from)?;
         let alike = |a: &Field<'_>, b: &Field<'_>| {
-            a.name == b.name && a.type_oid == b.type_oid && a.type_mod == b.type_mod
+            let named = a.name == b.name && a.type_mod == b.type_mod;
+            a.type_oid == b.type_oid && (named || self.unmodified)
         };
         let same =
             told.len() == here.len() && told.iter().zip(here.iter()).all(|(a, b)| alike(&a, &b));

@@ -4,9 +4,11 @@
 //! `routing` has said what is pulled from where, and the text that is finished. Here that runs, in
 //! three steps, each of which is a [`Run`] over the connections that it needs: the finishing
 //! server describes the client's own text (`shape`), the rows are pulled (`pull`), and the text is
-//! finished over them (`finish`).
+//! finished over them (`finish`). Groups (`groups`) take the place of rows where each shard can make
+//! its part of them.
 
 mod finish;
+mod groups;
 mod pull;
 mod shape;
 
@@ -16,20 +18,22 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use self::finish::Finish;
-use self::pull::Piles;
+use self::pull::{Arrays, Piles};
 use self::shape::Shape;
 use super::failure::Failure;
 use super::held::purpose;
+use super::planner::{Part, parameters};
 use super::replies::Request;
 use super::scatter::{Answer, Form, Leg, Run, Why};
 use super::session::{Session, Stop};
 use super::state::Purpose;
 use super::statements::Statement;
 use crate::routing::merge::TextForm;
-use crate::routing::{Carried, Gathered};
+use crate::routing::{Carried, Gathered, Parameter, Several};
 use crate::sql::Edited;
 use crate::wire::backend::{self, ErrorFields, TransactionStatus};
 use crate::wire::frame::HEADER_LEN;
+use crate::wire::frontend::Bind;
 
 /// All reads of one shard see the same.
 const SNAPSHOT: &[u8] = b"BEGIN ISOLATION LEVEL REPEATABLE READ";
@@ -46,27 +50,52 @@ struct Asked<'a> {
 }
 
 impl Session {
-    /// Answers a text of one statement, without ReadyForQuery.
+    /// Answers a text of one statement, without ReadyForQuery, over rows or groups of several shards.
     pub(super) async fn gather_text(
         &mut self,
-        gathered: &Gathered,
+        several: Several,
+        part: &Part,
         text: &[u8],
     ) -> Result<(), Stop> {
         let statement = self.db.registry.statement(text, std::iter::empty(), self.world());
         let asked = Asked { statement: &statement, unnamed: true, bind: None, shown: true };
-        self.gather_rows(gathered, &asked).await
+        self.gather_asked(several, &asked, (Some(part), &[])).await
     }
 
     /// Answers an Execute of all rows; `shown`: and the Describe before it.
     pub(super) async fn gather_bound(
         &mut self,
-        gathered: &Gathered,
+        several: Several,
         statement: &Arc<Statement>,
         (bind, unnamed): (&Bytes, bool),
-        shown: bool,
+        (part, shown): (Option<&Part>, bool),
     ) -> Result<(), Stop> {
         let asked = Asked { statement, unnamed, bind: Some(bind), shown };
-        self.gather_rows(gathered, &asked).await
+        let read = Bind::read(bind)?;
+        self.gather_asked(several, &asked, (part, &parameters(statement, &read))).await
+    }
+
+    async fn gather_asked(
+        &mut self,
+        several: Several,
+        asked: &Asked<'_>,
+        (part, values): (Option<&Part>, &[Parameter<'_>]),
+    ) -> Result<(), Stop> {
+        let gathered = match several {
+            Several::Gathered(gathered) => gathered,
+            Several::Finished(finished) => {
+                let Err(unfit) = self.finish_groups(&finished, asked).await? else {
+                    return Ok(());
+                };
+                let text = &asked.statement.text;
+                let gathered = part.and_then(|part| self.gathered(part, text, values));
+                gathered.ok_or(Stop::Failed(unfit))?
+            }
+            Several::Merged(_) => {
+                return Err(Failure::new("XX000", "rows to merge were to be gathered").into());
+            }
+        };
+        self.gather_rows(&gathered, asked).await
     }
 
     async fn gather_rows(&mut self, gathered: &Gathered, asked: &Asked<'_>) -> Result<(), Stop> {
@@ -137,14 +166,26 @@ impl Session {
             let tokens = legs.iter().map(|leg| leg.held.backend.cancel_token());
             self.cancel.attach_all(tokens.collect());
         }
+        let ends = !in_transaction;
+        self.finish_over(legs, &piles, (&gathered.text, &shape), (asked, since, ends)).await
+    }
+
+    /// The last leg finishes a text over rows. `ends`: and the transaction in which some were pulled
+    /// there.
+    async fn finish_over(
+        &mut self,
+        legs: &mut [Leg],
+        rows: &dyn Arrays,
+        (text, shape): (&Edited, &Shape),
+        (asked, since, ends): (&Asked<'_>, Instant, bool),
+    ) -> Result<(), Stop> {
         let Some(last) = legs.last_mut() else { return Ok(()) };
-        let mut finish = Finish::new(&shape, asked.shown);
-        let text = &gathered.text;
-        finish.ask(last, &text.text, (piles, asked.bind), !in_transaction)?;
+        let mut finish = Finish::new(shape, asked.shown, rows.are_unmodified());
+        finish.ask(last, &text.text, (rows, asked.bind), ends)?;
         let finished = Text::Finished(text, asked.statement);
         self.run_step(std::slice::from_mut(last), &mut finish, since, finished).await?;
-        let rows = finish.given();
-        backend::command_complete(&mut self.client.output, &format!("SELECT {rows}"));
+        let given = finish.given();
+        backend::command_complete(&mut self.client.output, &format!("SELECT {given}"));
         Ok(())
     }
 
@@ -173,14 +214,29 @@ impl Session {
         since: Instant,
         text: Text<'_>,
     ) -> Result<(), Stop> {
+        match self.try_step(legs, answer, since, text).await? {
+            None => Ok(()),
+            Some(unfit) => Err(Stop::Failed(unfit)),
+        }
+    }
+
+    /// One step; why its rows aren't fit for it.
+    async fn try_step<A: Answer>(
+        &mut self,
+        legs: &mut [Leg],
+        answer: &mut A,
+        since: Instant,
+        text: Text<'_>,
+    ) -> Result<Option<Box<Failure>>, Stop> {
         let us = (&mut self.client, &mut self.state, &mut self.alarm);
         let in_transaction = us.1.journal.is_open();
         let run = Run::new(us, legs, answer, (self.times.statement, since));
         let run = if in_transaction { run.to_the_end() } else { run };
         let frame = match run.run().await {
-            Ok(()) | Err(Why::Enough) => return Ok(()),
+            Ok(()) | Err(Why::Enough) => return Ok(None),
             Err(Why::Gone(gone)) => return Err(gone.into()),
-            Err(Why::Failed(failure) | Why::Unfit(failure)) => return Err(Stop::Failed(failure)),
+            Err(Why::Unfit(failure)) => return Ok(Some(failure)),
+            Err(Why::Failed(failure)) => return Err(Stop::Failed(failure)),
             Err(Why::Told(frame)) => frame,
         };
         match text {

@@ -35,8 +35,22 @@ pub struct Piles<'g> {
     most: usize,
 }
 
+/// What a server gets for rows: arrays, behind the client's own parameters.
+pub trait Arrays: Sync {
+    /// Their types.
+    fn types(&self) -> Vec<u32>;
+
+    /// Appends them, each as a value of a Bind.
+    fn write(&self, out: &mut BytesMut);
+
+    /// Their types have no modifiers where those of the client's columns may.
+    fn are_unmodified(&self) -> bool {
+        false
+    }
+}
+
 /// The rows of one pull.
-struct Pile {
+pub struct Pile {
     rows: u32,
     bytes: usize,
     columns: Vec<Column>,
@@ -56,11 +70,7 @@ impl<'g> Piles<'g> {
             let pulls = gathered.pulls.iter().enumerate();
             pulls.filter(|(_, p)| p.shards.contains(&leg.held.shard)).map(|(at, _)| at).collect()
         };
-        let pile = |pull: &Pull| Pile {
-            rows: 0,
-            bytes: 0,
-            columns: pull.columns.iter().map(|column| Column::of(column.carried)).collect(),
-        };
+        let pile = |pull: &Pull| Pile::new(pull.columns.iter().map(|column| column.carried));
         Piles {
             gathered,
             plan: legs.iter().map(of_leg).collect(),
@@ -98,25 +108,6 @@ impl<'g> Piles<'g> {
             }
         }
         Ok(())
-    }
-
-    /// The types of the arrays.
-    pub fn types(&self) -> impl Iterator<Item = u32> {
-        self.columns().map(|(_, column)| column.carried.bound().1)
-    }
-
-    /// How many arrays there are.
-    pub fn count(&self) -> usize {
-        self.columns().count()
-    }
-
-    /// Appends the arrays, each as a value of a Bind.
-    pub fn write(&self, out: &mut BytesMut) {
-        self.columns().for_each(|(rows, column)| column.write(rows, out));
-    }
-
-    fn columns(&self) -> impl Iterator<Item = (u32, &Column)> {
-        self.piles.iter().flat_map(|pile| pile.columns.iter().map(|column| (pile.rows, column)))
     }
 
     fn full(&self, pull: usize) -> Box<Failure> {
@@ -239,9 +230,38 @@ impl Answer for Piles<'_> {
     }
 }
 
+impl Arrays for Piles<'_> {
+    fn types(&self) -> Vec<u32> {
+        self.piles.iter().flat_map(Pile::types).collect()
+    }
+
+    fn write(&self, out: &mut BytesMut) {
+        self.piles.iter().for_each(|pile| pile.write(out));
+    }
+}
+
+impl Arrays for Pile {
+    fn types(&self) -> Vec<u32> {
+        self.columns.iter().map(|column| column.carried.bound().1).collect()
+    }
+
+    fn write(&self, out: &mut BytesMut) {
+        self.columns.iter().for_each(|column| column.write(self.rows, out));
+    }
+
+    fn are_unmodified(&self) -> bool {
+        true
+    }
+}
+
 impl Pile {
+    /// Of columns that travel so.
+    pub fn new(columns: impl IntoIterator<Item = Carried>) -> Pile {
+        Pile { rows: 0, bytes: 0, columns: columns.into_iter().map(Column::of).collect() }
+    }
+
     /// Adds a row.
-    fn push(&mut self, row: &[u8]) -> Result<(), Box<Failure>> {
+    pub fn push(&mut self, row: &[u8]) -> Result<(), Box<Failure>> {
         let values = backend::read_data_row(row).map_err(Failure::from)?;
         if values.len() != self.columns.len() || self.rows == u32::MAX >> 1 {
             return Err(Box::new(Failure::new("XX000", "a row to gather isn't what it must be")));

@@ -184,6 +184,7 @@ impl Session {
             let (words, shard) = match &several {
                 Several::Merged(merged) => (merged.words(&router), merged.shards.first().copied()),
                 Several::Gathered(gathered) => (gathered.words(&router), Some(gathered.finisher)),
+                Several::Finished(groups) => (groups.words(&router), Some(groups.finisher)),
             };
             let shown = Shown { format: *format, route: words.join("\n") };
             let route = Route::One(shard.unwrap_or(router.home()));
@@ -232,7 +233,20 @@ impl Session {
         })
     }
 
-    /// How one server finishes a statement that turned out not to be one that can be merged.
+    /// How a statement is answered that turned out not to be one that can be merged.
+    pub(super) fn unmerged(
+        &self,
+        part: &Part,
+        text: &[u8],
+        parameters: &[Parameter<'_>],
+    ) -> Option<Several> {
+        let Known { scanned, plan, .. } = part.known.as_ref()?;
+        let utf8 = self.reading().utf8;
+        let values = Values { text, literals: &scanned.literals, parameters, utf8 };
+        plan.unmerged(&self.db.router(), &values, scanned, self.preference()).ok()
+    }
+
+    /// The same where its groups can't be put together either.
     pub(super) fn gathered(
         &self,
         part: &Part,

@@ -18,8 +18,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 pub use self::leg::{Leg, Stage};
-use self::merge::Merged;
-pub use self::merge::{Form, Took, concatenate};
+pub use self::merge::{Form, Merged, Took, concatenate};
 pub use self::portal::{Spread, Way};
 pub use self::run::{Answer, Run, Why};
 use super::client::Gone;
@@ -65,15 +64,15 @@ impl Session {
     pub(super) async fn several_text(&mut self, part: &Part, text: &[u8]) -> Result<(), Stop> {
         let scattered = match self.by_several(part, text, &[])? {
             Several::Merged(scattered) => scattered,
-            Several::Gathered(gathered) => return self.gather_text(&gathered, text).await,
+            several => return Box::pin(self.gather_text(several, part, text)).await,
         };
         let sent = scattered.text.as_ref().map_or(text, |edited| &edited.text);
         let Err(unmerged) = self.scatter(&scattered, Question::Text(sent), text, true).await?
         else {
             return Ok(());
         };
-        match self.gathered(part, text, &[]) {
-            Some(gathered) => self.gather_text(&gathered, text).await,
+        match self.unmerged(part, text, &[]) {
+            Some(several) => Box::pin(self.gather_text(several, part, text)).await,
             None => Err(Stop::Failed(unmerged)),
         }
     }

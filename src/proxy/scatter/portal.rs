@@ -20,7 +20,7 @@ use crate::proxy::session::{Session, Stop};
 use crate::proxy::share;
 use crate::proxy::state::{Note, Purpose};
 use crate::proxy::statements::Statement;
-use crate::routing::{Gathered, Scattered, Several, ShardId, Shares};
+use crate::routing::{Several, ShardId, Shares};
 use crate::wire::backend::{self, tag as answer};
 use crate::wire::frontend::{self, Bind, Execute, Target as Named, tag};
 use crate::wire::write;
@@ -40,28 +40,24 @@ pub struct Spread {
 /// How several shards answer.
 #[derive(Debug)]
 pub enum Way {
-    /// Their rows are merged.
-    Merged(Scattered),
-    /// One of them finishes it over the rows of all.
-    Gathered(Gathered),
+    /// With rows.
+    Several(Several),
     /// Each writes its share.
     Shared(Shares),
 }
 
 impl From<Several> for Way {
     fn from(several: Several) -> Way {
-        match several {
-            Several::Merged(scattered) => Way::Merged(scattered),
-            Several::Gathered(gathered) => Way::Gathered(gathered),
-        }
+        Way::Several(several)
     }
 }
 
 impl Way {
     fn first(&self) -> Option<ShardId> {
         match self {
-            Way::Merged(scattered) => scattered.shards.first().copied(),
-            Way::Gathered(gathered) => Some(gathered.finisher),
+            Way::Several(Several::Merged(scattered)) => scattered.shards.first().copied(),
+            Way::Several(Several::Gathered(gathered)) => Some(gathered.finisher),
+            Way::Several(Several::Finished(finished)) => Some(finished.finisher),
             Way::Shared(shares) => shares.each.first().map(|share| share.shard),
         }
     }
@@ -174,9 +170,8 @@ impl Session {
         execute: Execute<'_>,
         described: bool,
     ) -> Result<(), Stop> {
-        let together = match &spread.way {
-            Way::Merged(scattered) => Ok(scattered),
-            Way::Gathered(gathered) => Err(gathered),
+        let several = match &spread.way {
+            Way::Several(several) => several,
             Way::Shared(shares) => {
                 let done = spread.done.swap(true, Ordering::Relaxed);
                 return self
@@ -198,10 +193,12 @@ impl Session {
         }
         let statement = &portal.statement;
         let asked = (&spread.bind, spread.unnamed);
-        let scattered = match together {
-            Ok(scattered) => scattered,
-            Err(gathered) => {
-                return self.gather_bound(gathered, statement, asked, described).await;
+        let part = portal.part.as_deref();
+        let scattered = match several {
+            Several::Merged(scattered) => scattered,
+            several => {
+                let several = several.clone();
+                return self.gather_bound(several, statement, asked, (part, described)).await;
             }
         };
         let sent = match &scattered.text {
@@ -216,9 +213,8 @@ impl Session {
         };
         let bind = Bind::read(&spread.bind)?;
         let values = parameters(statement, &bind);
-        let part = portal.part.as_deref();
-        match part.and_then(|part| self.gathered(part, &statement.text, &values)) {
-            Some(gathered) => self.gather_bound(&gathered, statement, asked, described).await,
+        match part.and_then(|part| self.unmerged(part, &statement.text, &values)) {
+            Some(several) => self.gather_bound(several, statement, asked, (part, described)).await,
             None => Err(Stop::Failed(unmerged)),
         }
     }

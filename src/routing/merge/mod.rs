@@ -14,7 +14,6 @@
 //! - [`Aggregate`]: what to ask of each shard ([`Part`]) and how its partial results are put
 //!   together; [`Groups`] and [`SortedGroups`] do that by
 //!   key.
-//! - [`Expression`]: what a statement makes of its aggregates.
 //! - [`Numeric`]: numbers with Postgres's own digits after the point.
 //!
 //! # Which forms can be read
@@ -31,8 +30,6 @@ mod combine;
 mod cut;
 mod datetime;
 mod error;
-mod expression;
-mod expression_arithmetic;
 mod groups;
 mod normal;
 mod numeric;
@@ -49,7 +46,6 @@ pub use combine::State;
 pub use cut::{Cut, Fate};
 pub use datetime::Interval;
 pub use error::{CombineError, Malformed, NotCombinable, NotComparable, Obstacle, Unmerged};
-pub use expression::{Arithmetic, Comparison, Expression};
 pub use groups::{Group, Groups, SortedGroups, Want};
 pub use numeric::{Decimal, Numeric};
 pub use order::{Collation, Column, Order, SortColumn};

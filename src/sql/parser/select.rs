@@ -169,6 +169,7 @@ impl Parser<'_> {
         let start = self.position();
         self.expect(K::Select)?;
         let mut select = Box::<Select>::default();
+        select.clauses.select = start as u32;
         if self.eat(K::Distinct) {
             select.distinct = if self.eat(K::On) {
                 let keys = self.parenthesised(|p| {
@@ -208,6 +209,7 @@ impl Parser<'_> {
             }
             select.into = Some(into);
         }
+        select.clauses.from = self.position() as u32;
         if self.eat(K::From) {
             select.from = self.table_refs()?;
         }
@@ -216,13 +218,14 @@ impl Parser<'_> {
             select.filter = Some(filter);
             select.conjuncts = conjuncts;
         }
+        select.clauses.groups = self.position() as u32;
         if self.eat_all(&[K::Group, K::By]) {
             if !self.eat(K::Distinct) {
                 self.eat(K::All);
             }
             self.group_by(&mut select.group_by)?;
         }
-        select.groups_end = self.position() as u32;
+        select.clauses.having = self.position() as u32;
         if self.eat(K::Having) {
             select.having = Some(self.expr()?);
         }

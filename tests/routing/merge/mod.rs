@@ -1,7 +1,6 @@
 //! What is merged from several shards, against what one real server says of all rows.
 
 mod aggregates;
-mod expressions;
 mod numbers;
 mod order;
 mod values;
