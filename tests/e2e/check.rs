@@ -140,6 +140,49 @@ const DIFFERENCES: &[Fault] = &[
     },
     Fault {
         on_all: false,
+        break_it: &["CREATE SCHEMA odd"],
+        finding: "error schema s2/-/-: schema odd differs: missing on s1, s3; there on s2",
+        mend_it: &["DROP SCHEMA odd"],
+    },
+    Fault {
+        on_all: false,
+        break_it: &["CREATE ROLE odd NOLOGIN"],
+        finding: "warning schema s2/-/-: role odd differs: missing on s1, s3; NOLOGIN on s2",
+        mend_it: &["DROP ROLE odd"],
+    },
+    Fault {
+        on_all: false,
+        break_it: &["GRANT SELECT ON words TO PUBLIC"],
+        finding: "error schema s2/-/public.words: privileges of public.words differs",
+        mend_it: &["REVOKE SELECT ON words FROM PUBLIC"],
+    },
+    Fault {
+        on_all: false,
+        break_it: &["CREATE RULE r AS ON DELETE TO words DO INSTEAD NOTHING"],
+        finding: "error schema s2/-/public.words: rule r of public.words differs: missing on s1, s3",
+        mend_it: &["DROP RULE r ON words"],
+    },
+    Fault {
+        on_all: false,
+        break_it: &["CREATE STATISTICS st ON id, country FROM users"],
+        finding: "error schema s2/-/public.users: statistics st of public.users differs",
+        mend_it: &["DROP STATISTICS st"],
+    },
+    Fault {
+        on_all: false,
+        break_it: &["CREATE TYPE pair AS (a int, b text)"],
+        finding: "error schema s2/-/-: type public.pair differs: missing on s1, s3; row of a \
+                  integer, b text on s2",
+        mend_it: &["DROP TYPE pair"],
+    },
+    Fault {
+        on_all: false,
+        break_it: &["CREATE COLLATION odd FROM \"C\""],
+        finding: "error schema s2/-/-: collation public.odd differs: missing on s1, s3",
+        mend_it: &["DROP COLLATION odd"],
+    },
+    Fault {
+        on_all: false,
         break_it: &["CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'"],
         finding: "error schema s2/-/-: function public.f() differs",
         mend_it: &["DROP FUNCTION f()"],
@@ -233,8 +276,8 @@ const AGAINST_THE_RULES: &[Fault] = &[
     Fault {
         on_all: true,
         break_it: &["ALTER TABLE posts ALTER id ADD GENERATED ALWAYS AS IDENTITY"],
-        finding: "warning sequence -/-/public.posts: column id of public.posts takes its value from \
-                  a sequence",
+        finding: "warning sequence -/-/public.posts: the ids that column id of public.posts takes \
+                  from public.posts_id_seq can meet: 1 to 9223372036854775807 on s1, ",
         mend_it: &["ALTER TABLE posts ALTER id DROP IDENTITY"],
     },
     Fault {
@@ -245,6 +288,20 @@ const AGAINST_THE_RULES: &[Fault] = &[
         ],
         finding: "note trigger -/-/public.posts: trigger watch on public.posts",
         mend_it: &["DROP TRIGGER watch ON posts", "DROP FUNCTION t()"],
+    },
+    Fault {
+        on_all: true,
+        break_it: &["CREATE VIEW all_users AS SELECT u.id, p.body FROM users u, posts p"],
+        finding: "note view -/-/public.all_users: view public.all_users reads public.posts, \
+                  public.users, which are split over the shards",
+        mend_it: &["DROP VIEW all_users"],
+    },
+    Fault {
+        on_all: true,
+        break_it: &["CREATE MATERIALIZED VIEW all_users AS SELECT id FROM users"],
+        finding: "warning view -/-/public.all_users: materialized view public.all_users reads \
+                  public.users: on each shard it keeps that shard's rows only",
+        mend_it: &["DROP MATERIALIZED VIEW all_users"],
     },
     Fault {
         on_all: true,
@@ -291,6 +348,71 @@ fn a_healthy_herd_has_no_error_and_each_fault_of_the_schema_is_found() {
     let (found, code) = findings(&herd.config());
     let left: Vec<_> = found.iter().filter(|f| !f.starts_with("warning fsync")).collect();
     assert_eq!((left.len(), code), (0, Some(0)), "{left:?}");
+}
+
+/// What is broken on s2 only: the SQL that is said to mend it does, through the proxy.
+#[test]
+fn the_sql_of_a_finding_mends_it() {
+    let herd = healthy(3, 0);
+    let proxy = herd.proxy();
+    let s2 = &primaries(&herd)[1];
+    let breaks = [
+        "ALTER TABLE posts DROP COLUMN body",
+        "DROP INDEX posts_body",
+        "ALTER TABLE users ALTER country TYPE varchar(10), ALTER country SET DEFAULT 'DE'",
+        "ALTER TABLE words ADD CONSTRAINT short CHECK (length(word) < 9)",
+        "ALTER TABLE posts DROP CONSTRAINT posts_user_id_fkey",
+        "CREATE TYPE mood AS ENUM ('good')",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "CREATE VIEW v AS SELECT 1 AS one",
+        "CREATE SCHEMA odd",
+        "CREATE ROLE odd NOLOGIN",
+    ];
+    for sql in breaks {
+        run(s2, sql);
+        mend(&herd, &proxy, &[sql]);
+    }
+    // An enum that has one label more elsewhere, and a view and a trigger that s2 lacks.
+    let nodes = primaries(&herd);
+    for node in &nodes {
+        run(node, "CREATE TYPE mood AS ENUM ('good', 'bad')");
+        run(
+            node,
+            "CREATE FUNCTION t() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+        );
+    }
+    for node in [&nodes[0], &nodes[2]] {
+        run(node, "ALTER TYPE mood ADD VALUE 'so so' AFTER 'good'");
+        run(node, "CREATE VIEW v AS SELECT code FROM countries");
+        run(node, "CREATE TRIGGER w BEFORE INSERT ON words FOR EACH ROW EXECUTE FUNCTION t()");
+    }
+    mend(&herd, &proxy, &["a label", "a view", "a trigger"]);
+    for node in &nodes {
+        run(node, "ALTER TABLE posts ALTER id ADD GENERATED ALWAYS AS IDENTITY");
+    }
+    mend(&herd, &proxy, &["ids"]);
+}
+
+/// Runs the SQL of all findings that have some, and checks that no such finding is left.
+fn mend(herd: &TestHerd, proxy: &crate::support::Proxy, what: &[&str]) {
+    let found = || {
+        let output = check(&herd.config(), &["--json"]);
+        let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
+        let mends = report["findings"].as_array().expect("findings").iter().filter_map(|finding| {
+            let coded = ["schema", "sequence"].contains(&finding["code"].as_str()?);
+            coded.then(|| finding["mend"].as_str().unwrap_or_default().to_owned())
+        });
+        mends.collect::<Vec<String>>()
+    };
+    let mends = found();
+    assert!(!mends.is_empty(), "{what:?}: nothing was found");
+    for sql in mends.iter().flat_map(|mend| mend.split(";")) {
+        if !sql.trim().is_empty() {
+            let (_, errors) = crate::proxy::common::psql(&proxy.dsn("app"), &format!("{sql};"));
+            assert_eq!(errors, "", "{what:?}: {sql}");
+        }
+    }
+    assert_eq!(found(), [""; 0], "{what:?}: after {mends:?}");
 }
 
 #[test]

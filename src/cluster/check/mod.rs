@@ -4,16 +4,19 @@
 //! when something that an operator relies on doesn't hold, or won't for what comes later.
 
 mod finding;
+mod ids;
 mod node;
 mod nodes;
 mod placement;
 mod rules;
 mod shape;
+mod shape_mend;
+mod shape_sql;
 
 use futures_util::future::join_all;
 use tokio::time::timeout;
-use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 pub use finding::{Finding, Severity, Where};
 pub use placement::check_files;
@@ -21,9 +24,12 @@ pub use placement::check_files;
 use self::finding::{error, warning};
 use self::node::{Node, Trouble, described, knock, look};
 use self::nodes::Looks;
+use super::ids::Sequence;
 use super::schema;
+use crate::catalog::Catalog;
 use crate::config::rules::{Rules, TableName};
 use crate::config::settings::{Database, Settings};
+use crate::placement::ShardId;
 use crate::routing::schema::{Table, TableKind};
 
 /// Findings that are reported at most; a schema that is missing on one shard would fill pages.
@@ -84,12 +90,16 @@ async fn check_database(settings: &Settings, database: &Database, report: &mut R
     let shapes = shapes(settings, &place, &mut primaries, &mut findings).await;
     findings.extend(shape::compare(&place, &database.rules, &shapes));
     let home = &*database.shards[database.home_shard()].name;
-    if let Some((_, client)) = primaries.iter_mut().find(|(shard, _)| *shard == home) {
-        match timeout(settings.cluster.query_timeout, schema::load(client)).await {
+    if let Some(at) = primaries.iter().position(|(shard, _)| *shard == home) {
+        let read = schema::load(&mut primaries[at].1);
+        match timeout(settings.cluster.query_timeout, read).await {
             Ok(Ok(schema)) => {
                 report.tables +=
                     schema.tables.iter().filter(|(name, table)| is_own(name, table)).count();
                 findings.extend(rules::check(&place, &database.rules, &schema));
+                let by_shard = sequences(settings, &database.rules, &primaries).await;
+                let number = |shard: &str| shard_number(catalog.as_ref(), database, shard);
+                findings.extend(ids::check(&place, &schema, &database.rules, &by_shard, number));
             }
             Ok(Err(why)) => findings.push(unread(place.shard(home), &why)),
             Err(_) => findings.push(unread(place.shard(home), "no answer in time")),
@@ -189,6 +199,37 @@ async fn shapes<'a>(
         }
     }
     shapes
+}
+
+/// The sequences of sharded tables on each shard that tells of them.
+async fn sequences<'a>(
+    settings: &Settings,
+    rules: &Rules,
+    primaries: &Primaries<'a>,
+) -> Vec<(&'a str, Vec<Sequence>)> {
+    let Some(question) = super::ids::question(rules) else { return Vec::new() };
+    let asking = primaries.iter().map(async |(shard, client)| {
+        let asked = client.simple_query(&question);
+        let messages = timeout(settings.cluster.query_timeout, asked).await.ok()?.ok()?;
+        let rows: Vec<_> = messages
+            .iter()
+            .filter_map(|message| match message {
+                SimpleQueryMessage::Row(row) => {
+                    Some((0..row.len()).map(|at| row.get(at).map(str::to_owned)).collect())
+                }
+                _ => None,
+            })
+            .collect();
+        Some((*shard, super::ids::read(&rows).ok()?))
+    });
+    join_all(asking).await.into_iter().flatten().collect()
+}
+
+/// A shard's number in the catalog, or the one that it will get there.
+fn shard_number(catalog: Option<&Catalog>, database: &Database, shard: &str) -> Option<ShardId> {
+    let recorded = catalog.and_then(|catalog| catalog.shard_id(shard));
+    let written = || database.shards.iter().position(|known| &*known.name == shard);
+    recorded.or_else(|| u16::try_from(written()?).ok().map(ShardId))
 }
 
 fn unread(place: Where, why: &str) -> Finding {

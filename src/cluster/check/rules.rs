@@ -40,6 +40,7 @@ pub fn check(place: &Where, rules: &Rules, schema: &Schema) -> Vec<Finding> {
         }
     }
     unlisted(place, rules, schema, &mut found);
+    views(place, rules, schema, &mut found);
     found.sort();
     found
 }
@@ -109,18 +110,6 @@ fn split_table(
                 "trigger {trigger} on {name} runs on the shard of its row and sees that shard only"
             ),
             "make sure that it reads and writes no row of another key, and leaves the key as it is",
-        ));
-    }
-    for column in table.columns.iter().filter(|column| column.from_sequence) {
-        found.push(warning(
-            "sequence",
-            place.clone(),
-            format!(
-                "column {} of {name} takes its value from a sequence, and each shard has its own: \
-                 equal ids on two shards are possible",
-                column.name
-            ),
-            "let the application give the ids (uuid, or a number of its own)",
         ));
     }
 }
@@ -279,6 +268,59 @@ fn unlisted(place: &Where, rules: &Rules, schema: &Schema, found: &mut Vec<Findi
                 "name it in the rules: in a keyspace, under reference or under home",
             ));
         }
+    }
+}
+
+/// A view's rows are made on one server, of the rows that are there.
+fn views(place: &Where, rules: &Rules, schema: &Schema, found: &mut Vec<Finding>) {
+    let of_views = schema
+        .tables
+        .iter()
+        .filter(|(_, table)| matches!(table.kind, TableKind::View | TableKind::MaterializedView));
+    for (name, table) in of_views {
+        let mut split: Vec<String> = Vec::new();
+        let mut seen = vec![name];
+        let mut next = 0;
+        while let Some(reads) = seen.get(next).map(|view| schema.tables.get(*view)) {
+            next += 1;
+            for read in reads.iter().flat_map(|table| &table.reads) {
+                if matches!(kept(rules, read), Kept::Split(..))
+                    && !split.contains(&read.to_string())
+                {
+                    split.push(read.to_string());
+                }
+                if !seen.contains(&read) {
+                    seen.push(read);
+                }
+            }
+        }
+        if split.is_empty() {
+            continue;
+        }
+        split.sort();
+        let what = format!("{} {name} reads {}", kind_word(table.kind), split.join(", "));
+        let mend = "read the tables themselves, each with its key, or keep what it shows in a \
+                    table of its own";
+        found.push(match (rules.home.contains(name), table.kind) {
+            (true, _) => error(
+                "view",
+                place.table(name),
+                format!("{what}, and is listed under home: it shows the home shard's rows only"),
+                mend,
+            ),
+            (false, TableKind::MaterializedView) => warning(
+                "view",
+                place.table(name),
+                format!("{what}: on each shard it keeps that shard's rows only"),
+                mend,
+            ),
+            _ => note(
+                "view",
+                place.table(name),
+                format!("{what}, which are split over the shards: statements on it are refused"),
+                mend,
+            ),
+        });
     }
 }
 
