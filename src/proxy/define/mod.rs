@@ -81,11 +81,7 @@ impl Session {
         {
             defined = Err(stop);
         }
-        for leg in &mut legs {
-            if !leg.held.replies.is_empty() {
-                leg.lose("it didn't answer in time to a cancel request".to_owned());
-            }
-        }
+        legs.iter_mut().for_each(lose_unanswered);
         self.dismiss(legs, defined.is_err()).await;
         let said = defined?;
         self.state.apply(&part.effect(text), &said.tag);
@@ -177,6 +173,14 @@ impl Session {
         let lost = format!("the connection to shard {}, node {address}, was lost: {why}", leg.name);
         leg.lose(why);
         Failure::new("08006", lost).with_hint("Nothing was changed. Run it again.").into()
+    }
+}
+
+/// A leg that was asked, cancelled, and hasn't answered is of no use. One whose BEGIN isn't sent yet
+/// was asked nothing.
+fn lose_unanswered(leg: &mut Leg) {
+    if !leg.held.replies.is_empty() && leg.held.backend.output.is_empty() {
+        leg.lose("it didn't answer in time to a cancel request".to_owned());
     }
 }
 

@@ -1,6 +1,7 @@
 //! What there is in a transaction that has defined something: read in it, so that the statements
 //! that follow are routed by what they find.
 
+use super::lose_unanswered;
 use crate::cluster::schema::{questions, schema_of};
 use crate::proxy::failure::Failure;
 use crate::proxy::session::{Session, Stop};
@@ -57,9 +58,7 @@ impl Session {
                 Ok(Ok(Said { failure: Some(failure), .. })) => Err(Stop::Failed(failure)),
                 Ok(Ok(said)) => Ok(said.rows),
             };
-            if !leg.held.replies.is_empty() {
-                leg.lose("it didn't answer in time to a cancel request".to_owned());
-            }
+            lose_unanswered(leg);
         }
         self.dismiss(legs, answers.is_err()).await;
         let mut schema = schema_of(&answers?).map_err(unread)?;

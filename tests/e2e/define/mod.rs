@@ -70,6 +70,7 @@ async fn what_one_shard_refuses_no_shard_has() {
     assert_eq!(code(&error), "42P07");
     assert_eq!(have(herd(), "odd_one"), [false, true, false]);
     // The client goes on, and so do the connections.
+    assert!(!proxy().log().contains("in doubt"), "{}", proxy().log());
     client.batch_execute("CREATE TABLE even_one (a int)").await.expect("made");
     assert_eq!(have(herd(), "even_one"), ALL);
     assert!(!is_prepared(herd()));
