@@ -142,11 +142,11 @@ impl Sequence {
         if self.keeps_to(&ids) {
             return Ok(None);
         }
-        if self.increment < 1 || self.min < 1 || self.start > ids.len() {
+        if self.increment < 1 || self.min < 1 || self.start > ids.count() {
             return Err(NoRange::Odd);
         }
-        let min = self.min.min(ids.len()) + ids.offset();
-        let max = self.max.min(ids.len()) + ids.offset();
+        let min = self.min.min(ids.count()) + ids.offset();
+        let max = self.max.min(ids.count()) + ids.offset();
         let start = self.start + ids.offset();
         let goes_on = self.last.is_some_and(|last| (min..=max).contains(&last));
         let restart = if goes_on { "" } else { " RESTART" };

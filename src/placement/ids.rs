@@ -32,7 +32,7 @@ impl IdRange {
     }
 
     /// How many ids there are.
-    pub fn len(&self) -> i64 {
+    pub fn count(&self) -> i64 {
         self.last - self.offset()
     }
 
@@ -53,6 +53,6 @@ mod tests {
         assert!(all.windows(2).all(|pair| pair[0].last < pair[1].first));
         let last = all[1023].last;
         assert!(last <= 9_007_199_254_740_991, "{last}");
-        assert!(all.iter().all(|ids| ids.contains(ids.offset() + 1) && ids.len() == all[0].last));
+        assert!(all.iter().all(|ids| ids.contains(ids.offset() + 1) && ids.count() == all[0].last));
     }
 }
