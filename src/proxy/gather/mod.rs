@@ -231,7 +231,7 @@ impl Session {
         let us = (&mut self.client, &mut self.state, &mut self.alarm);
         let in_transaction = us.1.journal.is_open();
         let run = Run::new(us, legs, answer, (self.times.statement, since));
-        let run = if in_transaction { run.to_the_end() } else { run };
+        let run = if in_transaction { run.until_the_end() } else { run };
         let frame = match run.run().await {
             Ok(()) | Err(Why::Enough) => return Ok(None),
             Err(Why::Gone(gone)) => return Err(gone.into()),

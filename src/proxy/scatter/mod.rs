@@ -99,7 +99,7 @@ impl Session {
                 let us = (&mut self.client, &mut self.state, &mut self.alarm);
                 let limit = (self.times.statement, Instant::now());
                 let run = Run::new(us, &mut legs, &mut merged, limit);
-                let run = if in_transaction { run.to_the_end() } else { run };
+                let run = if in_transaction { run.until_the_end() } else { run };
                 Ok(run.run().await.map(|()| merged.given()))
             }
         };

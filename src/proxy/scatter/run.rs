@@ -151,7 +151,7 @@ impl<'a, A: Answer> Run<'a, A> {
 
     /// Has legs come to their end by themselves once the client has all that it asked for: to
     /// cancel them would make their transaction fail.
-    pub fn to_the_end(mut self) -> Run<'a, A> {
+    pub fn until_the_end(mut self) -> Run<'a, A> {
         self.whole = true;
         self
     }

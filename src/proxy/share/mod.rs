@@ -184,7 +184,7 @@ impl Session {
     ) -> Result<(), Ended> {
         let us = (&mut self.client, &mut self.state, &mut self.alarm);
         let limit = (self.times.statement, Instant::now());
-        let run = Run::new(us, legs, answer, limit).to_the_end();
+        let run = Run::new(us, legs, answer, limit).until_the_end();
         match run.run().await {
             Ok(()) | Err(Why::Enough) => Ok(()),
             Err(Why::Told(frame)) => Err(Ended::Told(answer.failed_share(), frame)),
