@@ -5,12 +5,15 @@ use smallvec::SmallVec;
 
 use crate::config::rules::TableName;
 use crate::placement::{KeyColumn, KeyValue, NotAKey, Placement, Purpose, ShardId, Source};
-use crate::sql::{self, CopyOption, Edit, Edited, Ident, Piece, Scanned};
-use crate::wire::copy::{Field, Form, Splitter, Wanted};
+use crate::sql::{self, CopyOption, Edit, Edited, Ident, Piece, Scanned, Tokens};
+use crate::wire::copy::{Field, Forced, Form, Splitter, Wanted};
 
+use super::RouteError;
 use super::copy_options::{NotRead, Options};
+use super::plan::Plan;
 use super::refusal::Refusal;
 use super::router::Router;
+use super::scatter::Scattered;
 use super::value::{ColumnType, Values};
 
 /// What is known of a COPY before it has values.
@@ -50,6 +53,30 @@ pub struct Copied {
     pub keys: Option<CopyKeys>,
 }
 
+/// COPY of a query, before it has values.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct CopyQuery {
+    /// Where the query stands.
+    pub inner: Tokens,
+    pub options: Vec<CopyOption>,
+}
+
+/// COPY of a query that several shards answer: their rows are merged, and written then.
+#[derive(Debug)]
+pub struct CopiedQuery {
+    /// Its text is the query's alone.
+    pub scattered: Scattered,
+    pub form: Form,
+    pub forced: Forced,
+}
+
+/// What several shards are to do for a COPY.
+#[derive(Debug)]
+pub enum CopyTask {
+    Table(Box<Copied>),
+    Query(Box<CopiedQuery>),
+}
+
 /// How the shard of a row is found.
 #[derive(Debug)]
 pub struct CopyKeys {
@@ -71,6 +98,41 @@ pub enum NoShard {
     Refused,
     /// Only a server can tell its key.
     Unknown(Refusal),
+}
+
+impl Plan {
+    /// COPY as several shards are to run it; `None` where it is another statement, or concerns
+    /// one shard.
+    ///
+    /// # Errors
+    /// It can't be cut into rows, or its query can't be merged.
+    pub fn copied(
+        &self,
+        router: &Router,
+        values: &Values<'_>,
+        scanned: &Scanned,
+    ) -> Result<Option<CopyTask>, RouteError> {
+        if let Some(copy) = &self.copy {
+            let copied = copy.copied(router, values, scanned)?;
+            return Ok(Some(CopyTask::Table(Box::new(copied))));
+        }
+        let Some(query) = &self.copy_query else { return Ok(None) };
+        let scattered = self.scatter(router, values, scanned)?;
+        let options = Options::read(&query.options, values);
+        let (form, forced) =
+            options.and_then(|options| options.writing(values.utf8)).map_err(|not| match not {
+                NotRead::Wrong => Refusal::copy_options(),
+                NotRead::Refused(refusal) => refusal,
+            })?;
+        Ok(Some(CopyTask::Query(Box::new(CopiedQuery { scattered, form, forced }))))
+    }
+
+    /// Of a COPY of a query: what cuts everything else off it, before and behind it.
+    pub(super) fn only_query(&self, scanned: &Scanned) -> Option<[Edit; 2]> {
+        let inner = &self.copy_query.as_ref()?.inner;
+        let cut = |at: Tokens| Edit { at, pieces: Vec::new() };
+        Some([cut(0..inner.start), cut(inner.end..scanned.tokens)])
+    }
 }
 
 impl CopyPlan {

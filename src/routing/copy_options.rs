@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::sql::{CopyOption, CopyValue, Ident, LiteralKind};
-use crate::wire::copy::{Dialect, Form, Quotes, Wanted};
+use crate::wire::copy::{Dialect, Forced, Form, Quotes, Wanted};
 use crate::wire::encoding::Hiding;
 
 use super::refusal::Refusal;
@@ -64,6 +64,7 @@ pub(super) struct Options<'a> {
     force_not_null: Columns,
     force_null: Columns,
     encoding: Option<Cow<'a, [u8]>>,
+    freeze: bool,
 }
 
 impl<'a> Options<'a> {
@@ -106,7 +107,8 @@ impl<'a> Options<'a> {
             "on_error" | "reject_limit" => {
                 return Err(Refusal::copy_option(&option.name).into());
             }
-            "freeze" | "log_verbosity" => {}
+            "freeze" => self.freeze = header(&option.value, values)?,
+            "log_verbosity" => {}
             _ => return Err(NotRead::Wrong),
         }
         Ok(())
@@ -118,6 +120,29 @@ impl<'a> Options<'a> {
 
     pub fn header(&self) -> bool {
         self.header.unwrap_or(false)
+    }
+
+    /// How rows are written that aren't a server's own COPY.
+    ///
+    /// # Errors
+    /// A server refuses the options; or the rows would have to be converted.
+    pub fn writing(&self, client_utf8: bool) -> Result<(Form, Forced), NotRead> {
+        let of_from = [&self.force_not_null, &self.force_null];
+        let read = of_from.iter().any(|columns| **columns != Columns::None);
+        if read || self.freeze || self.default.is_some() {
+            return Err(NotRead::Wrong);
+        }
+        if let Some(name) = &self.encoding
+            && !(client_utf8 && self.is_utf8(client_utf8)?)
+        {
+            return Err(Refusal::copy_encoding(&String::from_utf8_lossy(name)).into());
+        }
+        let forced = match &self.force_quote {
+            Columns::None => Forced::None,
+            Columns::All => Forced::All,
+            Columns::Named(names) => Forced::Named(names.clone()),
+        };
+        Ok((self.form(0, 0)?, forced))
     }
 
     /// Whether the data are UTF-8, where the client's texts are, or aren't.

@@ -65,7 +65,7 @@ use crate::sql;
 /// Index of a shard within its database, in the catalog's order.
 pub use crate::placement::ShardId;
 pub use cache::PlanCache;
-pub use copy::{Copied, CopyKeys, NoShard};
+pub use copy::{Copied, CopiedQuery, CopyKeys, CopyTask, NoShard};
 pub use cursor::CursorUse;
 pub use describe::describe;
 pub use functions::is_of_large_objects;

@@ -5,7 +5,7 @@ use crate::placement::ShardId;
 use crate::sql::{self, Ident, Scanned, Statement};
 
 use super::bind::Analysis;
-use super::copy::{Copied, CopyPlan};
+use super::copy::{CopyPlan, CopyQuery};
 use super::cursor::CursorUse;
 use super::gather::Gather;
 use super::partial::Partial;
@@ -51,6 +51,8 @@ pub struct Plan {
     pub(super) scatter: Result<Box<Scatter>, Reason>,
     /// COPY of a table of which several shards have rows.
     pub(super) copy: Option<Box<CopyPlan>>,
+    /// COPY of a query.
+    pub(super) copy_query: Option<Box<CopyQuery>>,
     /// How several shards write, each its own, or why they don't.
     pub(super) spread: Result<Box<Spread>, Reason>,
     /// What it does with a cursor.
@@ -121,6 +123,7 @@ impl Plan {
             rules_hash: 0,
             scatter: Err(super::scatter::NO_SELECT),
             copy: None,
+            copy_query: None,
             spread: Err(super::spread::NO_WRITE),
             cursor: None,
             gather: Err(super::scatter::NO_SELECT),
@@ -265,20 +268,6 @@ impl Plan {
                 })
             }
         }
-    }
-
-    /// COPY as several shards are to run it; `None` where it is another statement, or concerns
-    /// one shard.
-    ///
-    /// # Errors
-    /// It can't be cut into rows.
-    pub fn copied(
-        &self,
-        router: &Router,
-        values: &Values<'_>,
-        scanned: &Scanned,
-    ) -> Result<Option<Copied>, Refusal> {
-        self.copy.as_ref().map(|copy| copy.copied(router, values, scanned)).transpose()
     }
 
     /// How several shards answer the statement, after [`Plan::route`] has said that they can.

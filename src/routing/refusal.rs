@@ -122,6 +122,11 @@ impl Refusal {
         .hint(format!("leave the option out, or {SHARD_HINT}"))
     }
 
+    pub(super) fn copy_options() -> Refusal {
+        Refusal::unsupported("COPY of several shards with options that pgherd doesn't know")
+            .hint(format!("leave them out, or {SHARD_HINT}"))
+    }
+
     pub(super) fn copy_encoding(name: &str) -> Refusal {
         Refusal::unsupported(format!("COPY of several shards in the encoding {name}"))
             .detail("A part of a character may look like a delimiter in it.")

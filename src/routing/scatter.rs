@@ -318,7 +318,11 @@ impl Plan {
         let shards = self.shards_of_all(router, values)?;
         times_are_given(&scatter.times, values)?;
         let steps = scatter.steps(values)?;
-        let edits = scatter.edits(values, &steps)?;
+        let mut edits = scatter.edits(values, &steps)?;
+        if let Some([before, behind]) = self.only_query(scanned) {
+            edits.insert(0, before);
+            edits.push(behind);
+        }
         let text = if edits.is_empty() {
             None
         } else {

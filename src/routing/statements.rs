@@ -1,12 +1,13 @@
 //! Each kind of statement: what the session does with it, and where it may run.
 
 use crate::sql::{
-    Copy, CopyDirection, CopyWhat, Ddl, Explain, Expr, Ident, Name, Query, Statement, Transaction,
+    Copy, CopyDirection, CopyWhat, Ddl, Explain, Expr, Ident, Name, Query, Statement, Tokens,
+    Transaction,
 };
 
 use super::bind::Analysis;
 use super::bind_write::Sharded;
-use super::copy::{CopyKey, CopyPlan};
+use super::copy::{CopyKey, CopyPlan, CopyQuery};
 use super::cursor::CursorUse;
 use super::nodes::{Role, TableNode, Target};
 use super::plan::{Follow, Occurrence, Place, Plan};
@@ -199,10 +200,20 @@ impl<'a> Analysis<'a> {
         let (name, columns, behind_name) = match &copy.what {
             CopyWhat::Statement(statement) => {
                 let none = super::scatter::NO_SELECT;
-                let (scatter, gather, partial) = (Err(none), Err(none), Err(none));
+                let (gather, partial) = (Err(none), Err(none));
                 let spread = Err(super::spread::NO_WRITE);
-                let query = self.rows(Action::Run, statement)?;
-                return Ok(Plan { scatter, gather, partial, spread, ..query });
+                let query = |inner: &Tokens| CopyQuery {
+                    inner: inner.clone(),
+                    options: copy.options.clone(),
+                };
+                let copy_query = copy.inner.as_ref().map(query).map(Box::new);
+                return Ok(Plan {
+                    gather,
+                    partial,
+                    spread,
+                    copy_query,
+                    ..self.rows(Action::Run, statement)?
+                });
             }
             CopyWhat::Table { name, columns, behind_name } => (name, columns, *behind_name),
         };

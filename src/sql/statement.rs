@@ -551,6 +551,8 @@ pub enum MergeAction {
 pub struct Copy {
     pub what: CopyWhat,
     pub direction: CopyDirection,
+    /// The statement in parentheses, where it is one.
+    pub inner: Option<Tokens>,
     pub options: Vec<CopyOption>,
     /// COPY … WHERE.
     pub filter: Option<Expr>,

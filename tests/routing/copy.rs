@@ -1,6 +1,8 @@
 //! COPY FROM STDIN: its options, and the shard of each row.
 
-use pgherd::routing::{Copied, NoShard, PlanContext, Refusal, Router, Values};
+use pgherd::routing::{
+    Copied, CopyTask, NoShard, PlanContext, Refusal, RouteError, Router, Values,
+};
 use pgherd::sql::{LexOptions, parse, scan};
 use pgherd::wire::copy::{Part, Splitter};
 
@@ -13,7 +15,11 @@ fn copied(router: &Router, text: &str, utf8: bool) -> Result<Copied, Refusal> {
     let statement = parse(text, &scanned).expect("it is understood");
     let plan = router.plan(text, &scanned, &statement, &PlanContext { search_path: &path })?;
     let values = Values { text, literals: &scanned.literals, parameters: &[], utf8 };
-    Ok(plan.copied(router, &values, &scanned)?.expect("several shards"))
+    match plan.copied(router, &values, &scanned) {
+        Ok(Some(CopyTask::Table(copied))) => Ok(*copied),
+        Err(RouteError::Refused(refusal)) => Err(refusal),
+        other => panic!("{other:?}"),
+    }
 }
 
 /// Where each row goes: a shard's name, or why it has none.

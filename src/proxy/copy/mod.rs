@@ -2,12 +2,14 @@
 //!
 //! FROM STDIN: `from` cuts the client's data and hands them to the `slot` of each shard, `drive`
 //! moves the bytes and hears what servers say, in whose errors `lines` puts the client's own line
-//! numbers. TO STDOUT is in `out`.
+//! numbers. TO STDOUT is in `out`, of a query in
+//! `query`.
 
 mod drive;
 mod from;
 mod lines;
 mod out;
+mod query;
 mod slot;
 
 use std::sync::Arc;
@@ -18,14 +20,14 @@ use super::leg::Leg;
 use super::portals::Portal;
 use super::session::{Session, Stop};
 use super::statements::Statement;
-use crate::routing::Copied;
+use crate::routing::CopyTask;
 use crate::wire::backend;
 use crate::wire::frontend::Bind;
 
 /// A portal of such a COPY: it is bound nowhere before it is executed.
 #[derive(Debug)]
 pub struct Copying {
-    copied: Copied,
+    task: CopyTask,
     /// It was executed.
     done: AtomicBool,
 }
@@ -36,7 +38,7 @@ impl Copying {
     /// # Errors
     /// It has values, which COPY doesn't take.
     pub fn bound(
-        copied: Copied,
+        task: CopyTask,
         bind: &Bind<'_>,
         statement: &Statement,
         leg: &mut Leg,
@@ -55,7 +57,7 @@ impl Copying {
         if bind.statement.is_empty() {
             leg.answer_parse_of(statement.number);
         }
-        Ok(Arc::new(Copying { copied, done: AtomicBool::new(false) }))
+        Ok(Arc::new(Copying { task, done: AtomicBool::new(false) }))
     }
 }
 
@@ -64,13 +66,15 @@ impl Session {
     /// transaction, if that is its own.
     pub(super) async fn copy_text(
         &mut self,
-        copied: &Copied,
+        task: &CopyTask,
         text: &[u8],
         ends: bool,
     ) -> Result<(), Stop> {
-        if !copied.from {
-            return self.copy_out(copied, text).await;
-        }
+        let copied = match task {
+            CopyTask::Table(copied) if copied.from => copied,
+            CopyTask::Table(copied) => return self.copy_out(copied, text).await,
+            CopyTask::Query(query) => return self.copy_query(query, text).await,
+        };
         let rows = self.copy_in(copied, text).await?;
         if ends {
             // Before the client hears that it is done.
@@ -90,13 +94,7 @@ impl Session {
             let message = "portal \"\" cannot be run";
             return Err(Failure::new("55000", message).into());
         }
-        let (copied, text) = (&copying.copied, &portal.statement.text);
-        if !copied.from {
-            return self.copy_out(copied, text).await;
-        }
-        let rows = self.copy_in(copied, text).await?;
-        self.copy_is_done(rows);
-        Ok(())
+        self.copy_text(&copying.task, &portal.statement.text, false).await
     }
 
     fn copy_is_done(&mut self, rows: u64) {

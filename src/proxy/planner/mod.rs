@@ -16,7 +16,7 @@ use super::reading::Reading;
 use super::session::{Session, Stop};
 use super::statements::{Statement, World};
 use crate::routing::{
-    self, Action, Copied, Gathered, Leaves, Parameter, ParameterValue, Plan, Refusal, Route,
+    self, Action, CopyTask, Gathered, Leaves, Parameter, ParameterValue, Plan, Refusal, Route,
     RouteError, Router, RoutingHint, Several, ShardId, Shares, Values,
 };
 use crate::sql::{self, ExplainFormat, Scanned};
@@ -31,7 +31,7 @@ pub enum Bound {
     /// To several shards, which answer it together.
     Several(Several),
     /// A COPY of several shards.
-    Copied(Copied),
+    Copied(CopyTask),
     /// To several shards, each of which writes its share.
     Shared(Shares),
     /// To be asked again: what came before it has run.
@@ -225,12 +225,7 @@ impl Session {
         let values = Values { text, literals, parameters, utf8 };
         let router = self.router();
         let several = known.plan.several(&router, &values, &known.scanned, self.preference());
-        several.map_err(|error| match error {
-            RouteError::Refused(refusal)
-            | RouteError::Several(refusal)
-            | RouteError::Spread(refusal) => refusal.into(),
-            RouteError::NeedsParameterTypes => parameter_unknown(),
-        })
+        several.map_err(not_merged)
     }
 
     /// How a statement is answered that turned out not to be one that can be merged.
@@ -265,11 +260,12 @@ impl Session {
     }
 
     /// A COPY that several shards are to run, where its route says so.
-    pub(super) fn copied(&self, part: &Part, text: &[u8]) -> Result<Option<Copied>, Failure> {
+    pub(super) fn copied(&self, part: &Part, text: &[u8]) -> Result<Option<CopyTask>, Failure> {
         let Some(known) = &part.known else { return Ok(None) };
         let (literals, utf8) = (&known.scanned.literals, self.reading().utf8);
         let values = Values { text, literals, parameters: &[], utf8 };
-        Ok(known.plan.copied(&self.router(), &values, &known.scanned)?)
+        let copied = known.plan.copied(&self.router(), &values, &known.scanned);
+        copied.map_err(not_merged)
     }
 
     /// What each of several shards gets of a write, where its route says that it can be split.
@@ -403,6 +399,15 @@ fn explained(
     };
     let why = if lines.is_empty() { String::new() } else { format!(" ({})", lines.join("; ")) };
     Shown { format, route: place + &why }
+}
+
+fn not_merged(error: RouteError) -> Failure {
+    match error {
+        RouteError::Refused(refusal)
+        | RouteError::Several(refusal)
+        | RouteError::Spread(refusal) => refusal.into(),
+        RouteError::NeedsParameterTypes => parameter_unknown(),
+    }
 }
 
 fn parameter_unknown() -> Failure {

@@ -65,6 +65,11 @@ impl<'a> Merged<'a> {
         Merged { steps, shown, memory, merging: None }
     }
 
+    /// All is known that rows are merged by.
+    pub fn has_begun(&self) -> bool {
+        self.merging.is_some()
+    }
+
     /// Rows that the client has got.
     pub fn given(&self) -> u64 {
         self.merging.as_ref().map_or(0, Merging::given)

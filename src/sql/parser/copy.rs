@@ -14,8 +14,11 @@ impl Parser<'_> {
         if self.eat(K::Binary) {
             options.push(format_of("binary"));
         }
+        let mut inner = None;
         let what = if self.eat_punctuation(b'(') {
+            let start = self.position() as u32;
             let statement = self.nested(Self::plannable)?;
+            inner = Some(start..self.position() as u32);
             self.expect_punctuation(b')')?;
             CopyWhat::Statement(Box::new(statement))
         } else {
@@ -30,7 +33,7 @@ impl Parser<'_> {
         let direction = self.copy_place(from)?;
         self.copy_options(&mut options)?;
         let filter = if from { self.where_clause()? } else { None };
-        Ok(Statement::Copy(Box::new(Copy { what, direction, options, filter })))
+        Ok(Statement::Copy(Box::new(Copy { what, direction, inner, options, filter })))
     }
 
     fn copy_place(&mut self, from: bool) -> Result<CopyDirection> {

@@ -1,4 +1,4 @@
-//! The data of COPY FROM STDIN, cut into rows as a server cuts them (PostgreSQL's
+//! The data of COPY: those of FROM STDIN cut into rows as a server cuts them (PostgreSQL's
 //! `copyfromparse.c`), in whatever pieces they come.
 //!
 //! Nothing is changed: a row is a run of the input's bytes, line end and all, so that what goes to
@@ -11,10 +11,13 @@
 mod binary;
 mod fields;
 mod lines;
+mod write;
 
 use std::ops::Range;
 
 use smallvec::SmallVec;
+
+pub use self::write::{Forced, Writer};
 
 /// How the data are written.
 #[derive(Debug, Clone, PartialEq, Eq)]

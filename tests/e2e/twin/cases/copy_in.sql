@@ -121,3 +121,7 @@ BEGIN
 + COPY countries FROM STDIN (FORMAT csv) --: data no,Norway,5\n
 + COMMIT
 SELECT 1; COPY nobody TO STDOUT
+-- What writes, and is copied out.
+COPY (DELETE FROM users WHERE id = 7 RETURNING id) TO STDOUT
+COPY (DELETE FROM users RETURNING id) TO STDOUT --: refused 0A000
+COPY (INSERT INTO nobody VALUES (1, 1, 'a'), (25, 2, 'b') RETURNING id) TO STDOUT --: refused 0A000
