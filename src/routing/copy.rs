@@ -14,6 +14,7 @@ use super::plan::Plan;
 use super::refusal::Refusal;
 use super::router::Router;
 use super::scatter::Scattered;
+use super::spread_copies::tells_clock;
 use super::value::{ColumnType, Values};
 
 /// What is known of a COPY before it has values.
@@ -27,6 +28,8 @@ pub(super) struct CopyPlan {
     pub list_at: Option<u32>,
     /// The key's columns; `None` is a reference table, whose rows are on all shards.
     pub keys: Option<(usize, Vec<CopyKey>)>,
+    /// Of a reference table, columns in which a text may be read as a time.
+    pub clocks: Vec<(usize, Ident)>,
     pub options: Vec<CopyOption>,
 }
 
@@ -51,6 +54,20 @@ pub struct Copied {
     pub form: Option<Form>,
     /// The key of each row; `None`: all shards get all rows.
     pub keys: Option<CopyKeys>,
+    /// Fields in which rows for all shards mustn't have a word for the time.
+    pub clocks: Vec<Wanted>,
+}
+
+impl Copied {
+    /// What is wrong with the row for all shards that the splitter has found at the front of
+    /// `input`.
+    pub fn wrong_time(&self, splitter: &Splitter, input: &[u8]) -> Option<Refusal> {
+        let tells = |place: usize| match splitter.field(input, place) {
+            Field::Value(value) => tells_clock(value),
+            Field::Missing | Field::Null | Field::Default => false,
+        };
+        (0..self.clocks.len()).any(tells).then(|| Refusal::copy_clock(&self.table))
+    }
 }
 
 /// COPY of a query, before it has values.
@@ -155,8 +172,14 @@ impl CopyPlan {
                 Some(sql::edit(values.text, scanned, &[edit]).map_err(Refusal::from)?)
             }
         };
-        let copied =
-            Copied { from: self.from, table: self.table.clone(), text, form: None, keys: None };
+        let copied = Copied {
+            from: self.from,
+            table: self.table.clone(),
+            text,
+            form: None,
+            keys: None,
+            clocks: Vec::new(),
+        };
         let major = router.schema.server_major;
         let read = Options::read(&self.options, values)
             .and_then(|options| Ok((options.form(self.columns.len(), major)?, options)));
@@ -174,7 +197,14 @@ impl CopyPlan {
             }
             _ => None,
         };
-        Ok(Copied { form: Some(form), keys, ..copied })
+        let clocks = match form {
+            // A time in binary is one.
+            Form::Binary { .. } => Vec::new(),
+            Form::Lines(_) => {
+                self.clocks.iter().map(|(at, name)| options.wanted(*at, name)).collect()
+            }
+        };
+        Ok(Copied { form: Some(form), keys, clocks, ..copied })
     }
 
     fn keys(

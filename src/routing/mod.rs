@@ -14,6 +14,7 @@
 
 mod array;
 mod bind;
+mod bind_copy;
 mod bind_expr;
 mod bind_from;
 mod bind_insert;

@@ -139,15 +139,18 @@ impl Refusal {
             .hint("write the key in its type's usual form (a date as 2024-12-31)")
     }
 
-    /// Something that runs once for the statement would run once for each shard; or, of a
-    /// reference table, by chance.
-    pub(super) fn copy_once(table: &TableName, chance: bool) -> Refusal {
-        let why = match chance {
-            true => "its WHERE may choose other rows on each shard",
-            false => "a trigger of its table runs once a statement, or once on each copy",
-        };
+    /// What becomes of the rows may be something else on each shard.
+    pub(super) fn copy_differs(table: &TableName, why: &str) -> Refusal {
         Refusal::unsupported(format!("COPY of {table} concerns all shards: {why}"))
             .hint(format!("use INSERT, or {SHARD_HINT}"))
+    }
+
+    /// A value that each server reads from its clock.
+    pub(super) fn copy_clock(table: &TableName) -> Refusal {
+        Refusal::unsupported(format!(
+            "a time for {table}, a reference table, that each shard would read from its own clock"
+        ))
+        .hint("write the time itself")
     }
 
     /// The copies of a reference table would differ.

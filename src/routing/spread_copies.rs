@@ -95,7 +95,7 @@ fn inserted(insert: &Insert, facts: &Table) -> Result<(), Reason> {
 }
 
 /// A call that gives the same on every server with equal arguments and settings.
-fn function(analysis: &Analysis<'_>, call: &Function) -> Result<(), Reason> {
+pub(super) fn function(analysis: &Analysis<'_>, call: &Function) -> Result<(), Reason> {
     let Some(name) = &call.name else { return Ok(()) };
     if reads_clock(call) {
         return Err("it reads the time, and each server has a clock of its own");
@@ -113,7 +113,7 @@ fn function(analysis: &Analysis<'_>, call: &Function) -> Result<(), Reason> {
 }
 
 /// Whether a text that is stored in the column, or compared with it, may be read as a time.
-fn holds_time(column: &Column) -> bool {
+pub(super) fn holds_time(column: &Column) -> bool {
     let name = column.type_name.trim_start_matches('_');
     ["date", "time", "tsrange", "tstz", "tsmulti"].iter().any(|kind| name.starts_with(kind))
 }

@@ -1,18 +1,12 @@
 //! Each kind of statement: what the session does with it, and where it may run.
 
-use crate::sql::{
-    Copy, CopyDirection, CopyWhat, Ddl, Explain, Expr, Ident, Name, Query, Statement, Tokens,
-    Transaction,
-};
+use crate::sql::{Ddl, Explain, Expr, Ident, Name, Query, Statement, Transaction};
 
 use super::bind::Analysis;
-use super::bind_write::Sharded;
-use super::copy::{CopyKey, CopyPlan, CopyQuery};
 use super::cursor::CursorUse;
 use super::nodes::{Role, TableNode, Target};
 use super::plan::{Follow, Occurrence, Place, Plan};
 use super::relation::Scope;
-use super::schema;
 use super::{Action, Argument, Leaves, Refusal};
 
 /// Plans one statement.
@@ -193,114 +187,6 @@ impl<'a> Analysis<'a> {
         Ok(Plan { refusals: vec![refusal], ..plan })
     }
 
-    fn copy(mut self, copy: &'a Copy) -> Result<Plan, Refusal> {
-        if copy.direction == CopyDirection::Server {
-            self.refusals.push(Refusal::server_file());
-        }
-        let (name, columns, behind_name) = match &copy.what {
-            CopyWhat::Statement(statement) => {
-                let none = super::scatter::NO_SELECT;
-                let (gather, partial) = (Err(none), Err(none));
-                let spread = Err(super::spread::NO_WRITE);
-                let query = |inner: &Tokens| CopyQuery {
-                    inner: inner.clone(),
-                    options: copy.options.clone(),
-                };
-                let copy_query = copy.inner.as_ref().map(query).map(Box::new);
-                return Ok(Plan {
-                    gather,
-                    partial,
-                    spread,
-                    copy_query,
-                    ..self.rows(Action::Run, statement)?
-                });
-            }
-            CopyWhat::Table { name, columns, behind_name } => (name, columns, *behind_name),
-        };
-        let from = copy.direction != CopyDirection::ToStdout;
-        self.effects.writes |= from;
-        if let Some(filter) = &copy.filter {
-            self.walk(filter, &Scope::default(), &mut Vec::new())?;
-        }
-        // Of a reference table that is written to the copies stay alike: see below.
-        let (_, node) = self.bind_table(name, None, &[], Role::Read)?;
-        let several = self.router.shards.len() > 1;
-        let kept = if from { matches!(node.target, Target::Reference) } else { false };
-        if !several || !(kept || matches!(node.target, Target::Sharded { .. })) {
-            self.place(Some(node.table), place_of(node.target));
-            return Plan::found(Action::Run, self);
-        }
-        let copied = self.copied_columns(&node, columns);
-        let keys = self.sharded(&node).map(|sharded| {
-            let keys = if from { self.copied_keys(&sharded, &copied) } else { Ok(Vec::new()) };
-            (sharded.keyspace, keys)
-        });
-        let mut plan = CopyPlan {
-            from,
-            table: node.table.clone(),
-            list_at: (columns.is_empty() && !copied.is_empty()).then_some(behind_name),
-            columns: copied,
-            keys: None,
-            options: copy.options.clone(),
-        };
-        match keys {
-            Some((keyspace, Ok(keys))) => plan.keys = Some((keyspace, keys)),
-            Some((_, Err(refusal))) => self.refusals.push(refusal),
-            None => {
-                if let Some(column) = self.varying_default(&node, &plan.columns) {
-                    self.refusals.push(Refusal::copy_default(&node.table, &column));
-                }
-            }
-        }
-        let facts = self.router.schema.tables.get(&node.table);
-        let chance = plan.keys.is_none() && self.effects.volatile > 0;
-        let copies = plan.keys.is_none();
-        let differs =
-            |facts: &schema::Table| facts.per_statement || copies && !facts.triggers.is_empty();
-        if from && (chance || facts.is_some_and(differs)) {
-            self.refusals.push(Refusal::copy_once(&node.table, chance));
-        }
-        if plan.columns.is_empty() && plan.keys.is_some() {
-            self.refusals.push(Refusal::columns_unknown(&node.table));
-        }
-        Ok(Plan { copy: Some(Box::new(plan)), ..Plan::found(Action::Run, self)? })
-    }
-
-    /// The columns that the data of a COPY have: as listed, or else all that aren't generated.
-    fn copied_columns(&self, node: &TableNode, listed: &[Ident]) -> Vec<Ident> {
-        if !listed.is_empty() {
-            return listed.to_vec();
-        }
-        let facts = self.router.schema.tables.get(&node.table);
-        let columns = facts.map_or(&[][..], |facts| &facts.columns);
-        columns.iter().filter(|column| !column.generated).map(|c| c.name.clone()).collect()
-    }
-
-    /// Where the values of a key's columns come from.
-    fn copied_keys(&self, sharded: &Sharded, columns: &[Ident]) -> Result<Vec<CopyKey>, Refusal> {
-        let mut keys = Vec::with_capacity(sharded.columns.len());
-        for (number, name) in sharded.columns.iter().enumerate() {
-            keys.push(match columns.iter().position(|column| column == name) {
-                None => self.default_key(sharded, number).map(|_| CopyKey::Null)?,
-                Some(field) => match sharded.keys.get(number) {
-                    Some(Some((_, column))) => {
-                        CopyKey::Field { field, name: name.clone(), column: *column }
-                    }
-                    _ => return Err(self.key_unknown(sharded, number)),
-                },
-            });
-        }
-        Ok(keys)
-    }
-
-    /// A column that isn't among the data and may become another value on each shard.
-    fn varying_default(&self, node: &TableNode, columns: &[Ident]) -> Option<Ident> {
-        let facts = self.router.schema.tables.get(&node.table)?;
-        let varies =
-            |column: &&schema::Column| column.default_varies && !columns.contains(&column.name);
-        facts.columns.iter().find(varies).map(|column| column.name.clone())
-    }
-
     fn declare(self, hold: bool, query: &'a Query) -> Result<Plan, Refusal> {
         let mut analysis = self;
         if hold {
@@ -340,7 +226,7 @@ impl<'a> Analysis<'a> {
     }
 }
 
-fn place_of(target: Target) -> Place {
+pub(super) fn place_of(target: Target) -> Place {
     match target {
         Target::Sharded { keyspace, .. } => {
             Place::Keys { keyspace, tree: super::places::Tree::Any }

@@ -57,7 +57,7 @@ pub(super) struct CopyIn<'s> {
     pub copied: &'s Copied,
     /// What servers are sent.
     text: &'s [u8],
-    /// `None`: all shards get all data.
+    /// `None`: all shards get all data, whatever they are.
     splitter: Option<Splitter>,
     pub slots: Vec<Slot>,
     /// Connections of the transaction that have no part in it.
@@ -137,6 +137,10 @@ impl<'s> CopyIn<'s> {
             (Some(keys), Some(form)) => {
                 let limit = session.db.limits.copy_row;
                 Some(Splitter::new(form.clone(), &keys.wanted, limit))
+            }
+            (None, Some(form)) if !copied.clocks.is_empty() => {
+                let limit = session.db.limits.copy_row;
+                Some(Splitter::new(form.clone(), &copied.clocks, limit))
             }
             _ => None,
         };
@@ -302,8 +306,11 @@ impl<'s> CopyIn<'s> {
         if self.phase != Phase::Data {
             return;
         }
-        if self.splitter.is_none() {
+        if self.copied.keys.is_none() {
             self.slots.iter_mut().for_each(|slot| slot.put(chunk));
+        }
+        if self.splitter.is_none() {
+            // Nobody asks what is in them.
         } else if self.carry.is_empty() {
             let used = self.split(chunk, false);
             self.carry.extend_from_slice(&chunk[used..]);
@@ -319,8 +326,9 @@ impl<'s> CopyIn<'s> {
 
     /// Cuts rows off the front of `input`, and hands them to their shards. How many bytes that is.
     fn split(&mut self, input: &[u8], ended: bool) -> usize {
-        let (Some(mut splitter), Some(keys)) = (self.splitter.take(), &self.copied.keys) else {
-            return input.len();
+        let Some(mut splitter) = self.splitter.take() else { return input.len() };
+        let Some(keys) = &self.copied.keys else {
+            return self.look_at(splitter, input, ended);
         };
         let mut at = 0;
         while self.phase == Phase::Data {
@@ -359,6 +367,40 @@ impl<'s> CopyIn<'s> {
                 Part::Refused(len) => {
                     self.refuse(&rest[..len]);
                     len
+                }
+            };
+        }
+        self.splitter = Some(splitter);
+        at
+    }
+
+    /// Looks at rows that go to all shards. What a server must refuse it has got already.
+    fn look_at(&mut self, mut splitter: Splitter, input: &[u8], ended: bool) -> usize {
+        let mut at = 0;
+        loop {
+            let rest = &input[at..];
+            let part = match splitter.next(rest, ended) {
+                Ok(Some(part)) => part,
+                Ok(None) => break,
+                Err(TooLong(limit)) => {
+                    self.stop(self.too_long(limit));
+                    break;
+                }
+            };
+            at += match part {
+                Part::Row(len, _) => {
+                    self.line += 1;
+                    if let Some(refusal) = self.copied.wrong_time(&splitter, rest) {
+                        let row = format!("It is in row {} of the data.", self.line);
+                        self.stop(Failure::from(refusal).with_detail(row));
+                        break;
+                    }
+                    len
+                }
+                Part::Head(len, _) | Part::Tail(len) | Part::Ignored(len) => len,
+                Part::Refused(_) => {
+                    self.refused = Some(0);
+                    return input.len();
                 }
             };
         }

@@ -187,6 +187,7 @@ fn refusals() {
             "COPY colours (name, rank) FROM STDIN;\n",
             "default of public.colours.seen may be another",
         ),
+        ("COPY colours FROM STDIN;\nred\t1\tf\tnow\n\\.\n", "would read from its own clock"),
         ("COPY things FROM STDIN (ENCODING 'SJIS');\n", "in the encoding SJIS"),
         ("COPY things (n) FROM STDIN;\n1\n\\.\n", "null value in column \"id\""),
     ] {

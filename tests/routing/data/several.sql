@@ -82,3 +82,5 @@ COPY orders FROM STDIN (FORMAT binary) -- => several
 COPY orders (total) FROM STDIN -- => several
 COPY countries FROM STDIN -- => several
 COPY countries (code) FROM STDIN -- => several
+COPY (SELECT * FROM users) TO STDOUT -- => several
+COPY (SELECT id FROM users ORDER BY id LIMIT 5) TO STDOUT (FORMAT csv) -- => several
