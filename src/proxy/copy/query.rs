@@ -39,7 +39,7 @@ impl Session {
                 let us = (&mut self.client, &mut self.state, &mut self.alarm);
                 let limit = (self.times.statement, Instant::now());
                 let run = Run::new(us, &mut legs, &mut rows, limit);
-                let run = if in_transaction { run.to_the_end() } else { run };
+                let run = if in_transaction { run.until_the_end() } else { run };
                 Ok(run.run().await)
             }
         };
