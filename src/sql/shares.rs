@@ -2,6 +2,8 @@
 //! rows that belong elsewhere. Parameters are numbered anew, so that none is named that nobody
 //! gives, and shares of equal shape have equal texts.
 
+use std::collections::HashMap;
+
 use super::edit::Edited;
 use super::error::SqlError;
 use super::scan::Scanned;
@@ -62,11 +64,13 @@ struct Writer<'a> {
     at: usize,
     rows: usize,
     share: Share,
+    /// The new number of each parameter that it has, by the old one.
+    numbers: HashMap<u16, usize>,
 }
 
 impl<'a> Writer<'a> {
     fn new(before: &'a [u8], at: usize) -> Writer<'a> {
-        Writer { before, at, rows: 0, share: Share::default() }
+        Writer { before, at, rows: 0, share: Share::default(), numbers: HashMap::new() }
     }
 
     /// A row, behind those that the share has.
@@ -90,11 +94,11 @@ impl<'a> Writer<'a> {
             let Some(number) = number(token.of(self.before)) else { continue };
             self.copy_to(token.start);
             let parameters = &mut self.share.parameters;
-            let at = parameters.iter().position(|known| *known == number).unwrap_or_else(|| {
+            let own = *self.numbers.entry(number).or_insert_with(|| {
                 parameters.push(number);
-                parameters.len() - 1
+                parameters.len()
             });
-            self.share.text.text.extend_from_slice(format!("${}", at + 1).as_bytes());
+            self.share.text.text.extend_from_slice(format!("${own}").as_bytes());
             self.at = token.end;
         }
         if let Some(last) = tokens.last() {

@@ -9,6 +9,7 @@
 
 mod generate;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -395,9 +396,9 @@ async fn compare_shares(
     }
     tally.split += 1;
     for other in 0..SHARDS {
-        if !after.contains_key(&other) {
+        if let Entry::Vacant(unchanged) = after.entry(other) {
             server.must(&format!("SET search_path TO s{other}")).await;
-            after.insert(other, server.contents().await);
+            unchanged.insert(server.contents().await);
         }
     }
     let mut together = Contents::new();
