@@ -165,6 +165,10 @@ impl<'a, 'q> Check<'a, 'q> {
             FromItem::Table { sampled: true, .. } => Err("it has a TABLESAMPLE"),
             FromItem::Table { .. } => Ok(()),
             FromItem::Derived { query, .. } => self.query(query, true),
+            // One server calls it once, for all rows.
+            FromItem::Function { .. } if self.analysis.effects.volatile > 0 => {
+                Err("it has a function in FROM, and something that isn't the same each time")
+            }
             FromItem::Function { calls, .. } => self.all(calls, May { shown: true, ..NOTHING }),
             FromItem::Join { left, right, on, .. } => {
                 self.relation(left)?;

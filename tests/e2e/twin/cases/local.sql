@@ -108,3 +108,7 @@ SELECT extract(year FROM joined), count(*) FROM users GROUP BY extract(year FROM
 SELECT balance::numeric(12, 1), count(*) FROM users GROUP BY balance::numeric(12, 1) ORDER BY 1 --: refused 0A000 portal
 SELECT balance::numeric(12, 1) AS a FROM users ORDER BY balance::numeric(13, 2), id --: refused 0A000 portal
 SELECT active IS TRUE, count(*) FROM users GROUP BY active IS TRUE, active IS FALSE ORDER BY 1, 2 --: refused 0A000 portal
+-- A function in FROM is called once
+SELECT DISTINCT r < 2 FROM users u, random() r --: refused 0A000 portal
+SELECT count(DISTINCT r) FROM users u, random() r --: refused 0A000 portal
+SELECT max(r) = min(r) FROM users u, random() r --: refused 0A000 portal
