@@ -176,8 +176,9 @@ impl Session {
             let before = String::from_utf8_lossy(before).chars().count();
             let own = [vec![b' '; before].as_slice(), part.text(text)].concat();
             self.see_defined().await?;
-            if let [part] = self.parts(&own)?.as_slice() {
-                self.unfinished(part, &own).await?;
+            if let [again] = self.parts(&own)?.as_mut_slice() {
+                again.take_hint_of(part);
+                self.unfinished(again, &own).await?;
             }
         }
         self.conclude(true).await?;

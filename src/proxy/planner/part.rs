@@ -42,6 +42,13 @@ impl Part {
         self.known.as_ref().and_then(|known| known.fixed)
     }
 
+    /// It is the other one, cut out of its text without the comments around it.
+    pub fn take_hint_of(&mut self, other: &Part) {
+        if let (Some(known), Some(other)) = (&mut self.known, &other.known) {
+            known.hint = other.hint.clone();
+        }
+    }
+
     /// What it is.
     pub fn action(&self) -> &Action {
         self.known.as_ref().map_or(&Action::Run, |known| &known.plan.action)

@@ -142,6 +142,15 @@ async fn a_text_is_one_transaction_unless_it_says_otherwise() {
         psql_with(&dsn, &["-X", "-1", "-v", "ON_ERROR_STOP=1"], "CREATE TABLE text_d (a int);\n");
     assert!(output.status.success(), "{output:?}");
     assert_eq!(have(herd(), "text_d"), ALL);
+    // Each statement's hint is its own.
+    let hinted = "/* pgherd: shard=s2 */ CREATE TABLE text_on (a int); CREATE TABLE text_all (a int); \
+                  /* pgherd: shard=s3 */ ALTER TABLE text_all ADD b int";
+    client.batch_execute(hinted).await.expect("run");
+    assert_eq!(have(herd(), "text_on"), [false, true, false]);
+    assert_eq!(have(herd(), "text_all"), ALL);
+    let columns =
+        "SELECT count(*) FROM pg_attribute WHERE attrelid = 'text_all'::regclass AND attnum > 0";
+    assert_eq!(on_each(herd(), columns), ["1", "1", "2"]);
     // What would be a warning, or an error in the middle, is refused before anything is done.
     let error =
         client.batch_execute("CREATE TABLE text_e (a int); COMMIT").await.expect_err("none");
