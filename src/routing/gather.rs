@@ -1,5 +1,5 @@
 //! A SELECT that one server finishes over rows pulled from the others: whether it can be, and
-//! what is pulled. `docs/decisions/009-gather.md` has the argument.
+//! what is pulled. `docs/decisions/013-gather.md` has the argument.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,5 +1,5 @@
 //! A SELECT that one server finishes over rows pulled from several shards
-//! (`docs/decisions/009-gather.md`).
+//! (`docs/decisions/013-gather.md`).
 //!
 //! `routing` has said what is pulled from where, and the text that is finished. Here that runs, in
 //! three steps, each of which is a [`Run`] over the connections that it needs: the finishing
