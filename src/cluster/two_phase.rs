@@ -104,7 +104,7 @@ pub struct TwoPhase {
     limits: ResolveLimits,
     links: Arc<Links>,
     /// Those that a session of this proxy's is about to end itself.
-    under_way: Mutex<HashMap<u64, Instant>>,
+    under_way: Mutex<HashMap<u64, (GlobalId, Instant)>>,
     in_doubt: Mutex<Vec<InDoubt>>,
     hurry: Notify,
     points: ControlPoints,
@@ -155,7 +155,7 @@ impl TwoPhase {
     pub fn begin(self: &Arc<Self>, decider: ShardId) -> UnderWay {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let gid = GlobalId { database: self.database, decider, life: self.life, number };
-        self.under_way.lock().insert(number, Instant::now());
+        self.under_way.lock().insert(number, (gid, Instant::now()));
         UnderWay { gid, all: Arc::clone(self) }
     }
 
@@ -225,10 +225,10 @@ impl TwoPhase {
         self.in_doubt.lock().clone()
     }
 
-    /// What sessions of this proxy's are committing now: ids, and for how long.
-    pub fn under_way(&self) -> Vec<(u64, Duration)> {
+    /// What sessions of this proxy's are committing now, and for how long.
+    pub fn under_way(&self) -> Vec<(GlobalId, Duration)> {
         let under_way = self.under_way.lock();
-        under_way.iter().map(|(number, since)| (*number, since.elapsed())).collect()
+        under_way.values().map(|(gid, since)| (*gid, since.elapsed())).collect()
     }
 
     async fn ask(&self, shard: ShardId, question: &str) -> Result<Vec<Row>, ConnectError> {

@@ -7,7 +7,7 @@
 use bytes::{Bytes, BytesMut};
 
 use super::client::Gone;
-use super::control::Where;
+use super::control::{Where, columns, describe};
 use super::copy::Copying;
 use super::failure::Failure;
 use super::leg::{ExecuteOp, Leg, Op, Target};
@@ -20,7 +20,7 @@ use super::state::{Effect, Purpose};
 use super::statements::Statement;
 use crate::routing::{Leaves, Route};
 use crate::wire::backend::{self, TransactionStatus, tag as answer};
-use crate::wire::frontend::{self, Bind, Execute, Parse, Target as Named, tag};
+use crate::wire::frontend::{self, Bind, Execute, Format, Parse, Target as Named, tag};
 
 use std::sync::Arc;
 
@@ -373,7 +373,11 @@ impl Session {
             self.bound_state(statement.size() + body.len())?;
         }
         let statement_of = Arc::clone(&statement);
+        // Who answers by itself has to know how.
+        let columns = part.as_deref().filter(|_| local).and_then(columns).unwrap_or_default();
+        let formats = (0..columns.len()).map(|at| bind.result_formats.of(at)).collect();
         let portal = Portal {
+            formats,
             statement: statement_of,
             part,
             local,
@@ -414,7 +418,7 @@ impl Session {
                 if part.as_ref().is_none_or(|part| part.never_parsed()) && !self.server_refuses() {
                     let mut out = BytesMut::new();
                     backend::parameter_description(&mut out, &[]);
-                    describe_local(&mut out, part.as_deref());
+                    describe_local(&mut out, part.as_deref(), &[]);
                     leg.ops.push(Op::Answer { bytes: out.freeze(), before: None });
                 } else {
                     self.want_name(part.as_deref(), &statement.text, leg)?;
@@ -425,7 +429,7 @@ impl Session {
             Named::Portal(name) => match self.portals.get(name) {
                 Some(portal) if portal.local => {
                     let mut out = BytesMut::new();
-                    describe_local(&mut out, portal.part.as_deref());
+                    describe_local(&mut out, portal.part.as_deref(), &portal.formats);
                     leg.ops.push(Op::Answer { bytes: out.freeze(), before: None });
                 }
                 _ => {
@@ -533,9 +537,8 @@ impl Session {
 }
 
 /// What Describe says of a statement that the session answers by itself.
-fn describe_local(out: &mut BytesMut, part: Option<&Part>) {
-    match part.and_then(Part::local_column) {
-        Some(column) => backend::row_description(out, &[backend::Field::text(column)]),
-        None => backend::empty(out, answer::NO_DATA),
+fn describe_local(out: &mut BytesMut, part: Option<&Part>, formats: &[Format]) {
+    if !part.is_some_and(|part| describe(out, part, formats)) {
+        backend::empty(out, answer::NO_DATA);
     }
 }

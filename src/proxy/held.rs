@@ -43,7 +43,7 @@ pub struct Held {
     /// Cursors that were declared in it.
     pub cursors: Vec<Box<str>>,
     /// Notifications that came while it was told something by us: the client's, whole.
-    pub notified: BytesMut,
+    pub notified: Option<Box<BytesMut>>,
 }
 
 impl Held {
@@ -57,7 +57,7 @@ impl Held {
             pin_told: false,
             wrote: false,
             cursors: Vec::new(),
-            notified: BytesMut::new(),
+            notified: None,
         }
     }
 

@@ -9,6 +9,7 @@ use super::planner::Part;
 use super::state::Effect;
 use super::statements::Statement;
 use crate::routing::Leaves;
+use crate::wire::frontend::Format;
 
 /// A statement with its values, which the server has.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub struct Portal {
     pub spread: Option<Arc<super::scatter::Spread>>,
     /// It does so by a COPY of several shards.
     pub copying: Option<Arc<super::copy::Copying>>,
+    /// Of the columns that the session answers with by itself.
+    pub formats: Box<[Format]>,
     /// EXPLAIN: what stands before the server's plan.
     pub explain: Option<Arc<super::explain::Shown>>,
     /// What running it does to the session, where that hangs on the parameters.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::control::{Where, describe_show};
+use super::control::{Where, describe};
 use super::failure::Failure;
 use super::held::purpose;
 use super::journal::is_bare_begin;
@@ -52,8 +52,8 @@ impl Session {
         let place = self.place(part, text, false)?;
         match place {
             Where::Local => {
-                describe_show(&mut self.client.output, part);
-                self.answer_local(part, text).await?;
+                describe(&mut self.client.output, part, &[]);
+                self.answer_local(part, text, &[]).await?;
                 self.ready();
                 Ok(())
             }
@@ -190,8 +190,8 @@ impl Session {
     async fn unfinished(&mut self, part: &Part, text: &[u8]) -> Result<(), Stop> {
         match self.place(part, text, false)? {
             Where::Local => {
-                describe_show(&mut self.client.output, part);
-                self.answer_local(part, text).await
+                describe(&mut self.client.output, part, &[]);
+                self.answer_local(part, text, &[]).await
             }
             Where::Trial => self.try_part(part, text).await,
             Where::Wide => self.tell_transaction(part, text).await,
@@ -271,7 +271,7 @@ impl Session {
         for part in parts {
             let outside = self.state.status == TransactionStatus::Idle;
             match self.place(part, text, false)? {
-                Where::Local => self.answer_local(part, text).await?,
+                Where::Local => self.answer_local(part, text, &[]).await?,
                 Where::Trial => self.try_part(part, text).await?,
                 // Outside a transaction block the statements of a text are one transaction,
                 // which nothing here stands for.

@@ -34,10 +34,18 @@ pub struct NodeFacts {
     pub encoding: String,
     /// Settings that change what a statement answers, with their values for this user.
     pub answers: Vec<(String, String)>,
-    /// Prepared transactions in the database.
+    /// Prepared transactions in the database, without pgherd's.
     pub prepared: i64,
     /// Age of the oldest of them in seconds.
     pub prepared_age: f64,
+    /// Those of pgherd's transactions over several shards.
+    pub in_doubt: i64,
+    /// Age of the oldest of them in seconds.
+    pub in_doubt_age: f64,
+    /// pgherd was installed, but for what decides a transaction over several shards.
+    pub undecided: bool,
+    /// The control user is a superuser.
+    pub superuser: bool,
     /// `pg_stat_wal_receiver.status`; `None` when there is no receiver, [`HIDDEN`] when the
     /// control user may not see it.
     pub receiver: Option<String>,
@@ -61,13 +69,21 @@ SELECT current_setting('server_version_num')::int4,
        current_setting('fsync')::bool,
        current_setting('full_page_writes')::bool,
        current_setting('server_encoding'),
-       (SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()),
-       coalesce((SELECT extract(epoch FROM max(now() - prepared))::float8
-                   FROM pg_prepared_xacts WHERE database = current_database()), 0),
+       p.prepared, p.prepared_age,
        (SELECT coalesce(status, 'hidden')
           FROM pg_stat_wal_receiver WHERE pid IS NOT NULL),
        (SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'),
-       extract(epoch FROM clock_timestamp())::float8";
+       extract(epoch FROM clock_timestamp())::float8,
+       p.in_doubt, p.in_doubt_age,
+       to_regnamespace('pgherd') IS NOT NULL AND to_regprocedure('pgherd.decide(text)') IS NULL,
+       (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
+  FROM (SELECT count(*) FILTER (WHERE NOT ours) AS prepared,
+               coalesce(max(age) FILTER (WHERE NOT ours), 0) AS prepared_age,
+               count(*) FILTER (WHERE ours) AS in_doubt,
+               coalesce(max(age) FILTER (WHERE ours), 0) AS in_doubt_age
+          FROM (SELECT starts_with(gid, 'pgherd_') AS ours,
+                       extract(epoch FROM now() - prepared)::float8 AS age
+                  FROM pg_prepared_xacts WHERE database = current_database()) AS x) AS p";
 
 /// What must be the same everywhere, for a statement to be answered alike everywhere. The
 /// columns of `pg_database` that not all versions have are read by way of JSON.
@@ -232,6 +248,10 @@ fn read(
         receiver: row.try_get(15)?,
         senders: row.try_get(16)?,
         skew: skew(before, took, row.try_get(17)?),
+        in_doubt: row.try_get(18)?,
+        in_doubt_age: row.try_get(19)?,
+        undecided: row.try_get(20)?,
+        superuser: row.try_get(21)?,
     })
 }
 

@@ -36,6 +36,9 @@ pub fn check(settings: &Settings, database: &Database, looks: &Looks) -> Vec<Fin
                 Err(trouble) => found.push(unreachable(at, trouble, nodes)),
                 Ok(facts) => {
                     one_node(&at, facts, needed, &mut found);
+                    if looks.len() > 1 && !facts.in_recovery {
+                        two_phase(&at, facts, database, &mut found);
+                    }
                     // Where there is one shard, nobody looks at keys.
                     if facts.encoding != "UTF8" && looks.len() > 1 {
                         found.push(encoding(at, &facts.encoding));
@@ -150,6 +153,41 @@ fn one_node(at: &Where, facts: &NodeFacts, needed: usize, found: &mut Vec<Findin
                 facts.prepared, facts.prepared_age
             ),
             "see pg_prepared_xacts; COMMIT PREPARED or ROLLBACK PREPARED each by its gid",
+        ));
+    }
+}
+
+/// What a transaction over several shards needs to be decided, and finished after a crash.
+fn two_phase(at: &Where, facts: &NodeFacts, database: &Database, found: &mut Vec<Finding>) {
+    if facts.undecided {
+        found.push(warning(
+            "no-decisions",
+            at.clone(),
+            "pgherd.decide() is missing: no COMMIT over several shards can be decided here",
+            "run `pgherd install`, or start `pgherd proxy`, which does it, too",
+        ));
+    }
+    if !facts.superuser && database.users.len() > 1 {
+        found.push(warning(
+            "control-user",
+            at.clone(),
+            "the control user is no superuser: what a crash leaves of another user's transaction \
+             over several shards can't be finished, and holds its locks",
+            "make the control user a superuser, or be ready to finish it by hand, as \
+             `SHOW pgherd.transactions` tells it",
+        ));
+    }
+    if facts.in_doubt > 0 && facts.in_doubt_age > PREPARED_AGE_MAX {
+        found.push(warning(
+            "transactions-in-doubt",
+            at.clone(),
+            format!(
+                "{} transaction(s) over several shards are prepared and not finished, the oldest \
+                 for {:.0} s; they hold locks and keep VACUUM from cleaning",
+                facts.in_doubt, facts.in_doubt_age
+            ),
+            "have `pgherd proxy` run and all shards be there: it finishes them as the deciding \
+             shard says; `SHOW pgherd.transactions` tells what keeps it from that",
         ));
     }
 }
@@ -377,6 +415,7 @@ mod tests {
             system_identifier: cluster.to_owned(),
             wal_level: "logical".to_owned(),
             max_prepared_transactions: 100,
+            superuser: true,
             track_commit_timestamp: true,
             max_replication_slots: 10,
             max_wal_senders: 10,
@@ -476,6 +515,14 @@ mod tests {
             |age| move |all: &mut [NodeFacts; 3]| (all[2].prepared, all[2].prepared_age) = (1, age);
         assert_eq!(found(left(3.0)), [""; 0], "one in flight");
         assert_eq!(found(left(3600.0)), ["warning prepared-transactions h:3"]);
+        let doubt =
+            |age| move |all: &mut [NodeFacts; 3]| (all[2].in_doubt, all[2].in_doubt_age) = (1, age);
+        assert_eq!(found(doubt(3.0)), [""; 0], "one under way");
+        assert_eq!(found(doubt(3600.0)), ["warning transactions-in-doubt h:3"]);
+        assert_eq!(found(|all| all[2].undecided = true), ["warning no-decisions h:3"]);
+        assert_eq!(found(|all| all[0].superuser = false), ["warning control-user h:1"]);
+        // A replica decides nothing.
+        assert_eq!(found(|all| all[1].superuser = false), [""; 0]);
         assert_eq!(found(|all| all[1].receiver = None), ["warning not-streaming h:2"]);
         let hidden = found(|all| all[1].receiver = Some(HIDDEN.to_owned()));
         assert_eq!(hidden, ["warning receiver-hidden h:2"]);

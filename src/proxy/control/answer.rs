@@ -1,7 +1,7 @@
 //! What the session answers by itself, as a server would: transactions that no server has seen
 //! yet, SET and SHOW of pgherd's own, DISCARD and DEALLOCATE.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::Where;
 use crate::proxy::failure::Failure;
@@ -12,14 +12,17 @@ use crate::proxy::session::{Session, Stop};
 use crate::proxy::state::Purpose;
 use crate::routing::{Action, Leaves};
 use crate::sql::{self, Discard, SetScope, SetValue, Transaction};
-use crate::wire::backend::{self, Field, TransactionStatus};
+use crate::wire::backend::{self, TransactionStatus};
+use crate::wire::frontend::Format;
 
 impl Session {
-    /// Answers a statement of [`Where::Local`], without ReadyForQuery.
+    /// Answers a statement of [`Where::Local`], without ReadyForQuery. Rows are text where they have
+    /// no other format.
     pub(in crate::proxy) async fn answer_local(
         &mut self,
         part: &Part,
         text: &[u8],
+        formats: &[Format],
     ) -> Result<(), Stop> {
         let tag = match part.action() {
             Action::Empty => {
@@ -29,8 +32,7 @@ impl Session {
             Action::Transaction(t) => self.answer_transaction(t, part.text(text))?,
             Action::Set(set) => self.set_hint(set, part, text)?,
             Action::Show(name) => {
-                let value = self.show(name)?;
-                backend::data_row(&mut self.client.output, [Some(value.as_bytes())]);
+                self.show(name, formats)?;
                 "SHOW"
             }
             Action::Discard(what) => {
@@ -179,23 +181,6 @@ impl Session {
         Ok(if part.is_reset(text) { "RESET" } else { "SET" })
     }
 
-    /// `SHOW pgherd.…`
-    fn show(&self, name: &str) -> Result<String, Failure> {
-        Ok(match name {
-            "pgherd.shard" | "pgherd.key" => {
-                self.state.hints.get(name).unwrap_or_default().to_owned()
-            }
-            "pgherd.version" => env!("CARGO_PKG_VERSION").to_owned(),
-            "pgherd.epoch" => self.db.epoch().to_string(),
-            _ => {
-                let message = format!("unrecognized configuration parameter \"{name}\"");
-                return Err(Failure::new("42704", message).with_hint(
-                    "pgherd has pgherd.shard, pgherd.key, pgherd.version and pgherd.epoch.",
-                ));
-            }
-        })
-    }
-
     /// DISCARD: connections are shared, so there is nothing on a server that is this client's.
     fn discard(&mut self, what: Discard) -> Result<&'static str, Failure> {
         if what != Discard::All {
@@ -265,7 +250,7 @@ impl Session {
             return Ok(());
         };
         match self.place(part, &text, false)? {
-            Where::Local => self.answer_local(part, &text).await,
+            Where::Local => self.answer_local(part, &text, &portal.formats).await,
             Where::Everywhere => {
                 let said = self.define(part, &text).await?;
                 self.tell_defined(said);
@@ -278,13 +263,6 @@ impl Session {
             )
             .into()),
         }
-    }
-}
-
-/// The simple protocol's answer to SHOW has its column's description first.
-pub fn describe_show(out: &mut BytesMut, part: &Part) {
-    if let Some(column) = part.local_column() {
-        backend::row_description(out, &[Field::text(column)]);
     }
 }
 

@@ -6,11 +6,12 @@
 
 mod answer;
 mod effect;
+mod show;
 
 use std::sync::Arc;
 
-pub use self::answer::describe_show;
 pub use self::effect::{IS_NULL_HINT, PATH_SEPARATOR, effect_of, hiding_encoding, is_off, is_ours};
+pub use self::show::{columns, describe};
 use super::failure::Failure;
 use super::planner::Part;
 use super::session::Session;

@@ -216,14 +216,6 @@ impl Part {
         }
     }
 
-    /// The one column of what the session answers with a row.
-    pub fn local_column(&self) -> Option<&str> {
-        match self.action() {
-            Action::Show(name) if is_ours(name) => Some(name),
-            _ => None,
-        }
-    }
-
     /// Whether it was written as RESET.
     pub fn is_reset(&self, text: &[u8]) -> bool {
         self.text(text).get(..5).is_some_and(|word| word.eq_ignore_ascii_case(b"RESET"))

@@ -155,7 +155,9 @@ impl Session {
         self.state.status = TransactionStatus::Idle;
         self.state.settle(rolled_back);
         for mut held in all {
-            self.client.output.extend_from_slice(&std::mem::take(&mut held.notified));
+            if let Some(notified) = held.notified.take() {
+                self.client.output.extend_from_slice(&notified);
+            }
             if !held.left.things().is_nothing() {
                 // Its end may have been that of what was left.
                 held.left = held.left.and(Leaves::MAY_END);

@@ -118,10 +118,11 @@ impl Said {
                 return Ok(());
             }
             tag::NOTIFICATION_RESPONSE => {
-                if held.notified.len() + body.len() > MESSAGE {
+                let notified = held.notified.get_or_insert_default();
+                if notified.len() + body.len() > MESSAGE {
                     return Err(ProtocolError::message("it sent too many notifications at once"));
                 }
-                write::frame(&mut held.notified, frame_tag, |b| b.extend_from_slice(&body));
+                write::frame(notified, frame_tag, |b| b.extend_from_slice(&body));
                 return Ok(());
             }
             tag::PARAMETER_STATUS => {

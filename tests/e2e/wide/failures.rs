@@ -408,3 +408,63 @@ fn a_pipeline_and_a_text_are_one_transaction() {
     assert_eq!(heard.code().as_deref(), Some("25P01"), "{}", heard.words());
     nothing_of(&stage, &mut speaker, "unblocked");
 }
+
+#[test]
+fn what_is_not_finished_is_shown() {
+    const SHOW: &str = "SHOW pgherd.transactions";
+    let stage = stage();
+    let mut speaker = stage.speaker();
+    let columns = "T, C SHOW, Z I";
+    assert_eq!(speaker.must(SHOW).words(), columns);
+    stage.hold("prepared");
+    let (keys, port) = (stage.fresh(), stage.port);
+    let client = thread::spawn(move || {
+        let mut speaker = Speaker::connect(port).expect("it lets us in");
+        write_all(&mut speaker, keys, "shown").expect("answered").code()
+    });
+    stage.until_reached("prepared");
+    let until = Instant::now() + SOON;
+    let rows = loop {
+        let rows = speaker.must(SHOW).rows();
+        if rows.len() == 3 {
+            break rows;
+        }
+        assert!(Instant::now() < until, "{rows:?}");
+        thread::sleep(Duration::from_millis(50));
+    };
+    let is = |row: &str, shard: &str, state: &str, reason: &str| {
+        let values: Vec<&str> = row.split('|').collect();
+        let age: f64 = values[3].parse().expect("a number");
+        let (id, rest) = (values[0], [values[1], values[2], values[4]]);
+        id.starts_with("pgherd_") && rest == [shard, state, reason] && (0.0..600.0).contains(&age)
+    };
+    let about = "its session is committing it";
+    for (shard, state, reason) in
+        [("s1", "committing", ""), ("s2", "prepared", about), ("s3", "prepared", about)]
+    {
+        let found = rows.iter().filter(|row| is(row, shard, state, reason)).count();
+        assert_eq!(found, 1, "{shard} {state}: {rows:?}");
+    }
+    // Described, prepared and in binary.
+    let dsn = format!("postgres://pgherd:pgherd@127.0.0.1:{port}/app");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let client = crate::proxy::common::connect(&dsn).await;
+        let rows = client.query(SHOW, &[]).await.expect("shown");
+        let states: Vec<&str> = rows.iter().map(|row| row.get("state")).collect();
+        assert_eq!(states.len(), 3);
+        assert!(rows.iter().all(|row| row.get::<_, f64>("age") >= 0.0));
+        let version = client.query_one("SHOW pgherd.version", &[]).await.expect("shown");
+        assert_eq!(version.get::<_, &str>("pgherd.version"), env!("CARGO_PKG_VERSION"));
+        let nosuch = client.query("SHOW pgherd.nosuch", &[]).await.expect_err("there is none");
+        assert_eq!(crate::proxy::common::code(&nosuch), "42704");
+    });
+    stage.release();
+    assert_eq!(client.join().expect("no panic"), None);
+    stage.until_quiet();
+    let until = Instant::now() + SOON;
+    while speaker.must(SHOW).words() != columns {
+        assert!(Instant::now() < until, "{}", speaker.must(SHOW).words());
+        thread::sleep(Duration::from_millis(50));
+    }
+}

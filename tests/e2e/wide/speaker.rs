@@ -68,13 +68,17 @@ impl Heard {
 impl Speaker {
     /// As this user, whose password is their name.
     pub fn connect_as(port: u16, user: &str) -> io::Result<Speaker> {
+        Speaker::connect_to(port, user, "app")
+    }
+
+    pub fn connect_to(port: u16, user: &str, database: &str) -> io::Result<Speaker> {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
         let (input, output, key) = (BytesMut::new(), BytesMut::new(), (0, Vec::new()));
         let last = VecDeque::new();
         let mut speaker = Speaker { stream, input, output, key, port, last };
-        let named = [("user", user), ("database", "app")];
+        let named = [("user", user), ("database", database)];
         write_startup(&mut speaker.output, named);
         speaker.log_in(user)?;
         Ok(speaker)

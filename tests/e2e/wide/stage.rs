@@ -24,6 +24,8 @@ keyspaces:
       once: [id]
       child: [id]
       slow: [id]
+      same: [id]
+      same_child: [id]
 reference: []
 home: [notes]
 home_shard: s1
