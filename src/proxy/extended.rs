@@ -490,6 +490,12 @@ impl Session {
             leg.ops
                 .extend(self.learn(std::slice::from_ref(part), text)?.into_iter().map(Op::Learn));
         }
+        if self.server_refuses() && portal.part.as_ref().is_some_and(|part| part.may_end_failure())
+        {
+            // What follows goes where it belongs, once this is done.
+            leg.ended = true;
+            return self.run_leg_before(leg).await;
+        }
         leg.ended = ends;
         if copies_in || encodes {
             // Its data come next; a Sync sent with it would be taken for part of them. Or what

@@ -77,6 +77,8 @@ impl Session {
             }
             Where::Wide => {
                 self.tell_transaction(part, text).await?;
+                // Of what messages without Sync have begun this is the end.
+                self.conclude(true).await?;
                 self.ready();
                 Ok(())
             }
@@ -147,6 +149,13 @@ impl Session {
                 return self.one_by_one(parts, text).await;
             }
             target = target.or(shard);
+        }
+        // What is said to the transaction is said where it was begun, too.
+        let elsewhere = target.is_some()
+            && self.held.as_ref().is_some_and(|held| Some(held.shard) != target)
+            && parts.iter().any(Part::is_said_to_transaction);
+        if elsewhere {
+            return self.one_by_one(parts, text).await;
         }
         self.together(parts, text, target).await
     }

@@ -125,6 +125,10 @@ impl Session {
             {
                 return Ok(Where::Anywhere);
             }
+            T::Commit { chain: true } | T::Rollback { chain: true } if self.implicit => {
+                let message = "AND CHAIN can only be used in transaction blocks";
+                return Err(Failure::new("25P01", message));
+            }
             T::Savepoint(_) | T::Release(_) | T::RollbackTo(_) if self.implicit => {
                 let message = "savepoints can only be used in transaction blocks";
                 return Err(Failure::new("25P01", message));

@@ -468,3 +468,70 @@ fn what_is_not_finished_is_shown() {
         thread::sleep(Duration::from_millis(50));
     }
 }
+
+/// The end of a transaction and what follows it, in one text or one pipeline, on different shards.
+#[test]
+fn what_follows_the_end_of_a_transaction() {
+    let stage = stage();
+    let [one, two, three] = stage.fresh();
+    let mut speaker = stage.speaker();
+    speaker.must(&insert(three, "there"));
+    // Refused, or all of it done: never a part.
+    for (text, there) in [
+        (format!("COMMIT; SELECT tag FROM rows WHERE id = {three}"), 1),
+        (format!("{}; COMMIT", insert(two, "together")), 2),
+        (format!("{}; ROLLBACK", insert(two, "together")), 0),
+    ] {
+        all(&mut speaker, &["BEGIN".into(), insert(one, "together")]);
+        let heard = speaker.query(&text).expect("answered");
+        let expected = match heard.code().as_deref() {
+            None => there,
+            Some("0A000") => 0,
+            Some(_) => panic!("{text}: {}", heard.words()),
+        };
+        speaker.must("ROLLBACK");
+        assert_eq!(stage.tagged("together"), expected, "{text}: {}", heard.words());
+        all(&mut speaker, &[one, two].map(|key| format!("DELETE FROM rows WHERE id = {key}")));
+    }
+    // A setting among statements for another shard holds on both.
+    all(&mut speaker, &["BEGIN".into(), insert(one, "set")]);
+    speaker.must(&format!("SET LOCAL work_mem = '71MB'; {}", insert(two, "set")));
+    for key in [one, two] {
+        let text = format!("SELECT current_setting('work_mem') FROM rows WHERE id = {key}");
+        assert_eq!(speaker.must(&text).rows(), ["71MB"]);
+    }
+    speaker.must("ROLLBACK");
+    // A failed transaction ends in a pipeline, which goes on elsewhere.
+    for (begin, end, ready) in [
+        ("BEGIN", "ROLLBACK", "Z I"),
+        ("BEGIN", "ROLLBACK AND CHAIN", "Z T"),
+        ("BEGIN; SAVEPOINT a", "ROLLBACK TO a", "Z T"),
+    ] {
+        for text in begin.split("; ") {
+            speaker.must(text);
+        }
+        speaker.must(&insert(one, "failed"));
+        speaker.fails("SELECT 1 / 0", "22012");
+        speaker.step(end, &[]);
+        speaker.step(&format!("SELECT tag FROM rows WHERE id = {three}"), &[]);
+        speaker.step(&insert(two, "after"), &[]);
+        pgherd::wire::frontend::sync(&mut speaker.output);
+        let heard = speaker.hear().expect("answered");
+        assert_eq!(heard.rows(), ["there"], "{begin} {end}: {}", heard.words());
+        assert!(heard.words().ends_with(ready), "{begin} {end}: {}", heard.words());
+        speaker.must("COMMIT");
+        assert_eq!(stage.value("s2", &format!("SELECT count(*) FROM rows WHERE id = {two}")), "1");
+        speaker.must(&format!("DELETE FROM rows WHERE id = {two}"));
+        assert_eq!(stage.tagged("failed"), 0);
+    }
+    // Messages without Sync, and SET behind them: the end of what they began.
+    for key in [one, two] {
+        speaker.step(&insert(key, "unsynced"), &[]);
+    }
+    pgherd::wire::frontend::flush(&mut speaker.output);
+    assert!(speaker.must("SET work_mem = '4MB'").words().ends_with("Z I"));
+    assert_eq!(stage.tagged("unsynced"), 2);
+    speaker.must("RESET work_mem");
+    drop(speaker);
+    stage.is_whole(POOL);
+}
