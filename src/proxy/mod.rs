@@ -5,7 +5,8 @@
 //! goes through `query`, a function call through `function_call`, messages of the extended
 //! protocol through `extended` and `leg`; `planner` says what each statement is and where it goes,
 //! `control` what of it the session answers by itself and what it does to the session, `define` what
-//! goes to all shards, `scatter` what several of them answer at once, `gather` what one of them
+//! goes to all shards, `copy` COPY of several of them, `scatter` what
+//! several of them answer at once, `gather` what one of them
 //! finishes over the rows of all, `share` what several of them write, `named` has SQL's prepared
 //! statements. `held` is the connection that serves a transaction, `transaction` what becomes of it
 //! where several do (and `deadlock` where they wait for each other), `kept` those that stay a
