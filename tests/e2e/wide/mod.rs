@@ -5,5 +5,6 @@ mod bank;
 mod failures;
 mod kills;
 mod outcome;
+mod same;
 mod speaker;
 mod stage;
