@@ -229,6 +229,7 @@ impl Beginner<'_> {
         backend::ready(&mut client.output, TransactionStatus::Idle);
         let state = ClientState {
             journal: super::journal::Journal::default(),
+            said_bare: false,
             wide: None,
             settings: ClientSettings::new(Arc::clone(&welcome.startup)),
             hints: RouteHints::new(Arc::clone(&welcome.nothing_set)),

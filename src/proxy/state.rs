@@ -28,6 +28,9 @@ pub struct ClientState {
     pub hints: RouteHints,
     /// What its transaction has been told, for servers that don't know of it yet.
     pub journal: Journal,
+    /// SET LOCAL or SET CONSTRAINTS was said in a transaction that is one only because no Sync has
+    /// come since: no other server could be told.
+    pub said_bare: bool,
     /// Several shards take part in its transaction.
     pub wide: Option<Entered>,
     pub statements: ClientStatements,
@@ -62,7 +65,10 @@ impl ClientState {
             Effect::Nothing => {}
             // COMMIT of a failed transaction is answered by ROLLBACK.
             Effect::Begin(text) => self.journal.told_begin(text),
-            Effect::Said(text) => self.journal.said(text),
+            Effect::Said(text) => {
+                self.said_bare |= !self.journal.is_open();
+                self.journal.said(text);
+            }
             Effect::Commit | Effect::Rollback | Effect::Chain(_) => {
                 match effect {
                     Effect::Chain(text) => {
@@ -91,6 +97,7 @@ impl ClientState {
     }
 
     fn change(&mut self, change: &Change) {
+        self.said_bare |= change.local.is_some() && !self.journal.is_open();
         self.journal.follow(change);
         if change.all {
             self.settings.reset_all();
@@ -111,6 +118,7 @@ impl ClientState {
     /// A server is ready outside a transaction: what wasn't committed before has been now, or
     /// has been rolled back.
     pub fn settle(&mut self, failed: bool) {
+        self.said_bare = false;
         self.journal.forget_told();
         if failed {
             self.rollback()
@@ -410,6 +418,7 @@ mod tests {
             settings: ClientSettings::new(Arc::default()),
             hints: RouteHints::new(Arc::default()),
             journal: Journal::default(),
+            said_bare: false,
             wide: None,
             statements: ClientStatements::default(),
             told: Arc::default(),

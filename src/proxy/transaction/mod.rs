@@ -15,6 +15,7 @@ use futures_util::future::join_all;
 use self::told::tell_within;
 pub use self::told::{Said, tell};
 use super::cancel::CANCEL_LIMIT;
+use super::failure::Failure;
 use super::held::{Held, purpose};
 use super::planner::Part;
 use super::session::{Session, Stop};
@@ -97,6 +98,13 @@ impl Session {
             .is_some_and(|held| held.unsynced && held.backend.status() == TransactionStatus::Idle);
         if !bare || self.state.journal.is_open() {
             return Ok(());
+        }
+        if self.state.said_bare {
+            return Err(Failure::unsupported(
+                "SET LOCAL or SET CONSTRAINTS in a pipeline without BEGIN, over several shards",
+                "Begin the pipeline with BEGIN.",
+            )
+            .into());
         }
         let Some(held) = &mut self.held else { return Ok(()) };
         held.query(b"BEGIN", false, purpose(Purpose::Unsent));
