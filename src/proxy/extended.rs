@@ -372,6 +372,12 @@ impl Session {
         if !bind.portal.is_empty() {
             self.bound_state(statement.size() + body.len())?;
         }
+        let spreads = |portal: &Portal| portal.spread.is_some();
+        if !bind.portal.is_empty() && self.portals.get(bind.portal).is_some_and(spreads) {
+            // No server knows of it.
+            let name = String::from_utf8_lossy(bind.portal);
+            return Err(Failure::new("42P03", format!("cursor \"{name}\" already exists")).into());
+        }
         let statement_of = Arc::clone(&statement);
         // Who answers by itself has to know how.
         let columns = part.as_deref().filter(|_| local).and_then(columns).unwrap_or_default();

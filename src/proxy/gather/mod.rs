@@ -24,14 +24,14 @@ use super::failure::Failure;
 use super::held::purpose;
 use super::planner::{Part, parameters};
 use super::replies::Request;
-use super::scatter::{Answer, Form, Leg, Run, Why};
+use super::scatter::{Answer, Form, Giving, Kept, Leg, Run, Why};
 use super::session::{Session, Stop};
 use super::state::Purpose;
 use super::statements::Statement;
 use crate::routing::merge::TextForm;
 use crate::routing::{Carried, Gathered, Parameter, Several};
 use crate::sql::Edited;
-use crate::wire::backend::{self, ErrorFields, TransactionStatus};
+use crate::wire::backend::{ErrorFields, TransactionStatus};
 use crate::wire::frame::HEADER_LEN;
 use crate::wire::frontend::Bind;
 
@@ -45,8 +45,7 @@ struct Asked<'a> {
     unnamed: bool,
     /// The body of its Bind; by the simple protocol there is none.
     bind: Option<&'a [u8]>,
-    /// It gets a RowDescription.
-    shown: bool,
+    giving: Giving<'a>,
 }
 
 impl Session {
@@ -58,19 +57,19 @@ impl Session {
         text: &[u8],
     ) -> Result<(), Stop> {
         let statement = self.db.registry.statement(text, std::iter::empty(), self.world());
-        let asked = Asked { statement: &statement, unnamed: true, bind: None, shown: true };
+        let asked = Asked { statement: &statement, unnamed: true, bind: None, giving: Giving::ALL };
         self.gather_asked(several, &asked, (Some(part), &[])).await
     }
 
-    /// Answers an Execute of all rows; `shown`: and the Describe before it.
+    /// Answers an Execute, and the Describe before it if it is shown.
     pub(super) async fn gather_bound(
         &mut self,
         several: Several,
         statement: &Arc<Statement>,
         (bind, unnamed): (&Bytes, bool),
-        (part, shown): (Option<&Part>, bool),
+        (part, giving): (Option<&Part>, Giving<'_>),
     ) -> Result<(), Stop> {
-        let asked = Asked { statement, unnamed, bind: Some(bind), shown };
+        let asked = Asked { statement, unnamed, bind: Some(bind), giving };
         let read = Bind::read(bind)?;
         self.gather_asked(several, &asked, (part, &parameters(statement, &read))).await
     }
@@ -180,12 +179,14 @@ impl Session {
         (asked, since, ends): (&Asked<'_>, Instant, bool),
     ) -> Result<(), Stop> {
         let Some(last) = legs.last_mut() else { return Ok(()) };
-        let mut finish = Finish::new(shape, asked.shown, rows.are_unmodified());
-        finish.ask(last, &text.text, (rows, asked.bind), ends)?;
+        let finish = Finish::new(shape, asked.giving.shown, rows.are_unmodified());
+        let most = asked.giving.rest.map(|_| self.db.limits.merge_memory);
+        let mut finish = Kept::new(finish, most);
+        finish.answer.ask(last, &text.text, (rows, asked.bind), ends)?;
         let finished = Text::Finished(text, asked.statement);
         self.run_step(std::slice::from_mut(last), &mut finish, since, finished).await?;
-        let given = finish.given();
-        backend::command_complete(&mut self.client.output, &format!("SELECT {given}"));
+        let Kept { answer, rows, .. } = finish;
+        asked.giving.end(rows, answer.given(), &mut self.client.output);
         Ok(())
     }
 

@@ -10,6 +10,7 @@ pub(in crate::proxy) mod leg;
 mod legs;
 pub(in crate::proxy) mod merge;
 mod portal;
+mod portion;
 pub(in crate::proxy) mod run;
 pub(in crate::proxy) mod shape;
 
@@ -20,6 +21,7 @@ use tokio::time::Instant;
 pub use self::leg::{Leg, Stage};
 pub use self::merge::{Form, Merged, Took, concatenate};
 pub use self::portal::{Spread, Way};
+pub use self::portion::{Giving, Kept};
 pub use self::run::{Answer, Run, Why};
 use super::client::Gone;
 use super::failure::Failure;
@@ -30,7 +32,7 @@ use super::state::Note;
 use super::statements::Statement;
 use crate::routing::{Scattered, Several};
 use crate::sql::Edited;
-use crate::wire::backend::{self, ErrorFields, TransactionStatus, tag};
+use crate::wire::backend::{ErrorFields, TransactionStatus, tag};
 use crate::wire::frame::HEADER_LEN;
 use crate::wire::frontend::{self, Bind, Target as Named};
 use crate::wire::write;
@@ -67,7 +69,8 @@ impl Session {
             several => return Box::pin(self.gather_text(several, part, text)).await,
         };
         let sent = scattered.text.as_ref().map_or(text, |edited| &edited.text);
-        let Err(unmerged) = self.scatter(&scattered, Question::Text(sent), text, true).await?
+        let Err(unmerged) =
+            self.scatter(&scattered, Question::Text(sent), text, Giving::ALL).await?
         else {
             return Ok(());
         };
@@ -84,33 +87,35 @@ impl Session {
         scattered: &Scattered,
         question: Question<'_>,
         text: &[u8],
-        shown: bool,
+        giving: Giving<'_>,
     ) -> Result<Result<(), Box<Failure>>, Stop> {
         // They go with a transaction, and this statement is none of it, or goes on in it.
         let portals = std::mem::take(&mut self.portals);
         let mut legs = self.call_legs(&scattered.shards).await?;
         let in_transaction = self.state.journal.is_open();
         let asked = legs.iter_mut().try_for_each(|leg| leg.ask(&question));
+        let memory = self.db.limits.merge_memory;
+        let merged = Merged::new(&scattered.steps, giving.shown, memory);
+        let mut merged = Kept::new(merged, giving.rest.map(|_| memory));
         let ended = match asked {
             Err(stop) => Err(stop),
             Ok(()) => {
-                let memory = self.db.limits.merge_memory;
-                let mut merged = Merged::new(&scattered.steps, shown, memory);
                 let us = (&mut self.client, &mut self.state, &mut self.alarm);
                 let limit = (self.times.statement, Instant::now());
                 let run = Run::new(us, &mut legs, &mut merged, limit);
                 let run = if in_transaction { run.until_the_end() } else { run };
-                Ok(run.run().await.map(|()| merged.given()))
+                Ok(run.run().await)
             }
         };
-        let failed = !matches!(ended, Ok(Ok(_) | Err(Why::Enough | Why::Unfit(_))));
+        let failed = !matches!(ended, Ok(Ok(()) | Err(Why::Enough | Why::Unfit(_))));
         self.dismiss(legs, failed).await;
         if self.held.is_some() == in_transaction {
             self.portals = portals;
         }
         match ended? {
-            Ok(rows) => {
-                backend::command_complete(&mut self.client.output, &format!("SELECT {rows}"));
+            Ok(()) => {
+                let Kept { answer, rows, .. } = merged;
+                giving.end(rows, answer.given(), &mut self.client.output);
                 Ok(Ok(()))
             }
             Err(Why::Gone(gone)) => Err(gone.into()),

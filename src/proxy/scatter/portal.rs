@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::Question;
+use super::portion::{Giving, Rest};
 use crate::proxy::extended::{End, Message};
 use crate::proxy::failure::Failure;
 use crate::proxy::leg::{Leg, Op};
@@ -35,6 +36,8 @@ pub struct Spread {
     pub unnamed: bool,
     /// The client has all its rows.
     done: AtomicBool,
+    /// What is left of rows that are taken in portions.
+    pub rest: Rest,
 }
 
 /// How several shards answer.
@@ -84,7 +87,13 @@ impl Spread {
         if unnamed {
             leg.answer_parse_of(statement.number);
         }
-        Ok(Arc::new(Spread { way, bind, unnamed, done: AtomicBool::new(false) }))
+        Ok(Arc::new(Spread {
+            way,
+            bind,
+            unnamed,
+            done: AtomicBool::new(false),
+            rest: Rest::default(),
+        }))
     }
 }
 
@@ -131,7 +140,8 @@ impl Session {
         let executed = executed.and_then(|next| Execute::read(&next.body).ok());
         let same = |execute: &Execute<'_>| {
             let next = self.portals.get(execute.portal).and_then(|portal| portal.spread.as_ref());
-            next.is_some_and(|next| Arc::ptr_eq(next, spread)) && execute.max_rows <= 0
+            let in_portions = execute.max_rows > 0 && matches!(spread.way, Way::Shared(_));
+            next.is_some_and(|next| Arc::ptr_eq(next, spread)) && !in_portions
         };
         if executed.as_ref().is_some_and(same) && !spread.done.load(Ordering::Relaxed) {
             leg.describes = true;
@@ -179,18 +189,29 @@ impl Session {
                     .await;
             }
         };
-        if execute.max_rows > 0 {
-            return Err(Failure::unsupported(
-                "a part of a result that is merged from several shards",
-                "Execute it without a limit on rows (a fetch size), or have LIMIT in it.",
-            )
-            .into());
+        if spread.rest.give(execute.max_rows, &mut self.client.output) {
+            return Ok(());
         }
         if spread.done.swap(true, Ordering::Relaxed) {
             // As of any portal that has come to its end.
             backend::command_complete(&mut self.client.output, "SELECT 0");
             return Ok(());
         }
+        let giving = Giving { shown: described, rest: Some(&spread.rest) };
+        let giving = if execute.max_rows > 0 { giving } else { Giving { rest: None, ..giving } };
+        self.execute_several(portal, spread, several, giving).await?;
+        spread.rest.give(execute.max_rows, &mut self.client.output);
+        Ok(())
+    }
+
+    /// Answers an Execute whose rows are merged, or finished by one of the shards.
+    async fn execute_several(
+        &mut self,
+        portal: &Portal,
+        spread: &Spread,
+        several: &Several,
+        giving: Giving<'_>,
+    ) -> Result<(), Stop> {
         let statement = &portal.statement;
         let asked = (&spread.bind, spread.unnamed);
         let part = portal.part.as_deref();
@@ -198,7 +219,7 @@ impl Session {
             Several::Merged(scattered) => scattered,
             several => {
                 let several = several.clone();
-                return self.gather_bound(several, statement, asked, (part, described)).await;
+                return self.gather_bound(several, statement, asked, (part, giving)).await;
             }
         };
         let sent = match &scattered.text {
@@ -207,14 +228,14 @@ impl Session {
         };
         let hidden = scattered.steps.hidden;
         let question = Question::Bound { statement: &sent, spread, hidden };
-        let Err(unmerged) = self.scatter(scattered, question, &statement.text, described).await?
+        let Err(unmerged) = self.scatter(scattered, question, &statement.text, giving).await?
         else {
             return Ok(());
         };
         let bind = Bind::read(&spread.bind)?;
         let values = parameters(statement, &bind);
         match part.and_then(|part| self.unmerged(part, &statement.text, &values)) {
-            Some(several) => self.gather_bound(several, statement, asked, (part, described)).await,
+            Some(several) => self.gather_bound(several, statement, asked, (part, giving)).await,
             None => Err(Stop::Failed(unmerged)),
         }
     }

@@ -872,7 +872,6 @@ SELECT * INTO users9 FROM users WHERE id = 41 -- refused
 TRUNCATE users
 LOCK TABLE users
 DO $$ BEGIN DELETE FROM users; END $$ -- refused
-EXPLAIN (COSTS OFF) DELETE FROM users WHERE id = 41
 EXPLAIN ANALYZE DELETE FROM users -- refused
 SELECT query_to_xml('select * from users', true, true, '') -- refused
 SELECT table_to_xml('users', true, true, '') -- refused

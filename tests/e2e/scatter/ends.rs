@@ -29,6 +29,7 @@ fn afterwards_all_is_as_before() {
         settings_are_those_of_the_client_on_all_shards,
         what_is_sent_behind_a_commit_is_outside_of_it,
         a_slow_client_stops_the_servers,
+        gathered_rows_have_a_bound,
         groups_have_a_bound,
         a_shard_that_dies_is_an_error_and_the_others_go_on,
     ];
@@ -273,6 +274,24 @@ fn memory(proxy: &Proxy) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", proxy.pid())).expect("it runs");
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("a peak");
     line.split_whitespace().nth(1).and_then(|kb| kb.parse().ok()).expect("a number")
+}
+
+fn gathered_rows_have_a_bound(herd: &TestHerd, _: &Proxy) {
+    let limits = "\n[pool]\nsize = 1\n[limits]\ngather_memory = \"1MB\"\nmerge_memory = \"1MB\"\n";
+    let proxy = &herd.proxy_with(|text| text + limits);
+    let mut client = Raw::connect(proxy.port(), &[]);
+    let text = "SELECT count(*) FROM large WHERE pad <> (SELECT max(pad || 'x') FROM large)";
+    for how in [How::Simple, How::Extended(&[1])] {
+        let (code, message, _) = answer(&mut client, how, text, &[]).error.expect("an error");
+        assert_eq!(code, "53200", "{message}");
+        until_quiet(herd, "large");
+    }
+    // What the shards leave out needn't fit.
+    let text = "SELECT id FROM large WHERE id < 500 AND pad < 'y' AND id = \
+                (SELECT max(id + 0) FROM large WHERE id < 100)";
+    let few = answer(&mut client, How::Simple, text, &[]);
+    assert_eq!((few.rows.len(), few.error), (1, None));
+    works(proxy);
 }
 
 fn groups_have_a_bound(herd: &TestHerd, _: &Proxy) {

@@ -9,7 +9,7 @@ use super::tally::Tally;
 /// So many differences are enough to look at.
 const ENOUGH: usize = 10;
 /// Of the SELECTs at least so many in a hundred are answered; a figure to raise.
-const ANSWERED: f64 = 25.0;
+const ANSWERED: f64 = 95.0;
 
 /// What was found of all statements.
 #[derive(Default)]
