@@ -157,6 +157,12 @@ impl Session {
         leg: &mut Leg,
     ) -> Result<(), Stop> {
         let body = &message.body;
+        if self.held.is_some() && !self.db.is_one_shard() {
+            self.go_to_portal(message, leg).await?;
+            if self.skipping {
+                return Ok(());
+            }
+        }
         match message.tag {
             tag::PARSE => self.take_parse(body, leg),
             tag::BIND => self.take_bind(body, leg).await,
@@ -168,6 +174,36 @@ impl Session {
             tag::CLOSE => self.take_close(body, leg),
             _ => Ok(()),
         }
+    }
+
+    /// A portal that was bound on one shard of the transaction is there, wherever the transaction
+    /// has gone since.
+    async fn go_to_portal(&mut self, message: &Message, leg: &mut Leg) -> Result<(), Stop> {
+        let body = &message.body;
+        let name = match message.tag {
+            tag::EXECUTE => Execute::read(body)?.portal,
+            tag::DESCRIBE | tag::CLOSE => {
+                let target = match message.tag {
+                    tag::CLOSE => frontend::read_close(body)?,
+                    _ => frontend::read_describe(body)?,
+                };
+                match target {
+                    Named::Portal(name) => name,
+                    Named::Prepared(_) => return Ok(()),
+                }
+            }
+            _ => return Ok(()),
+        };
+        if name.is_empty() || self.server_refuses() || leg.binds(name) {
+            return Ok(());
+        }
+        let Some(shard) = self.shard_of_cursor(name) else { return Ok(()) };
+        let target = Target::Shard(shard);
+        if !leg.admits(target, self.held.as_ref().map(|held| held.shard)) {
+            self.run_leg_before(leg).await?;
+        }
+        leg.join(target);
+        Ok(())
     }
 
     fn take_parse(&mut self, body: &Bytes, leg: &mut Leg) -> Result<(), Stop> {

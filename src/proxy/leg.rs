@@ -116,6 +116,14 @@ impl Leg {
         }
     }
 
+    /// A portal of this name is bound in it.
+    pub fn binds(&self, portal: &[u8]) -> bool {
+        self.ops.iter().any(|op| match op {
+            Op::Bind { body, .. } => Bind::read(body).is_ok_and(|bind| bind.portal == portal),
+            _ => false,
+        })
+    }
+
     pub fn join(&mut self, target: Target) {
         self.ended = false;
         if matches!(self.target, Target::Nowhere | Target::Any) && target != Target::Nowhere {
@@ -286,6 +294,9 @@ impl Held {
                 let name = self.have(&statement, unnamed)?;
                 let bind = Bind::read(&body)?;
                 bind.write_as(&mut self.backend.output, bind.portal, &name);
+                if !bind.portal.is_empty() {
+                    self.cursors.push(String::from_utf8_lossy(bind.portal).into());
+                }
                 self.replies.push(Request::Bind, true, Note::default());
             }
             Op::DescribeStatement { statement, unnamed } => {
@@ -312,6 +323,7 @@ impl Held {
             }
             Op::Learn(learning) => self.describe_named(&learning),
             Op::ClosePortal { name } => {
+                self.cursors.retain(|cursor| cursor.as_bytes() != &*name);
                 frontend::close(&mut self.backend.output, Named::Portal(&name));
                 self.replies.push(Request::Close, true, Note::default());
             }

@@ -81,10 +81,6 @@ impl Session {
             )
             .into());
         }
-        if matches!(part.action(), Action::Transaction(Transaction::Begin { .. })) {
-            // A block from now on, whoever began it.
-            self.implicit = false;
-        }
         let sql = String::from_utf8(text.to_vec()).map_err(|_| {
             Failure::unsupported(
                 "a text that isn't UTF-8 can't be said to several shards at once",
@@ -92,7 +88,12 @@ impl Session {
             )
         })?;
         self.tell_others(&sql).await?;
-        self.run_part_unfinished(part, whole).await
+        self.run_part_unfinished(part, whole).await?;
+        if matches!(part.action(), Action::Transaction(Transaction::Begin { .. })) {
+            // A block from now on, whoever began it.
+            self.implicit = false;
+        }
+        Ok(())
     }
 
     async fn tell_others(&mut self, sql: &str) -> Result<(), Stop> {

@@ -39,12 +39,17 @@ impl Session {
         }
         match part.cursor()? {
             CursorUse::Uses(name) => {
-                let mut all = self.others.iter().chain(&self.held);
-                let has = |held: &&Held| held.cursors.iter().any(|cursor| cursor == name);
-                Some(all.find(has).map_or(held.shard, |held| held.shard))
+                Some(self.shard_of_cursor(name.as_bytes()).unwrap_or(held.shard))
             }
             _ => Some(held.shard),
         }
+    }
+
+    /// Where the transaction has a cursor, or a portal, of this name.
+    pub(super) fn shard_of_cursor(&self, name: &[u8]) -> Option<ShardId> {
+        let mut all = self.others.iter().chain(&self.held);
+        let has = |held: &&Held| held.cursors.iter().any(|cursor| cursor.as_bytes() == name);
+        all.find(has).map(|held| held.shard)
     }
 
     /// Has the transaction go on at another shard than the one that served its last statement.

@@ -203,6 +203,16 @@ async fn a_transaction_works_on_several_shards() {
     transaction.execute(&insert, &[]).await.expect("on another shard");
     let count = transaction.query_one("SELECT count(*) FROM users", &[]).await.expect("on all");
     assert!(count.get::<_, i64>(0) >= 2);
+    // A portal is where it was bound.
+    let portal = transaction
+        .bind("SELECT generate_series(1, 10) FROM users WHERE id = $1", &[&1i64])
+        .await
+        .expect("bound");
+    let first = transaction.query_portal(&portal, 4).await.expect("rows");
+    let update = format!("UPDATE users SET name = 'c' WHERE id = {other}");
+    transaction.execute(&update, &[]).await.expect("on the other shard");
+    let rest = transaction.query_portal(&portal, 0).await.expect("rows");
+    assert_eq!((first.len(), rest.len()), (4, 6));
     let twice = transaction.execute(&insert, &[]).await.expect_err("it is there");
     assert_eq!(code(&twice), "23505");
     let failed = transaction.execute("SELECT 1", &[]).await.expect_err("failed");
