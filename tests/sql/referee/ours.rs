@@ -64,7 +64,7 @@ fn our_set_operations(body: &SetExpr, facts: &mut Facts) {
 
 fn our_from(item: &FromItem, renderer: &Renderer, facts: &mut Facts) {
     let alias = match item {
-        FromItem::Table { name, alias, sampled } => {
+        FromItem::Table { name, alias, sampled, .. } => {
             facts.tables.push(render::table(name));
             facts.shape.extend(sampled.then(|| "sampled".to_string()));
             alias
