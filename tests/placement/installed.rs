@@ -86,7 +86,11 @@ fn library_route_and_servers_agree() {
     let early = json(&pgherd(&herd, &["route", "--key", "42", "--table", "users", "--json"]));
     assert_eq!(early["recorded"], false);
     let first = said(&pgherd(&herd, &["install"]));
-    assert_eq!(first.matches("ran 0001_placement, 0002_decisions; placement written").count(), 3, "{first}");
+    assert_eq!(
+        first.matches("ran 0001_placement, 0002_decisions; placement written").count(),
+        3,
+        "{first}"
+    );
     let again = said(&pgherd(&herd, &["install"]));
     assert_eq!(again.matches(": up to date").count(), 3, "{again}");
 
