@@ -6,19 +6,17 @@
 
 use bytes::{Bytes, BytesMut};
 
+use super::bound::{Answered, Found};
 use super::client::Gone;
-use super::control::{Where, columns, describe};
-use super::copy::Copying;
+use super::control::{columns, describe};
 use super::failure::Failure;
 use super::leg::{ExecuteOp, Leg, Op, Target};
-use super::planner::{Bound, Part, parameters};
+use super::planner::Part;
 use super::portals::Portal;
-use super::scatter::{Spread, Way};
 use super::session::{Session, Stop};
-use super::setting_call::effect_of_call;
 use super::state::{Effect, Purpose};
 use super::statements::Statement;
-use crate::routing::{Leaves, Route};
+use crate::routing::Leaves;
 use crate::wire::backend::{self, TransactionStatus, tag as answer};
 use crate::wire::frontend::{self, Bind, Execute, Format, Parse, Target as Named, tag};
 
@@ -317,66 +315,23 @@ impl Session {
         // Where several shards take part it isn't for one server to answer.
         let ends_failure =
             part.as_ref().is_some_and(|part| part.may_end_failure() && self.concerns_all(part));
-        let mut explain = None;
-        let mut local = false;
-        let mut spread = None;
-        let mut copying = None;
-        let target = match &part {
+        let refused = self.server_refuses() && !ends_failure;
+        let found = match &part {
             // Sent on where the transaction is: it fails there.
-            _ if self.server_refuses() && !ends_failure => Target::Any,
+            _ if refused => Found::at(Target::Any),
             // Postgres refuses it here, and not by the simple protocol.
             None if self.state.status == TransactionStatus::Failed => {
                 return Err(Failure::in_failed_transaction().into());
             }
-            None => {
-                local = true;
-                Target::Nowhere
-            }
-            Some(part) => match self.place(part, &statement.text, leg.goes_somewhere())? {
-                Where::Local | Where::Everywhere | Where::Wide => {
-                    local = true;
-                    Target::Nowhere
-                }
-                Where::Trial => Target::Trial,
-                Where::Anywhere => Target::Any,
-                Where::Routed => match self.route_bind(part, &statement, &bind, leg).await? {
-                    Bound::Routed((route, shown)) => {
-                        explain = shown;
-                        match route {
-                            Route::One(shard) => Target::Shard(shard),
-                            Route::Any | Route::All => Target::Any,
-                        }
-                    }
-                    // The session may stand elsewhere now.
-                    Bound::Anew => return Box::pin(self.take_bind(body, leg)).await,
-                    Bound::Shared(_) if leg.goes_somewhere() => {
-                        // It goes on in the transaction that those before it are.
-                        self.run_leg_before(leg).await?;
-                        if self.skipping {
-                            return Ok(());
-                        }
-                        return Box::pin(self.take_bind(body, leg)).await;
-                    }
-                    Bound::Shared(shares) => {
-                        let (way, bind) = (Way::Shared(shares), body.clone());
-                        spread = Some(Spread::bound(way, bind, unnamed, &statement, leg)?);
-                        local = true;
-                        Target::Nowhere
-                    }
-                    Bound::Several(several) => {
-                        let (way, bind) = (Way::from(several), body.clone());
-                        spread = Some(Spread::bound(way, bind, unnamed, &statement, leg)?);
-                        local = true;
-                        Target::Nowhere
-                    }
-                    Bound::Copied(copied) => {
-                        copying = Some(Copying::bound(copied, &bind, &statement, leg)?);
-                        local = true;
-                        Target::Nowhere
-                    }
-                },
+            None => Found::here(Answered::Locally),
+            Some(part) => match self.find(part, &statement, &bind, (body, leg)).await? {
+                Some(found) => found,
+                None if self.skipping => return Ok(()),
+                // The session may stand elsewhere now.
+                None => return Box::pin(self.take_bind(body, leg)).await,
             },
         };
+        let Found { target, answered, explain } = found;
         if !leg.admits(target, self.held.as_ref().map(|held| held.shard)) {
             self.run_leg_before(leg).await?;
             if self.skipping {
@@ -385,35 +340,18 @@ impl Session {
             // The session may stand elsewhere now.
             return Box::pin(self.take_bind(body, leg)).await;
         }
-        let mut leaves = Leaves::NOTHING;
-        let mut effect = Effect::Nothing;
         self.want_name(part.as_deref(), &statement.text, leg)?;
-        if let Some(part) = &part {
-            leaves = part.leaves(&statement.text).and(self.left_by_executed(part));
-            if part.sets().is_some() {
-                self.bound_state(body.len())?;
-                match effect_of_call(part, &statement.text, &parameters(&statement, &bind)) {
-                    Ok(followed) => {
-                        Box::pin(self.tell_setting(&followed)).await?;
-                        effect = followed;
-                    }
-                    Err(_)
-                        if part.sets().is_some_and(|call| call.local) && self.db.is_one_shard() => {
-                    }
-                    Err(_) if self.db.is_one_shard() => leaves = leaves.and(Leaves::SETTING),
-                    Err(failure) => return Err(failure.into()),
-                }
-            }
-        }
-        if !bind.portal.is_empty() {
-            self.bound_state(statement.size() + body.len())?;
-        }
-        let spreads = |portal: &Portal| portal.spread.is_some();
-        if !bind.portal.is_empty() && self.portals.get(bind.portal).is_some_and(spreads) {
-            // No server knows of it.
-            let name = String::from_utf8_lossy(bind.portal);
-            return Err(Failure::new("42P03", format!("cursor \"{name}\" already exists")).into());
-        }
+        let (leaves, effect) = match &part {
+            Some(part) => self.follow_bound(part, &statement, &bind, body.len()).await?,
+            None => (Leaves::NOTHING, Effect::Nothing),
+        };
+        self.check_portal(bind.portal, statement.size() + body.len())?;
+        let local = !matches!(answered, Answered::ByServer);
+        let (spread, copying) = match answered {
+            Answered::ByServer | Answered::Locally => (None, None),
+            Answered::Together(spread) => (Some(spread), None),
+            Answered::Copying(copying) => (None, Some(copying)),
+        };
         let statement_of = Arc::clone(&statement);
         // Who answers by itself has to know how.
         let columns = part.as_deref().filter(|_| local).and_then(columns).unwrap_or_default();
