@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use bytes::{Buf, BytesMut};
 
@@ -148,6 +149,19 @@ impl Leg {
         if note.unnamed {
             backend.unnamed = None;
         }
+    }
+
+    /// Whether a cancel request of ours has come to its end.
+    pub fn poll_cancelling(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(cancelling) = &mut self.cancelling else { return false };
+        let Poll::Ready(asked) = cancelling.as_mut().poll(cx) else { return false };
+        self.cancelling = None;
+        if let Err(error) = asked {
+            // It may still arrive, and must not hit another's statement.
+            self.held.backend.mark_broken();
+            tracing::warn!(%error, shard = &*self.name, "a statement was not cancelled");
+        }
+        true
     }
 
     /// The connection can't be used any more.

@@ -384,18 +384,7 @@ impl<'a, A: Answer> Run<'a, A> {
 
     fn poll_leg(&mut self, at: usize, cx: &mut Context<'_>) -> bool {
         let leg = &mut self.legs[at];
-        let mut moved = false;
-        if let Some(cancelling) = &mut leg.cancelling
-            && let Poll::Ready(asked) = cancelling.as_mut().poll(cx)
-        {
-            leg.cancelling = None;
-            moved = true;
-            if let Err(error) = asked {
-                // It may still arrive, and must not hit another's statement.
-                leg.held.backend.mark_broken();
-                tracing::warn!(%error, shard = &*leg.name, "a statement was not cancelled");
-            }
-        }
+        let mut moved = leg.poll_cancelling(cx);
         if leg.stage == Stage::Over {
             return moved;
         }
