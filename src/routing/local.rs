@@ -19,7 +19,7 @@ use super::nodes::{
 };
 use super::relation::ColId;
 use super::scatter::Reason;
-use super::settle::{on, reduced};
+use super::settle::{on, pool_of, reduced};
 use super::value::ColumnType;
 use crate::sql::{JoinKind, SetOperator};
 
@@ -253,19 +253,7 @@ impl<'a, 'q> Locality<'a, 'q> {
 
     fn join(&mut self, join: &JoinNode, pool: &Pool, around: &Around) -> Result<Lies, Reason> {
         let kind = reduced(join, pool);
-        let mut pool = pool.clone();
-        if kind != join.kind {
-            match kind {
-                JoinKind::Inner => {
-                    pool = on(join, &pool);
-                    join.left.export(&mut pool);
-                    join.right.export(&mut pool);
-                }
-                JoinKind::Left => join.left.export(&mut pool),
-                JoinKind::Right => join.right.export(&mut pool),
-                JoinKind::Full => {}
-            }
-        }
+        let pool = pool_of(join, kind, pool);
         match kind {
             JoinKind::Inner => {
                 let left = self.from(&join.left, &pool, around)?;

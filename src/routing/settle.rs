@@ -129,21 +129,7 @@ impl Analysis<'_> {
 
     fn settle_join(&mut self, join: &JoinNode, pool: &Pool) {
         let kind = reduced(join, pool);
-        // What an inner join, and the preserved side of an outer one, yields is in the pool
-        // already, unless the join became such a one only now.
-        let mut pool = pool.clone();
-        if kind != join.kind {
-            match kind {
-                JoinKind::Inner => {
-                    pool = on(join, &pool);
-                    join.left.export(&mut pool);
-                    join.right.export(&mut pool);
-                }
-                JoinKind::Left => join.left.export(&mut pool),
-                JoinKind::Right => join.right.export(&mut pool),
-                JoinKind::Full => {}
-            }
-        }
+        let pool = pool_of(join, kind, pool);
         match kind {
             // A null-extended row is filtered out above, or there is none.
             JoinKind::Inner => {
@@ -204,6 +190,26 @@ impl Analysis<'_> {
 pub(super) fn on(join: &JoinNode, pool: &Pool) -> Pool {
     let mut pool = pool.clone();
     join.on.iter().for_each(|fact| add(&mut pool, fact.clone()));
+    pool
+}
+
+/// The facts below a join that is of this kind. What an inner join, and the preserved side of an
+/// outer one, yields is in the pool already, unless the join became such a one only now.
+pub(super) fn pool_of(join: &JoinNode, kind: JoinKind, pool: &Pool) -> Pool {
+    let mut pool = pool.clone();
+    if kind == join.kind {
+        return pool;
+    }
+    match kind {
+        JoinKind::Inner => {
+            pool = on(join, &pool);
+            join.left.export(&mut pool);
+            join.right.export(&mut pool);
+        }
+        JoinKind::Left => join.left.export(&mut pool),
+        JoinKind::Right => join.right.export(&mut pool),
+        JoinKind::Full => {}
+    }
     pool
 }
 
