@@ -109,7 +109,7 @@ pub(super) fn of(
         return Err("it has several collations");
     }
     let visible = &bound.visible;
-    let outputs = Outputs { analysis, select, visible, volatile: false };
+    let outputs = Outputs { analysis, select, visible, sets: false, volatile: false };
     let mut plan =
         Planning { outputs: &outputs, query, calls: Calls::default(), found: empty(query, select) };
     plan.keys()?;

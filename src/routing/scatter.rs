@@ -3,7 +3,7 @@
 
 use crate::placement::ShardId;
 use crate::sql::{
-    self, Distinct, Edited, LiteralSlot, Query, Scanned, Select, SetExpr, Statement, Tokens,
+    self, Distinct, Edited, Ident, LiteralSlot, Query, Scanned, Select, SetExpr, Statement, Tokens,
     Wording,
 };
 
@@ -91,7 +91,7 @@ pub struct Grouping {
 }
 
 /// One column that rows are ordered by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SortKey {
     pub column: SortPlace,
     pub descending: bool,
@@ -101,10 +101,12 @@ pub struct SortKey {
 }
 
 /// Where a key's column stands in a shard's rows, from 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SortPlace {
     /// Among the client's.
     Output(usize),
+    /// The one of the client's that is called so.
+    Named(Ident),
     /// Among those behind them.
     Hidden(usize),
 }
@@ -182,8 +184,8 @@ impl Asked<'_> {
         by_bytes: bool,
     ) -> Result<Scatter, Reason> {
         let Asked { select, visible, whole, sets } = *self;
-        let outputs =
-            Outputs { analysis, select, visible, volatile: analysis.effects.volatile > 0 };
+        let volatile = analysis.effects.volatile > 0;
+        let outputs = Outputs { analysis, select, visible, sets, volatile };
         let mut added = Vec::new();
         let groups = match sets {
             true => (!whole.distinct).then(|| Groups::of_outputs(by_bytes)),
@@ -380,11 +382,12 @@ impl Scatter {
     }
 
     fn grouping(&self, groups: &Groups, values: &Values<'_>) -> Result<Grouping, Refusal> {
-        let place = |key: &KeyColumn| match *key {
-            KeyColumn::Output(at) => Ok(SortPlace::Output(at)),
-            KeyColumn::Hidden(at) => Ok(SortPlace::Hidden(at)),
+        let place = |key: &KeyColumn| match key {
+            KeyColumn::Output(at) => Ok(SortPlace::Output(*at)),
+            KeyColumn::Named(name) => Ok(SortPlace::Named(name.clone())),
+            KeyColumn::Hidden(at) => Ok(SortPlace::Hidden(*at)),
             KeyColumn::Ordinal(slot) => {
-                ordinal(slot, values).map(SortPlace::Output).ok_or_else(|| {
+                ordinal(*slot, values).map(SortPlace::Output).ok_or_else(|| {
                     Refusal::unsupported("a GROUP BY by a constant over several shards")
                 })
             }
@@ -405,11 +408,12 @@ impl Scatter {
 
     fn sort_key(&self, key: &Key, values: &Values<'_>) -> Result<SortKey, Refusal> {
         let mut bytewise = key.bytewise;
-        let column = match key.column {
-            KeyColumn::Output(at) => SortPlace::Output(at),
-            KeyColumn::Hidden(at) => SortPlace::Hidden(at),
+        let column = match &key.column {
+            KeyColumn::Output(at) => SortPlace::Output(*at),
+            KeyColumn::Named(name) => SortPlace::Named(name.clone()),
+            KeyColumn::Hidden(at) => SortPlace::Hidden(*at),
             KeyColumn::Ordinal(slot) => {
-                let at = ordinal(slot, values).ok_or_else(|| {
+                let at = ordinal(*slot, values).ok_or_else(|| {
                     Refusal::unsupported("an ORDER BY by a constant over several shards")
                         .hint("order by the number of an output, or by its name")
                 })?;
@@ -484,7 +488,8 @@ impl Scattered {
 
 impl SortKey {
     fn words(&self) -> String {
-        let column = match self.column {
+        let column = match &self.column {
+            SortPlace::Named(name) => format!("output {name}"),
             SortPlace::Output(at) => format!("output {}", at + 1),
             SortPlace::Hidden(at) => format!("added column {}", at + 1),
         };

@@ -10,6 +10,9 @@ use super::merge;
 use super::relation::{Found, Visible};
 use super::scatter::Reason;
 
+/// What a server keeps of a name, in bytes (NAMEDATALEN).
+const MOST_OF_A_NAME: usize = 63;
+
 /// One expression of ORDER BY.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Key {
@@ -19,10 +22,12 @@ pub(super) struct Key {
     pub bytewise: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum KeyColumn {
     /// An output, from 0.
     Output(usize),
+    /// The one output of this name: among those of `*`, or behind them.
+    Named(Ident),
     /// `ORDER BY 2`
     Ordinal(LiteralSlot),
     /// A column that is added behind the outputs, from 0.
@@ -91,6 +96,8 @@ pub(super) struct Outputs<'a, 'q> {
     pub select: &'a Select,
     /// What FROM shows.
     pub visible: &'a Visible,
+    /// They are those of a set operation, whose first SELECT this is.
+    pub sets: bool,
     /// Something gives another value each time that it is asked.
     pub volatile: bool,
 }
@@ -109,10 +116,17 @@ impl Outputs<'_, '_> {
         let (column, bytewise) = match expr {
             Expr::Literal(slot) => (KeyColumn::Ordinal(*slot), false),
             Expr::Column(parts) if parts.len() == 1 => self.named(&parts[0], ordering, added)?,
-            expr => match self.same(&ordering.wording) {
-                Some(at) => (KeyColumn::Output(at), self.is_bytewise(expr)),
-                None => (add(added, &ordering.tokens), self.is_bytewise(expr)),
-            },
+            expr => {
+                let bytewise = self.is_bytewise(expr);
+                let column = match self.same(&ordering.wording) {
+                    Some(at) => KeyColumn::Output(at),
+                    None => match self.starred(expr) {
+                        Some(name) => KeyColumn::Named(name),
+                        None => add(added, &ordering.tokens),
+                    },
+                };
+                (column, bytewise)
+            }
         };
         Ok(Key {
             column,
@@ -146,12 +160,15 @@ impl Outputs<'_, '_> {
             }
         }
         let Some((at, expr)) = found else {
+            let bytewise = self.is_bytewise_column(std::slice::from_ref(name));
+            if self.is_only(name) {
+                return Ok((KeyColumn::Named(name.clone()), bytewise));
+            }
             let several = self.visible.entries.len() > 1;
             let starred = several && self.has_star(self.select.items.len());
             if starred && self.is_column(name) != Some(true) {
                 return Err("it is ordered by a bare name, with * of several tables");
             }
-            let bytewise = self.is_bytewise_column(std::slice::from_ref(name));
             return Ok((add(added, &ordering.tokens), bytewise));
         };
         let bytewise = self.is_bytewise(expr);
@@ -159,10 +176,53 @@ impl Outputs<'_, '_> {
             return Ok((KeyColumn::Output(at), bytewise));
         }
         // How many columns stand before it only the server knows for sure.
+        if self.is_only(name) {
+            return Ok((KeyColumn::Named(name.clone()), bytewise));
+        }
         match self.select.item_tokens.get(at) {
             Some(tokens) if !self.volatile => Ok((add(added, tokens), bytewise)),
             _ => Err("it is ordered by an output behind * that isn't the same each time"),
         }
+    }
+
+    /// The name of the output of `*` that a column is, if no other output is called so.
+    fn starred(&self, expr: &Expr) -> Option<Ident> {
+        let Expr::Column(parts) = expr else { return None };
+        let Found::Column(column) = self.visible.resolve(parts, &self.analysis.relations) else {
+            return None;
+        };
+        let star = self.visible.star.as_ref()?;
+        let name = &star.iter().find(|shown| shown.column == Some(column))?.name;
+        self.is_only(name).then(|| name.clone())
+    }
+
+    /// Whether there is a `*`, and exactly one output has this name, so that the server's own
+    /// description of its rows tells which one it is.
+    fn is_only(&self, name: &Ident) -> bool {
+        if !self.has_star(self.select.items.len()) || name.len() > MOST_OF_A_NAME {
+            return false;
+        }
+        if self.sets {
+            // Nothing but an output can be meant; of two the servers say so.
+            return true;
+        }
+        let mut found = 0;
+        for item in &self.select.items {
+            found += match item {
+                SelectItem::Expr { alias: Some(alias), .. } => usize::from(alias == name),
+                SelectItem::Expr { expr, alias: None } => match label(expr) {
+                    Some(label) => usize::from(label == Some(&**name)),
+                    None if may_be_labelled(expr, name) => return false,
+                    None => 0,
+                },
+                SelectItem::Wildcard => match &self.visible.star {
+                    Some(star) => star.iter().filter(|shown| shown.name == *name).count(),
+                    None => return false,
+                },
+                SelectItem::QualifiedWildcard(_) => return false,
+            };
+        }
+        found == 1
     }
 
     /// How many there are, unless that hangs on a table.

@@ -45,8 +45,8 @@ impl Scatter {
     /// What is changed in the client's text.
     pub fn edits(&self, values: &Values<'_>, steps: &Steps) -> Result<Vec<Edit>, Refusal> {
         let mut edits = Vec::new();
-        let beyond = |key: &SortKey| match (key.column, self.outputs) {
-            (SortPlace::Output(at), Some(outputs)) => at >= outputs,
+        let beyond = |key: &SortKey| match (&key.column, self.outputs) {
+            (SortPlace::Output(at), Some(outputs)) => *at >= outputs,
             _ => false,
         };
         if steps.order.iter().any(beyond) {

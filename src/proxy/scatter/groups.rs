@@ -6,12 +6,12 @@
 use bytes::{Buf, BytesMut};
 
 use super::leg::{Leg, Stage};
-use super::merge::{Form, Took, cut, not_comparable, order};
+use super::merge::{Form, Took, column_of, cut, not_comparable, order};
 use crate::proxy::failure::Failure;
 use crate::routing::merge::{Aggregate, Collation, Column, CombineError, Cut, Function, Group};
 use crate::routing::merge::{Groups, NotCombinable, Order, Pile, SortColumn, TextForm, Want, oid};
-use crate::routing::{Aggregated, Grouping, SortPlace, Steps};
-use crate::wire::backend::{self, RowDescription};
+use crate::routing::{Aggregated, Grouping, Steps};
+use crate::wire::backend::{self, Field, RowDescription};
 use crate::wire::frame::HEADER_LEN;
 use crate::wire::frontend::Format;
 
@@ -145,24 +145,16 @@ fn keys(
     text: TextForm,
 ) -> Result<Order, Box<Failure>> {
     let collation = if grouping.by_bytes { Collation::C } else { Collation::Other };
-    let indexes: Vec<usize> = match &grouping.keys {
-        None => (0..visible).collect(),
+    let ascending = |(index, field): (usize, Field<'_>)| {
+        let column = Column { type_oid: field.type_oid, format: field.format, collation };
+        SortColumn::ascending(index, column)
+    };
+    let columns: Vec<SortColumn> = match &grouping.keys {
+        None => description.iter().take(visible).enumerate().map(ascending).collect(),
         Some(keys) => keys
             .iter()
-            .map(|key| match key {
-                SortPlace::Output(at) => *at,
-                SortPlace::Hidden(at) => visible + at,
-            })
-            .collect(),
-    };
-    let column = |index: usize| {
-        let field = description.iter().nth(index)?;
-        let column = Column { type_oid: field.type_oid, format: field.format, collation };
-        Some(SortColumn::ascending(index, column))
-    };
-    let columns: Option<Vec<_>> = indexes.into_iter().map(column).collect();
-    let Some(columns) = columns else {
-        return Err(Box::new(Failure::new("42P10", "GROUP BY position is not in select list")));
+            .map(|key| column_of(key, description, visible, "GROUP BY").map(ascending))
+            .collect::<Result<_, _>>()?,
     };
     Order::new(columns, text).map_err(|not| {
         let failure = not_comparable(not);

@@ -11,7 +11,7 @@ use crate::proxy::state::ClientState;
 use crate::routing::merge::{Collation, Column, Cut, Merge, NotComparable, Obstacle, Order};
 use crate::routing::merge::{Pulled, SortColumn, TextForm, Unmerged};
 use crate::routing::{SortKey, SortPlace, Steps};
-use crate::wire::backend::{self, RowDescription, tag};
+use crate::wire::backend::{self, Field, RowDescription, tag};
 use crate::wire::frame::HEADER_LEN;
 use crate::wire::write;
 
@@ -322,17 +322,7 @@ pub fn order(
 ) -> Result<Order, Box<Failure>> {
     let mut columns = Vec::with_capacity(keys.len());
     for key in keys {
-        let index = match key.column {
-            SortPlace::Output(at) if at >= visible => {
-                let message = format!("ORDER BY position {} is not in select list", at + 1);
-                return Err(Box::new(Failure::new("42P10", message)));
-            }
-            SortPlace::Output(at) => at,
-            SortPlace::Hidden(at) => visible + at,
-        };
-        let Some(field) = description.iter().nth(index) else {
-            return Err(Box::new(Failure::new("XX000", "a column to order by is missing")));
-        };
+        let (index, field) = column_of(&key.column, description, visible, "ORDER BY")?;
         let bytes = key.bytewise && form.same_encoding;
         let collation = if bytes { Collation::C } else { Collation::Other };
         columns.push(SortColumn {
@@ -343,6 +333,46 @@ pub fn order(
         });
     }
     Order::new(columns, form.text).map_err(|obstacle| Box::new(not_comparable(obstacle)))
+}
+
+/// Which column a key is, of the clause that is named.
+pub fn column_of<'a>(
+    place: &SortPlace,
+    description: RowDescription<'a>,
+    visible: usize,
+    clause: &str,
+) -> Result<(usize, Field<'a>), Box<Failure>> {
+    let index = match place {
+        SortPlace::Output(at) if *at >= visible => {
+            let message = format!("{clause} position {} is not in select list", at + 1);
+            return Err(Box::new(Failure::new("42P10", message)));
+        }
+        SortPlace::Output(at) => *at,
+        SortPlace::Named(name) => named(name, description, visible)?,
+        SortPlace::Hidden(at) => visible + at,
+    };
+    let field = description.iter().nth(index);
+    let field =
+        field.ok_or_else(|| Failure::new("XX000", format!("a column of {clause} is missing")))?;
+    Ok((index, field))
+}
+
+/// The one column of the client's that has a name: there is one, unless the table is another
+/// than it was when the statement was looked at.
+fn named(
+    name: &str,
+    description: RowDescription<'_>,
+    visible: usize,
+) -> Result<usize, Box<Failure>> {
+    let fields = description.iter().take(visible).enumerate();
+    let mut called = fields.filter(|(_, field)| field.name == name.as_bytes());
+    match (called.next(), called.next()) {
+        (Some((at, _)), None) => Ok(at),
+        _ => {
+            let message = format!("the columns changed while \"{name}\" was ordered by");
+            Err(Box::new(Failure::new("40001", message).with_hint("Ask again.")))
+        }
+    }
 }
 
 pub fn not_comparable(not: NotComparable) -> Failure {

@@ -80,3 +80,29 @@ SELECT user_id, id, title FROM posts ORDER BY title NULLS FIRST, user_id, id
 SELECT id FROM users WHERE id IN (3, 13, 23, 33) ORDER BY id DESC
 SELECT * FROM (SELECT id, name FROM users ORDER BY id) s ORDER BY name, id
 SELECT id FROM users WHERE id BETWEEN 5 AND 25 ORDER BY age, id
+-- By outputs of *, and behind it
+SELECT * FROM users ORDER BY users.joined DESC, id DESC
+SELECT u.* FROM users u ORDER BY u.age NULLS FIRST, u.id
+SELECT *, -id AS back FROM users ORDER BY back
+SELECT *, -id AS age FROM users ORDER BY age
+SELECT *, -id AS age FROM users ORDER BY users.age, id
+SELECT *, -id AS age FROM users ORDER BY users.age, users.id
+SELECT -age AS id, * FROM users ORDER BY users.id
+SELECT *, upper(name) FROM users ORDER BY upper, id
+SELECT *, upper(name) FROM users ORDER BY upper(name), id
+SELECT *, random() AS r FROM users WHERE id < 0 AND id > 0 ORDER BY r
+SELECT * FROM users u JOIN posts p ON p.user_id = u.id ORDER BY p.user_id, p.id
+SELECT * FROM users u JOIN posts p ON p.user_id = u.id ORDER BY user_id, title, p.id
+SELECT * FROM users u JOIN posts p ON p.user_id = u.id ORDER BY id
+SELECT u.*, p.title FROM users u JOIN posts p ON p.user_id = u.id ORDER BY title NULLS FIRST, u.id, p.id
+SELECT * FROM posts JOIN likes USING (user_id) ORDER BY user_id, id, post_id, author_id
+SELECT * FROM posts NATURAL JOIN (SELECT user_id, weight FROM likes) l ORDER BY user_id, id, weight
+SELECT DISTINCT * FROM lone ORDER BY n
+SELECT DISTINCT ON (country) * FROM users ORDER BY country, id
+SELECT DISTINCT ON (users.age) * FROM users ORDER BY users.age DESC, users.id LIMIT 4
+SELECT * FROM lone UNION ALL SELECT * FROM nobody ORDER BY n, id
+SELECT * FROM users WHERE id < 5 UNION SELECT * FROM users WHERE id > 30 ORDER BY id DESC
+SELECT * FROM lone UNION ALL SELECT * FROM nobody ORDER BY nothing
+SELECT * FROM (SELECT id AS "Id", name AS "First Name" FROM users) s ORDER BY "First Name", "Id"
+SELECT * FROM users ORDER BY nothing
+SELECT * FROM users ORDER BY id, joined LIMIT 3 OFFSET 2
