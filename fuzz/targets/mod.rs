@@ -4,6 +4,7 @@
 //! every test run.
 
 mod auth;
+mod copy;
 mod frames;
 mod messages;
 mod pieces;
@@ -24,6 +25,7 @@ pub type Target = (&'static str, fn(&[u8]));
 /// All of them.
 pub const ALL: &[Target] = &[
     ("auth", auth::run),
+    ("copy", copy::run),
     ("frames", frames::run),
     ("messages", messages::run),
     ("plan", plan::run),
