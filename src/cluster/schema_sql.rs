@@ -135,12 +135,14 @@ const FOREIGN_KEYS: &str = "
     ORDER BY k.conrelid, k.conname";
 
 /// Triggers of a person's making, and rules: both run more than the statement says. A trigger's
-/// lowest bit tells that it runs once a row.
+/// lowest bit tells that it runs once a row. One that notifies says so in its function's text, as a
+/// rule: what calls another that does isn't seen.
 const TRIGGERS: &str = "
-    SELECT tgrelid, tgname::text, tgtype & 1 = 0 FROM pg_trigger
+    SELECT tgrelid, tgname::text, tgtype & 1 = 0, p.prosrc ILIKE '%notif%'
+    FROM pg_trigger JOIN pg_proc p ON p.oid = tgfoid
     WHERE NOT tgisinternal AND tgenabled <> 'D' AND tgrelid = ANY ($1)
     UNION ALL
-    SELECT ev_class, rulename::text, true FROM pg_rewrite
+    SELECT ev_class, rulename::text, true, true FROM pg_rewrite
     WHERE ev_type <> '1' AND ev_enabled <> 'D' AND ev_class = ANY ($1)
     ORDER BY 1, 2";
 
@@ -349,6 +351,7 @@ fn foreign_key(row: &Row, table: &mut Table) -> Result<(), String> {
 fn trigger(row: &Row, table: &mut Table) -> Result<(), String> {
     table.triggers.push(text(row, 1)?);
     table.per_statement |= flag(row, 2)?;
+    table.may_notify |= flag(row, 3)?;
     Ok(())
 }
 

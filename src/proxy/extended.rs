@@ -496,6 +496,7 @@ impl Session {
             leaves: portal.leaves,
             explain: portal.explain.clone(),
             commits: portal.part.as_ref().is_none_or(|part| part.may_write()),
+            may_notify: portal.part.as_ref().is_some_and(|part| part.may_notify()),
             declares: portal.part.as_ref().and_then(|part| part.declares()),
             ..Default::default()
         }

@@ -40,6 +40,8 @@ pub struct Held {
     pub pin_told: bool,
     /// It may have written since its transaction began.
     pub wrote: bool,
+    /// A trigger may have said NOTIFY since, so that it may not be able to prepare it.
+    pub may_have_notified: bool,
     /// Cursors that were declared in it.
     pub cursors: Vec<Box<str>>,
     /// Notifications that came while it was told something by us: the client's, whole.
@@ -56,6 +58,7 @@ impl Held {
             left: Leaves::NOTHING,
             pin_told: false,
             wrote: false,
+            may_have_notified: false,
             cursors: Vec::new(),
             notified: None,
         }
@@ -71,6 +74,7 @@ impl Held {
         self.unsynced = false;
         self.left = self.left.and(note.leaves);
         self.wrote |= note.commits;
+        self.may_have_notified |= note.may_notify;
         self.replies.push(Request::Query, shown, note);
     }
 

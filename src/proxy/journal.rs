@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use super::settings::{SettingSet, after_reset};
 use super::state::Change;
 use crate::routing::{Router, ShardId};
 
@@ -149,6 +150,15 @@ impl Journal {
         }
         change.set.iter().for_each(|(_, sql)| self.setting(sql));
         change.local.iter().for_each(|sql| self.setting(sql));
+    }
+
+    /// After a RESET, which goes back to what the connection began with: what the client began
+    /// with.
+    pub fn follow_reset(&mut self, change: &Change, startup: &SettingSet) {
+        if self.told && (change.all || change.reset.is_some()) {
+            let after = after_reset(startup, change.reset.as_deref());
+            after.iter().for_each(|sql| self.setting(sql));
+        }
     }
 
     /// Bytes of memory that it takes; the session bounds them.

@@ -5,12 +5,14 @@
 //! something may have gone of what was left, the server is asked; when nothing is left, the
 //! connection is given back.
 
+use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
 
 use super::client::Gone;
+use super::database::Database;
 use super::failure::Failure;
 use super::held::Held;
 use super::session::{Session, Stop};
@@ -51,6 +53,8 @@ impl Session {
     /// The connection stays the client's after its transaction.
     pub(super) fn keep(&mut self, mut held: Held) {
         held.wrote = false;
+        held.may_have_notified = false;
+        held.left = held.left.without(Leaves::UNPREPARED);
         held.cursors.clear();
         self.kept.push(held);
     }
@@ -155,28 +159,41 @@ fn questions(things: Leaves) -> (Vec<u8>, Vec<Effect>) {
 /// client's.
 pub fn poll_heard(
     kept: &mut [Held],
+    db: &Database,
     state: &mut ClientState,
     out: &mut BytesMut,
     cx: &mut Context<'_>,
 ) -> Poll<Result<(), Gone>> {
     let mut heard = Poll::Pending;
     for held in kept {
-        match held.backend.poll_fill(cx) {
-            Poll::Pending => {}
-            Poll::Ready(read) => {
-                let listened = listen(held, state, out);
-                if let Err(gone) = listened {
-                    return Poll::Ready(Err(gone));
-                }
-                if let Err(error) = read {
-                    let lost = Failure::new("08006", format!("a server was lost: {error}"));
-                    return Poll::Ready(Err(Gone::Sent(Box::new(lost.and_fatal()))));
-                }
-                heard = Poll::Ready(Ok(()));
-            }
+        let read = held.backend.poll_fill(cx);
+        // Also what came right behind the last answer.
+        if read.is_pending() && held.backend.input.is_empty() {
+            continue;
+        }
+        let said = held.backend.input.len();
+        if let Err(gone) = listen(held, state, out) {
+            return Poll::Ready(Err(gone));
+        }
+        if let Poll::Ready(Err(error)) = read {
+            return Poll::Ready(Err(lost(db, held, &error)));
+        }
+        if read.is_ready() || held.backend.input.len() < said {
+            heard = Poll::Ready(Ok(()));
         }
     }
     heard
+}
+
+/// Nobody knows what it would have said: its client must not go on as if it had said nothing.
+fn lost(db: &Database, held: &Held, error: &io::Error) -> Gone {
+    let shard = db.shard_name(held.shard);
+    let what = format!("the connection to shard {shard} was lost: {error}");
+    let mut failure = Failure::new("08006", what).with_hint("Connect again.");
+    if !held.left.things().is_nothing() {
+        failure = failure.with_detail(format!("It was kept for: {}.", held.left));
+    }
+    Gone::Sent(Box::new(failure.and_fatal()))
 }
 
 fn listen(held: &mut Held, state: &mut ClientState, out: &mut BytesMut) -> Result<(), Gone> {
@@ -188,7 +205,11 @@ fn listen(held: &mut Held, state: &mut ClientState, out: &mut BytesMut) -> Resul
         frame::take(&mut held.backend.input, UNASKED, bound).map_err(broken)?
     {
         let shown = match frame_tag {
-            tag::NOTIFICATION_RESPONSE | tag::NOTICE_RESPONSE => true,
+            tag::NOTIFICATION_RESPONSE => {
+                state.notified(&held.backend, &body, out);
+                false
+            }
+            tag::NOTICE_RESPONSE => true,
             tag::PARAMETER_STATUS => {
                 held.backend.note(frame_tag, &body).map_err(broken)?;
                 let (name, value) = read_parameter_status(&body).map_err(broken)?;

@@ -316,6 +316,7 @@ impl Held {
                 frontend::execute(&mut self.backend.output, execute.portal, execute.max_rows);
                 self.left = self.left.and(note.leaves);
                 self.wrote |= note.commits;
+                self.may_have_notified |= note.may_notify;
                 self.replies.push(Request::Execute, true, note);
                 for sql in after {
                     self.run_after(&sql)?;

@@ -10,7 +10,7 @@
 //! finishes over the rows of all, `share` what several of them write, `named` has SQL's prepared
 //! statements. `held` is the connection that serves a transaction, `transaction` what becomes of it
 //! where several do (and `deadlock` where they wait for each other), `kept` those that stay a
-//! client's between its transactions, `relay` carries bytes to it and back, and `replies` knows
+//! client's between its transactions (and `notify` what comes by them unasked), `relay` carries bytes to it and back, and `replies` knows
 //! which reply belongs to which message. What a session is, apart from connections, is in `state`,
 //! `settings`, `statements` and `journal`. In session mode where there is one shard, none of it is
 //! needed: `tunnel`.
@@ -40,6 +40,7 @@ mod kept;
 mod leg;
 pub mod listener;
 mod named;
+mod notify;
 pub mod patience;
 mod peer;
 mod planner;

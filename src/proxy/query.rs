@@ -347,9 +347,26 @@ impl Session {
         if ended.failed { Err(Stop::Told) } else { Ok(()) }
     }
 
-    /// Whether a RESET has to be followed by what this client began with.
-    pub(super) fn resets_to_startup(&self, part: &Part, text: &[u8]) -> bool {
-        !self.after_reset(&note_of_one(part, text)).is_empty()
+    /// Has the server that serves the transaction run a statement, and then what must follow it if
+    /// it is a RESET, without ReadyForQuery.
+    pub(super) async fn run_part_with(
+        &mut self,
+        part: &Part,
+        text: &[u8],
+        after: &[Setting],
+    ) -> Result<(), Stop> {
+        self.run_part_unfinished(part, text).await?;
+        let Some(held) = &mut self.held else { return Ok(()) };
+        if after.is_empty() {
+            return Ok(());
+        }
+        held.query(&after.join(&b"\n;"[..]), false, purpose(Purpose::AfterReset));
+        self.converse().await.map(|_| ())
+    }
+
+    /// What must follow a statement if it is a RESET.
+    pub(super) fn after_reset_of(&self, part: &Part, text: &[u8]) -> Vec<Setting> {
+        self.after_reset(&note_of_one(part, text))
     }
 
     /// The statement that must follow a RESET, since its connection doesn't know what this
@@ -473,6 +490,7 @@ fn note_of(parts: &[Part], text: &[u8]) -> Note {
         effects: parts.iter().map(|part| part.effect(text)).collect(),
         leaves: parts.iter().fold(Leaves::NOTHING, |all, part| all.and(part.leaves(text))),
         commits: parts.iter().any(Part::may_write),
+        may_notify: parts.iter().any(Part::may_notify),
         declares: parts.iter().find_map(Part::declares),
         ..Note::default()
     }

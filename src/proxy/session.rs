@@ -234,6 +234,7 @@ impl Session {
                 continue;
             }
             let Some((tag, body)) = self.client.take_message()? else {
+                self.hear().await?;
                 self.send().await?;
                 self.wait().await?;
                 continue;
@@ -307,9 +308,10 @@ impl Session {
             if let Poll::Ready(read) = self.client.poll_fill(cx) {
                 return Poll::Ready(read.map(|_| ()).map_err(Gone::from));
             }
-            if !self.kept.is_empty() {
+            // In a transaction nobody is notified.
+            if idle && !self.kept.is_empty() {
                 let (kept, said) = (&mut self.kept, &mut self.client.output);
-                if let Poll::Ready(heard) = poll_heard(kept, &mut self.state, said, cx) {
+                if let Poll::Ready(heard) = poll_heard(kept, &self.db, &mut self.state, said, cx) {
                     return Poll::Ready(heard);
                 }
             }

@@ -228,6 +228,8 @@ impl Beginner<'_> {
         backend::backend_key(&mut client.output, cancel.pid(), cancel.secret());
         backend::ready(&mut client.output, TransactionStatus::Idle);
         let state = ClientState {
+            pid: cancel.pid(),
+            heard: None,
             journal: super::journal::Journal::default(),
             said_bare: false,
             wide: None,

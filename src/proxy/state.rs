@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::deadlock::Entered;
 use super::failure::Failure;
@@ -23,6 +23,10 @@ pub type Told = BTreeMap<Box<str>, Box<str>>;
 /// One client's session.
 #[derive(Debug)]
 pub struct ClientState {
+    /// The process id that the client was told.
+    pub pid: i32,
+    /// Notifications that wait for the end of its transaction, as whole frames.
+    pub heard: Option<Box<BytesMut>>,
     pub settings: ClientSettings,
     /// What routing needs to know of the settings.
     pub hints: RouteHints,
@@ -99,6 +103,7 @@ impl ClientState {
     fn change(&mut self, change: &Change) {
         self.said_bare |= change.local.is_some() && !self.journal.is_open();
         self.journal.follow(change);
+        self.journal.follow_reset(change, self.settings.startup());
         if change.all {
             self.settings.reset_all();
             self.hints.reset_all();
@@ -352,6 +357,8 @@ pub struct Note {
     pub declares: Option<Box<str>>,
     /// EXPLAIN: what stands before the server's plan.
     pub explain: Option<Arc<super::explain::Shown>>,
+    /// A trigger may say NOTIFY in it.
+    pub may_notify: bool,
     /// Something may be committed by it, so that its outcome is unknown when the connection is
     /// lost.
     pub commits: bool,
@@ -415,6 +422,8 @@ mod tests {
     #[test]
     fn a_commit_that_the_server_answers_by_rollback_is_one() {
         let mut state = ClientState {
+            pid: 1,
+            heard: None,
             settings: ClientSettings::new(Arc::default()),
             hints: RouteHints::new(Arc::default()),
             journal: Journal::default(),

@@ -22,6 +22,10 @@ pub(super) struct Effects {
     pub ask_home: bool,
     /// The function that needs the home shard.
     pub need_home: Option<Box<str>>,
+    /// NOTIFY: said where the transaction is.
+    pub notifies: bool,
+    /// A trigger of what it writes may.
+    pub may_notify: bool,
     pub sequence: Option<Box<str>>,
     pub session_state: Option<Box<str>>,
     /// What stays with the server's session.
@@ -173,6 +177,8 @@ impl<'a> Analysis<'a> {
         let router = self.router;
         let (table, rule) = router.table(name, self.search_path);
         let facts = router.schema.tables.get(&table);
+        self.effects.may_notify |=
+            role == Role::Write && facts.is_some_and(|facts| facts.may_notify);
         let mut relation = relation_of(facts, rule.as_ref());
         let number = self.next_relation();
         let target = self.target(&table, rule, facts, &relation, number, role);
@@ -253,6 +259,15 @@ impl<'a> Analysis<'a> {
         Target::Refused(Refusal::view(name))
     }
 
+    /// Notes that the statement notifies who listens.
+    pub fn notifies(&mut self) {
+        self.effects.writes = true;
+        if self.router.shards.len() > 1 {
+            self.effects.notifies = true;
+            self.effects.leaves = self.effects.leaves.and(Leaves::UNPREPARED);
+        }
+    }
+
     /// Notes what a call of a function does.
     pub fn call(&mut self, name: &Name) {
         let effect =
@@ -273,6 +288,10 @@ impl<'a> Analysis<'a> {
                 effects.volatile += 1;
                 effects.writes = true;
                 effects.need_home = Some(name.name.clone());
+            }
+            Effect::Notifies => {
+                effects.volatile += 1;
+                self.notifies();
             }
             Effect::Sequence => {
                 effects.volatile += 1;

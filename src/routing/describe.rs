@@ -33,10 +33,13 @@ pub fn describe(
         Err(RouteError::Spread(_)) => "route: several shards, each its own rows".into(),
         Err(RouteError::Refused(refusal)) => format!("refused: {refusal}"),
     });
-    if let Action::Ddl { .. } = plan.action
-        && lines.len() == 1
-    {
-        lines.insert(0, "the schema is the same on every shard".into());
+    let why = match plan.action {
+        Action::Ddl { .. } => "the schema is the same on every shard",
+        Action::Listen { .. } => "each shard notifies of what is done there",
+        _ => return lines,
+    };
+    if lines.len() == 1 {
+        lines.insert(0, why.into());
     }
     lines
 }

@@ -20,6 +20,8 @@ pub(super) enum Effect {
     AskHome,
     /// Reads or writes what lies on the home shard.
     NeedHome,
+    /// pg_notify: said where its transaction is, since who listens does so on all shards.
+    Notifies,
     /// nextval, setval: the sequence of record lies on the home shard.
     Sequence,
     /// currval, lastval: what this session did, in this transaction.
@@ -79,7 +81,6 @@ const NEED_HOME: &[&str] = &[
     "pg_advisory_xact_lock_shared",
     "pg_try_advisory_xact_lock",
     "pg_try_advisory_xact_lock_shared",
-    "pg_notify",
     "loread",
     "lowrite",
     "pg_export_snapshot",
@@ -207,6 +208,7 @@ pub(super) fn vouched_for(name: &Name, rules: &Rules) -> bool {
 fn catalog_effect(name: &str) -> Effect {
     match name {
         "nextval" | "setval" => Effect::Sequence,
+        "pg_notify" => Effect::Notifies,
         "currval" | "lastval" => Effect::SessionState,
         "set_config" => Effect::SetConfig,
         name if READS_BY_NAME.contains(&name) => Effect::Refused(Refusal::function_reads(name)),

@@ -37,6 +37,9 @@ impl Leaves {
     /// The state of `random()`.
     pub const RANDOM: Leaves = Leaves(1 << 7);
     pub const UNKNOWN: Leaves = Leaves(1 << 8);
+    /// Nothing, but a transaction that has done it can't be prepared: it said LISTEN, UNLISTEN or
+    /// NOTIFY.
+    pub const UNPREPARED: Leaves = Leaves(1 << 13);
     /// Nothing, but something that was left may be gone after it.
     pub const MAY_END: Leaves = Leaves(1 << 14);
     /// What [`Leaves::of_words`] says of its text.
@@ -60,7 +63,7 @@ impl Leaves {
 
     /// The things themselves, without what is only said of them.
     pub const fn things(self) -> Leaves {
-        self.without(Leaves::MAY_END).without(Leaves::AS_WRITTEN)
+        self.without(Leaves::MAY_END).without(Leaves::AS_WRITTEN).without(Leaves::UNPREPARED)
     }
 
     pub const fn is_nothing(self) -> bool {
@@ -100,7 +103,8 @@ impl Leaves {
             leaves = leaves.and(match word {
                 "temp" | "temporary" | "pg_temp" => Leaves::TEMPORARY,
                 "hold" => Leaves::HELD_CURSOR,
-                "listen" => Leaves::LISTENING,
+                "listen" => Leaves::LISTENING.and(Leaves::UNPREPARED),
+                "unlisten" | "notify" | "pg_notify" => Leaves::UNPREPARED,
                 "set" | "reset" if begins => Leaves::SETTING,
                 "load" if begins => Leaves::LIBRARY,
                 "prepare" if begins => Leaves::PREPARED,

@@ -101,6 +101,11 @@ pub enum Action {
         /// It may make sequences, or have a table use one.
         makes_ids: bool,
     },
+    /// LISTEN or UNLISTEN, on all shards: who listens hears what each of them is told.
+    Listen {
+        /// LISTEN.
+        on: bool,
+    },
     Transaction(sql::Transaction),
     Set(sql::Set),
     /// SHOW of a server setting runs anywhere; of `pgherd.*` is answered by the session.

@@ -33,6 +33,9 @@ pub struct Plan {
     pub action: Action,
     /// It may change something: rows, sequences, locks.
     pub writes: bool,
+    /// A trigger of what it writes may say NOTIFY, so that its shard had better not be asked to
+    /// prepare the transaction. Never so where there is one shard.
+    pub may_notify: bool,
     /// The analysis read a literal: the plan is of this text only.
     pub exact_text: bool,
     /// What stays with the server's session, which therefore can't be shared.
@@ -112,6 +115,7 @@ impl Plan {
         Plan {
             action,
             writes: false,
+            may_notify: false,
             exact_text: false,
             leaves: Leaves::NOTHING,
             sets: None,
@@ -157,6 +161,10 @@ impl Plan {
             None if effects.current_of && router.shards.len() > 1 => {
                 Follow::Needed(Refusal::current_of())
             }
+            // It brings no shard into the transaction that hasn't been there.
+            None if effects.notifies && occurrences.iter().all(|o| o.place == Place::Anywhere) => {
+                Follow::IfAny
+            }
             None => Follow::No,
         };
         if effects.current_of {
@@ -169,11 +177,12 @@ impl Plan {
         dedup(&mut occurrences);
         Ok(Plan {
             writes: effects.writes,
+            may_notify: effects.may_notify && router.shards.len() > 1,
             exact_text: effects.exact_text,
             leaves: effects.leaves,
             occurrences,
             refusals,
-            ask_home: effects.ask_home,
+            ask_home: effects.ask_home || effects.notifies,
             follow,
             parameter_uses: analysis.parameter_uses,
             rules_hash: router.rules_hash,
@@ -204,12 +213,13 @@ impl Plan {
         if self.leaves.has(Leaves::SETTING) {
             self.refused(router)?;
         }
+        let of_all = matches!(self.action, Action::Ddl { .. } | Action::Listen { .. });
         if let Some(hint) = hint
-            && (runs || matches!(self.action, Action::Ddl { .. }))
+            && (runs || of_all)
         {
             return hint.shard(router, self).map(Route::One).map_err(RouteError::from);
         }
-        if matches!(self.action, Action::Ddl { .. }) {
+        if of_all {
             self.refused(router)?;
             return Ok(Route::All);
         }

@@ -243,13 +243,6 @@ impl Refusal {
             .hint("create the table first, add it to the rules, then INSERT … SELECT")
     }
 
-    pub(super) fn listen() -> Refusal {
-        Refusal::unsupported(
-            "LISTEN needs a server's session of its own, and sessions share servers",
-        )
-        .hint(format!("{SHARD_HINT}: NOTIFY goes to the home shard, a trigger's to its row's"))
-    }
-
     pub(super) fn hold_cursor() -> Refusal {
         Refusal::unsupported(
             "a WITH HOLD cursor needs a server's session of its own, and sessions share servers",

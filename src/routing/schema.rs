@@ -33,6 +33,9 @@ pub struct Table {
     /// One of its triggers runs once a statement and not once a row, or a rule rewrites
     /// statements on it.
     pub per_statement: bool,
+    /// One of its triggers or rules may say NOTIFY, after which a server can't prepare the
+    /// transaction. It is what their texts look like, and may be wrong.
+    pub may_notify: bool,
     /// Of a view: the relations that its definition reads, system catalogs included; views
     /// among them not resolved further. Empty for all else.
     pub reads: Vec<TableName>,

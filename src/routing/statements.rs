@@ -5,7 +5,7 @@ use crate::sql::{Ddl, Explain, Expr, Ident, Name, Query, Statement, Transaction}
 use super::bind::Analysis;
 use super::cursor::CursorUse;
 use super::nodes::{Role, TableNode, Target};
-use super::plan::{Follow, Occurrence, Place, Plan};
+use super::plan::{Follow, Place, Plan};
 use super::relation::Scope;
 use super::{Action, Argument, Leaves, Refusal};
 
@@ -45,12 +45,17 @@ fn of_kind<'a>(analysis: Analysis<'a>, statement: &'a Statement) -> Result<Plan,
             Ok(Plan { follow: Follow::IfAny, leaves, ..Plan::of(Action::Run) })
         }
         Statement::Listen(_) => {
-            Ok(Plan { leaves: Leaves::LISTENING, ..refused(Refusal::listen()) })
+            let leaves = Leaves::LISTENING.and(Leaves::UNPREPARED);
+            Ok(Plan { writes: true, leaves, ..Plan::of(Action::Listen { on: true }) })
         }
-        Statement::Unlisten(_) => Ok(Plan { leaves: Leaves::MAY_END, ..Plan::of(Action::Run) }),
+        Statement::Unlisten(_) => {
+            let leaves = Leaves::MAY_END.and(Leaves::UNPREPARED);
+            Ok(Plan { leaves, ..Plan::of(Action::Listen { on: false }) })
+        }
         Statement::Notify(_) => {
-            let home = Occurrence { table: None, alias: None, place: Place::Home };
-            Ok(Plan { writes: true, occurrences: vec![home], ..Plan::of(Action::Run) })
+            let mut analysis = analysis;
+            analysis.notifies();
+            Plan::found(Action::Run, analysis)
         }
         Statement::Lock(tables) => analysis.whole("LOCK", tables),
         Statement::Truncate(tables) => analysis.whole("TRUNCATE", tables),

@@ -305,7 +305,6 @@ def refusals(c):
     for text in (
         "SELECT * FROM users FOR UPDATE",
         "SELECT * FROM users WHERE id = 1 OR name = 'x' FOR UPDATE",
-        "LISTEN x",
         "CREATE TEMP TABLE t (a int)",
         "DECLARE c CURSOR WITH HOLD FOR SELECT 1",
     ):

@@ -169,6 +169,8 @@ async fn tables_and_functions_are_read_as_they_are() {
         foreign_keys: vec![],
         triggers: names(&["schema_r", "schema_t"]),
         per_statement: true,
+        // It has a rule.
+        may_notify: true,
         reads: vec![],
         family: vec![],
     };

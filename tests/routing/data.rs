@@ -113,7 +113,10 @@ fn said(router: &Router, line: &Line) -> String {
     let (plan, route, shares) = route(router, line);
     let gathered = plan.as_ref().is_some_and(Plan::is_gathered);
     let runs = plan.is_some_and(|plan| {
-        matches!(plan.action, Action::Run | Action::Explain { .. } | Action::Ddl { .. })
+        matches!(
+            plan.action,
+            Action::Run | Action::Explain { .. } | Action::Ddl { .. } | Action::Listen { .. }
+        )
     });
     match route {
         Ok(_) if !runs => "session".into(),

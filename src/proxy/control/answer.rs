@@ -124,12 +124,14 @@ impl Session {
     pub(in crate::proxy) fn remember_tried(
         &mut self,
         part: &Part,
-        text: &[u8],
+        whole: &[u8],
     ) -> Result<(), Stop> {
-        let text = part.text(text);
+        let text = part.text(whole);
         match part.action() {
             Action::Set(_) | Action::Transaction(Transaction::Constraints) => {
+                let after = self.after_reset_of(part, whole);
                 self.state.journal.setting(text);
+                after.iter().for_each(|sql| self.state.journal.setting(sql));
             }
             // BEGIN in a transaction is a warning, and its options hold all the same.
             Action::Transaction(Transaction::Characteristics | Transaction::Begin { .. }) => {

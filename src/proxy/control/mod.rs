@@ -86,10 +86,13 @@ impl Session {
             }
             Action::Show(_) if unsent => Where::Trial,
             Action::Show(_) => Where::Anywhere,
-            Action::Ddl { .. } if self.db.is_one_shard() || self.hint(part).is_some() => {
+            Action::Ddl { .. } | Action::Listen { .. }
+                if self.db.is_one_shard() || self.hint(part).is_some() =>
+            {
                 Where::Routed
             }
-            Action::Ddl { .. } => Where::Everywhere,
+            Action::Listen { on: false } if self.listening_shards().is_empty() => Where::Anywhere,
+            Action::Ddl { .. } | Action::Listen { .. } => Where::Everywhere,
             Action::Run | Action::Explain { .. } => {
                 let follows = !self.db.is_one_shard();
                 if follows && effect_of_call(part, text, &[])? != Effect::Nothing {

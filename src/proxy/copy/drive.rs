@@ -97,7 +97,11 @@ impl CopyIn<'_> {
                         self.pass(header.tag, &body);
                     }
                 }
-                tag::NOTIFICATION_RESPONSE => self.pass(header.tag, &body),
+                tag::NOTIFICATION_RESPONSE => {
+                    let session = &mut *self.session;
+                    let out = &mut session.client.output;
+                    session.state.notified(&leg.held.backend, &body, out);
+                }
                 tag::NOTICE_RESPONSE => self.notice(at, &body)?,
                 tag::ERROR_RESPONSE => self.error(at, &body)?,
                 other => self.reply(at, other, body)?,

@@ -38,6 +38,8 @@ pub struct Defined(Option<Said>);
 struct Asked<'a> {
     text: &'a [u8],
     leaves: Leaves,
+    /// It has something to be committed.
+    writes: bool,
 }
 
 impl Session {
@@ -60,7 +62,10 @@ impl Session {
             Action::Ddl { outside_transaction, makes_ids } => (*outside_transaction, *makes_ids),
             _ => (false, false),
         };
-        let shards = self.db.shard_ids();
+        let shards = match part.action() {
+            Action::Listen { on: false } => self.listening_shards(),
+            _ => self.db.shard_ids(),
+        };
         let idle = self.held.is_none() && self.state.status == TransactionStatus::Idle;
         if alone && idle && !self.state.journal.is_open() {
             // Nobody begins while a shard can't be reached.
@@ -74,7 +79,10 @@ impl Session {
             self.begin_implicit();
         }
         let mut legs = self.call_legs(&shards).await?;
-        let mut defined = self.on_all(&mut legs, Asked { text, leaves }).await;
+        // To listen is nothing that the shards have to agree on.
+        let writes = !matches!(part.action(), Action::Listen { .. });
+        let asked = Asked { text, leaves, writes };
+        let mut defined = self.on_all(&mut legs, asked).await;
         if ids
             && defined.is_ok()
             && let Err(stop) = self.give_ranges(&mut legs).await
@@ -100,7 +108,7 @@ impl Session {
         let tokens: Vec<Arc<CancelToken>> =
             legs.iter().map(|leg| leg.held.backend.cancel_token()).collect();
         for leg in legs.iter_mut() {
-            leg.held.wrote = true;
+            leg.held.wrote |= asked.writes;
             leg.held.left = leg.held.left.and(asked.leaves);
         }
         let Some((gate, others)) = legs.split_first_mut() else { return Ok(Said::default()) };

@@ -126,9 +126,22 @@ impl Part {
         self.known.as_ref()?.plan.cursor.as_ref()
     }
 
+    /// It says NOTIFY, or calls pg_notify.
+    pub fn notifies(&self) -> bool {
+        let notifies = |known: &Known| {
+            known.plan.action == Action::Run && known.plan.leaves.has(Leaves::UNPREPARED)
+        };
+        self.known.as_ref().is_some_and(notifies)
+    }
+
     /// It may change something.
     pub fn may_write(&self) -> bool {
         self.known.as_ref().is_none_or(|known| known.plan.writes)
+    }
+
+    /// A trigger of what it writes may say NOTIFY.
+    pub fn may_notify(&self) -> bool {
+        self.known.as_ref().is_some_and(|known| known.plan.may_notify)
     }
 
     /// It changes nothing in its session, and its replies need nobody's look.
@@ -138,6 +151,7 @@ impl Part {
             && plan.sets.is_none()
             && plan.cursor.is_none()
             && plan.leaves.is_nothing()
+            && !plan.may_notify
             && !self.copies_in(text)
     }
 
@@ -209,6 +223,7 @@ impl Part {
             | Action::Discard(_)
             | Action::Deallocate(_)
             | Action::Ddl { .. }
+            | Action::Listen { .. }
             | Action::Transaction(_) => true,
             Action::Set(set) => is_ours(&set.name),
             Action::Show(name) => is_ours(name),

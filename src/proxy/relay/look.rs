@@ -14,8 +14,8 @@ use crate::wire::frame::{HEADER_LEN, TagSet};
 const LOOK: TagSet = TagSet::of(b"SNAZE12C3tTnIsGHWcKRv");
 /// Also rows, of which the first must be changed.
 const LOOK_AT_ROWS: TagSet = TagSet::of(b"SNAZE12C3tTnIsGHWcKRvD");
-/// What changes state when all replies are the client's.
-pub const LOOK_PLAIN: TagSet = TagSet::of(b"SZE1GW");
+/// What changes state when all replies are the client's, or must be changed.
+pub const LOOK_PLAIN: TagSet = TagSet::of(b"SZE1GWA");
 
 impl Conversation<'_> {
     /// The frames that must be looked at now.
@@ -43,7 +43,10 @@ impl Conversation<'_> {
             }
             tag::ERROR_RESPONSE => self.error(frame),
             // Whatever is under way, it is the client who listens.
-            tag::NOTIFICATION_RESPONSE => Ok(true),
+            tag::NOTIFICATION_RESPONSE => {
+                self.state.notified(self.backend, body, &mut self.client.output);
+                Ok(false)
+            }
             _ => self.reply(frame_tag, body),
         }
     }

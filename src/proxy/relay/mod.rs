@@ -254,7 +254,8 @@ impl<'a> Conversation<'a> {
                 // The server goes, right behind its last answer: the next message hears of it.
                 return Ok(());
             }
-            if header.tag == tag::ERROR_RESPONSE || self.wants_rows() {
+            let replaced = matches!(header.tag, tag::ERROR_RESPONSE | tag::NOTIFICATION_RESPONSE);
+            if replaced || self.wants_rows() {
                 // The client may get something in its place.
                 self.pass(input, run);
             }

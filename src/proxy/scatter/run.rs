@@ -253,7 +253,9 @@ impl<'a, A: Answer> Run<'a, A> {
                     pass(&mut self.client.output, header.tag, &body);
                 }
             }
-            tag::NOTIFICATION_RESPONSE => pass(&mut self.client.output, header.tag, &body),
+            tag::NOTIFICATION_RESPONSE => {
+                self.state.notified(&leg.held.backend, &body, &mut self.client.output);
+            }
             tag::NOTICE_RESPONSE => {
                 let wanted = leg.is_statement() && self.stopped.is_none();
                 if wanted && !self.notices.contains(&body) && self.answer.is_news(&body) {

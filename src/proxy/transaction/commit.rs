@@ -140,19 +140,21 @@ impl Commit<'_> {
         }
     }
 
-    /// Of several who wrote one decides: who can't prepare, if there is one, else the home shard,
-    /// where NOTIFY goes, which can't be prepared either.
+    /// Of several who wrote one decides: who can't prepare, if there is one; else who may not be
+    /// able to; else the home shard.
     fn roles(&self) -> Result<Vec<Role>, Box<Failure>> {
         let writers = || (0..self.all.len()).filter(|at| self.all[*at].wrote);
         let home = self.db.home();
         let at_home = |at: &usize| self.all[*at].shard == home;
         let mut unable = writers().filter(|at| self.all[*at].left.has(CANT_PREPARE));
         let decider = unable.next();
+        let may_fail = |at: &usize| self.all[*at].may_have_notified;
+        let decider = decider.or_else(|| writers().find(may_fail));
         let decider = decider.or_else(|| writers().find(at_home)).or_else(|| writers().next_back());
         if unable.next().is_some() {
             return Err(Box::new(Failure::unsupported(
-                "the transaction wrote on several shards, and used temporary tables, LISTEN or \
-                 cursors WITH HOLD on more than one of them",
+                "the transaction wrote on several shards, and used LISTEN, NOTIFY, temporary \
+                 tables or cursors WITH HOLD on more than one of them",
                 "Postgres can't prepare such a transaction: use one for each shard.",
             )));
         }
@@ -182,7 +184,7 @@ impl Commit<'_> {
         let mut outcome = Ok(());
         for (shard, heard) in votes.await {
             let vote = match heard {
-                Ok(said) => self.vote(said),
+                Ok(said) => self.vote(said).map_err(of_unprepared),
                 Err(why) => Err(self.lost("08006", shard, &why, AGAIN)),
             };
             outcome = outcome.and(vote);
@@ -319,6 +321,16 @@ async fn finish_by_us(db: &Database, gid: GlobalId, shard: ShardId, committed: b
     matches!(tokio::time::timeout(FINISH_LIMIT, finished).await, Ok(Ok(())))
 }
 
+/// A server says what it doesn't prepare a transaction with, and not what to do.
+fn of_unprepared(mut failure: Box<Failure>) -> Box<Failure> {
+    if failure.sqlstate == "0A000" && failure.hint.is_none() {
+        let hint = "Of the shards that a transaction writes on one may do such a thing. A trigger \
+                    that says NOTIFY does: use a transaction for each shard.";
+        failure.hint = Some(hint.into());
+    }
+    failure
+}
+
 /// The decision is a row, which a transaction can't write that was made READ ONLY after its own
 /// writes.
 fn of_read_only(mut failure: Box<Failure>) -> Box<Failure> {
@@ -335,7 +347,7 @@ const UNKNOWN: &str = "08007";
 const AGAIN: &str = "The transaction was rolled back. Run it again.";
 const LOOK: &str = "Whether the transaction took effect is not known. Look before you repeat it.";
 /// What a server doesn't prepare a transaction with.
-const CANT_PREPARE: Leaves = Leaves::TEMPORARY.and(Leaves::LISTENING).and(Leaves::HELD_CURSOR);
+const CANT_PREPARE: Leaves = Leaves::TEMPORARY.and(Leaves::UNPREPARED).and(Leaves::HELD_CURSOR);
 
 /// Its part of the transaction has been put aside, or is over.
 fn is_prepared(held: &Held) -> bool {

@@ -72,23 +72,17 @@ impl Session {
 
     /// The others first, so that the client hears nothing before all have done it.
     async fn tell_each(&mut self, part: &Part, whole: &[u8]) -> Result<(), Stop> {
-        let text = part.text(whole);
-        if self.resets_to_startup(part, whole) {
-            return Err(Failure::unsupported(
-                "RESET of a setting that the connection began with, in a transaction that several \
-                 shards take part in",
-                "SET it to its value, or RESET it after the transaction.",
-            )
-            .into());
-        }
-        let sql = String::from_utf8(text.to_vec()).map_err(|_| {
+        let after = self.after_reset_of(part, whole);
+        let said = std::iter::once(part.text(whole)).chain(after.iter().map(|sql| &**sql));
+        let said: Vec<&[u8]> = said.collect();
+        let sql = String::from_utf8(said.join(&b"\n;"[..])).map_err(|_| {
             Failure::unsupported(
                 "a text that isn't UTF-8 can't be said to several shards at once",
                 "Speak UTF-8, or write it in ASCII.",
             )
         })?;
         self.tell_others(&sql).await?;
-        self.run_part_unfinished(part, whole).await?;
+        self.run_part_with(part, whole, &after).await?;
         if matches!(part.action(), Action::Transaction(Transaction::Begin { .. })) {
             // A block from now on, whoever began it.
             self.implicit = false;

@@ -37,6 +37,9 @@ impl Session {
         if !self.is_wide() {
             return Some(held.shard);
         }
+        if part.notifies() {
+            return self.notifying_shard();
+        }
         match part.cursor()? {
             CursorUse::Uses(name) => {
                 Some(self.shard_of_cursor(name.as_bytes()).unwrap_or(held.shard))
@@ -169,9 +172,11 @@ impl Session {
         self.state.settle(rolled_back);
         for mut held in all {
             if let Some(notified) = held.notified.take() {
-                self.client.output.extend_from_slice(&notified);
+                self.pass_notified(&held.backend, *notified);
             }
-            if !held.left.things().is_nothing() {
+            let listens = !held.left.has(Leaves::UNPREPARED);
+            let lasting = if listens { Leaves::LISTENING } else { Leaves::NOTHING };
+            if !held.left.things().without(lasting).is_nothing() {
                 // Its end may have been that of what was left.
                 held.left = held.left.and(Leaves::MAY_END);
             }

@@ -226,7 +226,6 @@ async fn on_several_shards_a_hint_says_where_something_is_left() {
     let proxy = herd.proxy_with(|settings| settings);
     let (client, mut notifications) = connect_listening(&config(&proxy)).await;
     for (statement, sqlstate) in [
-        ("LISTEN pin_several", "0A000"),
         ("CREATE TEMP TABLE pin_several (n int)", "0A000"),
         ("DECLARE pin_several CURSOR WITH HOLD FOR SELECT 1", "0A000"),
     ] {

@@ -535,3 +535,41 @@ fn what_follows_the_end_of_a_transaction() {
     drop(speaker);
     stage.is_whole(POOL);
 }
+
+#[test]
+fn settings_go_back_to_what_the_client_began_with() {
+    let stage = stage();
+    let own = [("user", "pgherd"), ("database", "app"), ("work_mem", "7MB")];
+    let show = |speaker: &mut Speaker, shard: &str| {
+        let asked = format!("/* pgherd: shard={shard} */ SELECT current_setting('work_mem')");
+        speaker.must(&asked).rows()
+    };
+    let mut speaker = Speaker::connect_with(stage.port, &own).expect("it lets us in");
+    for reset in ["RESET work_mem", "RESET ALL", "SET work_mem TO DEFAULT"] {
+        // Before any server, one, or two of them know of the transaction.
+        for known in 0..3 {
+            speaker.must("SET work_mem = '71MB'");
+            speaker.must("BEGIN");
+            for shard in &SHARDS[..known] {
+                assert_eq!(show(&mut speaker, shard), ["71MB"]);
+            }
+            let heard = speaker.must(reset);
+            assert!(!heard.words().contains("C SET, C"), "{}", heard.words());
+            for shard in SHARDS {
+                assert_eq!(show(&mut speaker, shard), ["7MB"], "{reset}, {known} of them");
+            }
+            assert_eq!(speaker.must("SHOW work_mem").rows(), ["7MB"]);
+            speaker.must("ROLLBACK");
+            assert_eq!(speaker.must("SHOW work_mem").rows(), ["71MB"]);
+            speaker.must("BEGIN");
+            SHARDS.iter().for_each(|shard| drop(show(&mut speaker, shard)));
+            let heard = speaker.extended(reset, &[]).expect("answered");
+            assert_eq!(heard.code(), None, "{}", heard.words());
+            SHARDS.iter().for_each(|shard| assert_eq!(show(&mut speaker, shard), ["7MB"]));
+            speaker.must("COMMIT");
+            assert_eq!(speaker.must("SHOW work_mem").rows(), ["7MB"]);
+        }
+    }
+    drop(speaker);
+    stage.is_whole(POOL);
+}

@@ -4,6 +4,7 @@
 mod bank;
 mod failures;
 mod kills;
+mod notify;
 mod outcome;
 mod same;
 mod speaker;

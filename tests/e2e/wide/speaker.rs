@@ -72,15 +72,19 @@ impl Speaker {
     }
 
     pub fn connect_to(port: u16, user: &str, database: &str) -> io::Result<Speaker> {
+        Speaker::connect_with(port, &[("user", user), ("database", database)])
+    }
+
+    /// With these startup parameters, a user first.
+    pub fn connect_with(port: u16, parameters: &[(&str, &str)]) -> io::Result<Speaker> {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
         let (input, output, key) = (BytesMut::new(), BytesMut::new(), (0, Vec::new()));
         let last = VecDeque::new();
         let mut speaker = Speaker { stream, input, output, key, port, last };
-        let named = [("user", user), ("database", database)];
-        write_startup(&mut speaker.output, named);
-        speaker.log_in(user)?;
+        write_startup(&mut speaker.output, parameters.iter().copied());
+        speaker.log_in(parameters[0].1)?;
         Ok(speaker)
     }
 
@@ -146,6 +150,26 @@ impl Speaker {
                 return Ok(heard);
             }
         }
+    }
+
+    /// A message that comes unasked, within so long; `None` is none.
+    ///
+    /// # Errors
+    /// The connection has ended.
+    pub fn unasked(&mut self, limit: Duration) -> io::Result<Option<Message>> {
+        self.stream.set_read_timeout(Some(limit))?;
+        let message = self.message();
+        self.stream.set_read_timeout(Some(PATIENCE))?;
+        match message {
+            Ok(message) => Ok(Some(message)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The process id that it was told.
+    pub fn pid(&self) -> i32 {
+        self.key.0
     }
 
     fn remember(&mut self, word: String) {

@@ -254,6 +254,10 @@ SELECT pg_try_advisory_lock_shared(1, 2) -- => home
 SELECT pg_advisory_unlock(7) -- => home
 SELECT pg_notify('news', 'x') -- => home
 NOTIFY news, 'x' -- => home
+SELECT pg_notify('news', name) FROM users WHERE id = 42 -- => user 42
+LISTEN news -- => all
+UNLISTEN * -- => all
+/* pgherd: key=user:42 */ LISTEN news -- => user 42
 SELECT now(), random(), pg_sleep(0), current_user, gen_random_uuid() -- => any
 SELECT coalesce($1, 'x'), extract(year from now()), greatest(1, 2) -- $1:text=a => any
 SELECT pg_relation_size('users') -- => home
@@ -262,7 +266,6 @@ SELECT no_such_function(1) -- => any
 SELECT * FROM no_such_table -- => home
 SELECT slug('A b') -- => any
 SELECT safe_fn() -- => any
-UNLISTEN * -- => any
 COPY jobs FROM STDIN -- => home
 COPY settings TO STDOUT -- => home
 COPY countries TO STDOUT -- => any

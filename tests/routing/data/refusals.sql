@@ -79,7 +79,6 @@ EXPLAIN ANALYZE SELECT set_config('a.b', 'c', false) -- => 0A000 set_config for 
 SELECT * FROM (SELECT id, safe_fn() FROM users) u WHERE u.id = 1 -- => 0A000 public.users is not bound to one shard
 -- What needs a server's session of its own.
 CREATE TABLE pg_temp.t (a int) -- => 0A000 temporary tables
-LISTEN news -- => 0A000 LISTEN needs a server's session of its own, and sessions share servers
 CREATE TEMP TABLE t (a int) -- => 0A000 temporary tables live in one server's session, and sessions share servers
 CREATE TEMP TABLE t AS SELECT 1 -- => 0A000 temporary tables live in one server's session, and sessions share servers
 DECLARE c CURSOR WITH HOLD FOR SELECT 1 -- => 0A000 a WITH HOLD cursor needs a server's session of its own, and sessions share servers
