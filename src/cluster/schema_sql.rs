@@ -90,8 +90,15 @@ const COLUMNS: &str = "
            format_type(a.atttypid, a.atttypmod),
            CASE WHEN a.attcollation <> own.typcollation THEN format('%I.%I', ln.nspname, l.collname)
              END,
-           y.typtype = 'e'
+           y.typtype = 'e',
+           CASE WHEN a.attgenerated <> '' THEN NULL
+             WHEN a.attidentity <> '' THEN format('pg_catalog.nextval(%L::pg_catalog.regclass)',
+               pg_get_serial_sequence(format('%I.%I', n.nspname, c.relname), a.attname))
+             ELSE pg_get_expr(d.adbin, d.adrelid) END,
+           a.attidentity = 'a'
     FROM pg_attribute a
+    JOIN pg_class c ON c.oid = a.attrelid
+    JOIN pg_namespace n ON n.oid = c.relnamespace
     JOIN base b ON b.oid = a.atttypid
     JOIN pg_type own ON own.oid = a.atttypid
     JOIN pg_type y ON y.oid = b.base
@@ -324,6 +331,8 @@ fn column(row: &Row, table: &mut Table) -> Result<(), String> {
         written: text(row, 12)?,
         collation: row.get(13).cloned().flatten().map(Box::from),
         is_enum: flag(row, 14)?,
+        default: row.get(15).cloned().flatten().map(Box::from),
+        always_identity: flag(row, 16)?,
     });
     Ok(())
 }

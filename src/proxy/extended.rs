@@ -296,6 +296,17 @@ impl Session {
     async fn take_bind(&mut self, body: &Bytes, leg: &mut Leg) -> Result<(), Stop> {
         let bind = Bind::read(body)?;
         let statement = self.statement(bind.statement)?;
+        self.bind(statement, body, leg).await
+    }
+
+    /// Takes the Bind of a statement, whatever its name.
+    async fn bind(
+        &mut self,
+        statement: Arc<Statement>,
+        body: &Bytes,
+        leg: &mut Leg,
+    ) -> Result<(), Stop> {
+        let bind = Bind::read(body)?;
         let unnamed = bind.statement.is_empty();
         if !self.server_refuses() {
             self.check_shape(&statement).await?;
@@ -310,12 +321,25 @@ impl Session {
         {
             // What comes before it has another shard take part in the transaction.
             self.run_leg_before(leg).await?;
-            return if self.skipping { Ok(()) } else { Box::pin(self.take_bind(body, leg)).await };
+            return if self.skipping {
+                Ok(())
+            } else {
+                Box::pin(self.bind(statement, body, leg)).await
+            };
         }
         // Where several shards take part it isn't for one server to answer.
         let ends_failure =
             part.as_ref().is_some_and(|part| part.may_end_failure() && self.concerns_all(part));
         let refused = self.server_refuses() && !ends_failure;
+        if let Some(part) = part.as_deref().filter(|part| part.fill().is_some() && !refused)
+            && self.is_unfilled(part, &statement, &bind)
+        {
+            let filled = self.fill_bound(part, (&statement, unnamed), body, leg).await?;
+            return match filled {
+                Some((statement, body)) => Box::pin(self.bind(statement, &body, leg)).await,
+                None => Ok(()),
+            };
+        }
         let found = match &part {
             // Sent on where the transaction is: it fails there.
             _ if refused => Found::at(Target::Any),
@@ -328,7 +352,7 @@ impl Session {
                 Some(found) => found,
                 None if self.skipping => return Ok(()),
                 // The session may stand elsewhere now.
-                None => return Box::pin(self.take_bind(body, leg)).await,
+                None => return Box::pin(self.bind(statement, body, leg)).await,
             },
         };
         let Found { target, answered, explain } = found;
@@ -338,7 +362,7 @@ impl Session {
                 return Ok(());
             }
             // The session may stand elsewhere now.
-            return Box::pin(self.take_bind(body, leg)).await;
+            return Box::pin(self.bind(statement, body, leg)).await;
         }
         self.want_name(part.as_deref(), &statement.text, leg)?;
         let (leaves, effect) = match &part {

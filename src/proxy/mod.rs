@@ -7,11 +7,13 @@
 //! `control` what of it the session answers by itself and what it does to the session, `define` what
 //! goes to all shards, `copy` COPY of several of them, `scatter` what
 //! several of them answer at once, `gather` what one of them
-//! finishes over the rows of all, `share` what several of them write, `named` has SQL's prepared
+//! finishes over the rows of all, `share` what several of them write, `fill` asks for the keys of
+//! rows before it is known where they go, `named` has SQL's prepared
 //! statements. `held` is the connection that serves a transaction, `transaction` what becomes of it
 //! where several do (and `deadlock` where they wait for each other), `kept` those that stay a
-//! client's between its transactions (and `notify` what comes by them unasked), `relay` carries bytes to it and back, and `replies` knows
-//! which reply belongs to which message. What a session is, apart from connections, is in `state`,
+//! client's between its transactions (and `notify` what comes by them unasked), `relay` carries bytes
+//! to it and back, `replies` knows which reply belongs to which message, and `edited` where an error in
+//! a text of ours is in the client's. What a session is, apart from connections, is in `state`,
 //! `settings`, `statements` and `journal`. In session mode where there is one shard, none of it is
 //! needed: `tunnel`.
 
@@ -26,10 +28,12 @@ pub mod database;
 mod deadlock;
 mod define;
 mod door;
+mod edited;
 pub mod explain;
 mod express;
 mod extended;
 pub mod failure;
+mod fill;
 mod flood;
 mod forms;
 mod function_call;

@@ -234,7 +234,11 @@ impl Session {
             utf8: reading.utf8,
         };
         let current = self.held.as_ref().map(|held| held.shard);
-        let route = plan.route(&router, &values, self.hint(part).as_ref(), current)?;
+        let route = plan.route(&router, &values, self.hint(part).as_ref(), current);
+        let route = route.map_err(|error| match error {
+            RouteError::Unfilled(refusal) => RouteError::Refused(refusal),
+            other => other,
+        })?;
         Ok((route, None))
     }
 }

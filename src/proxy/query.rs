@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::control::{Where, describe};
 use super::failure::Failure;
+use super::fill::still_unknown;
 use super::held::purpose;
 use super::journal::is_bare_begin;
 use super::planner::Part;
@@ -102,6 +103,9 @@ impl Session {
                         self.ready();
                         return Ok(());
                     }
+                    Err(RouteError::Unfilled(_)) if self.may_fill() => {
+                        return Box::pin(self.filled(part, text, true)).await;
+                    }
                     routed => routed.map_err(no_route)?,
                 };
                 let parts = std::slice::from_ref(part);
@@ -135,7 +139,9 @@ impl Session {
                 // By the server, in its turn.
                 Where::Local if matches!(part.action(), Action::Deallocate(_)) => None,
                 Where::Routed => match self.route(part, text, &[]) {
-                    Err(RouteError::Several(_) | RouteError::Spread(_)) => {
+                    Err(
+                        RouteError::Several(_) | RouteError::Spread(_) | RouteError::Unfilled(_),
+                    ) => {
                         return self.one_by_one(parts, text).await;
                     }
                     routed => one(routed.map_err(no_route)?.0),
@@ -221,6 +227,9 @@ impl Session {
                     let shares = self.shares(part, text, &[]).map_err(no_route)?;
                     self.share_text(&shares, text, false).await
                 }
+                Err(RouteError::Unfilled(_)) if self.may_fill() => {
+                    Box::pin(self.filled(part, text, false)).await
+                }
                 routed => {
                     let (route, explain) = routed.map_err(no_route)?;
                     self.tell_call(part, text).await?;
@@ -229,6 +238,20 @@ impl Session {
                 }
             },
         }
+    }
+
+    /// Asks for the keys of a statement's rows, and goes on with them in it. `ends`: with its
+    /// ReadyForQuery.
+    async fn filled(&mut self, part: &Part, text: &[u8], ends: bool) -> Result<(), Stop> {
+        let filled = self.fill_text(part, text).await?;
+        let done = match self.parts(&filled).as_deref() {
+            Ok([part]) if part.fill().is_none() && ends => self.single(part, &filled).await,
+            Ok([part]) if part.fill().is_none() => self.unfinished(part, &filled).await,
+            Ok(_) => Err(still_unknown()),
+            Err(failure) => Err(failure.clone().into()),
+        };
+        self.forget_filled();
+        done
     }
 
     async fn tell_call(&mut self, part: &Part, text: &[u8]) -> Result<(), Stop> {
@@ -522,7 +545,8 @@ fn no_route(error: RouteError) -> Failure {
     match error {
         RouteError::Refused(refusal)
         | RouteError::Several(refusal)
-        | RouteError::Spread(refusal) => refusal.into(),
+        | RouteError::Spread(refusal)
+        | RouteError::Unfilled(refusal) => refusal.into(),
         RouteError::NeedsParameterTypes => {
             Failure::new("42P02", "there is no parameter in a simple query")
         }

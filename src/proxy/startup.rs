@@ -242,6 +242,7 @@ impl Beginner<'_> {
             redefined: false,
             gone: Leaves::NOTHING,
             named: Vec::new(),
+            edited: None,
         };
         Ok(Session::new(Beginning {
             db,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
 use super::deadlock::Entered;
+use super::edited::EditedText;
 use super::failure::Failure;
 use super::journal::Journal;
 use super::settings::{ClientSettings, Setting, SettingSet};
@@ -52,6 +53,8 @@ pub struct ClientState {
     pub gone: Leaves,
     /// What was prepared and deallocated since the session has last looked.
     pub named: Vec<Named>,
+    /// Servers get the client's text with something put in.
+    pub edited: Option<Box<EditedText>>,
 }
 
 /// What a server has done to SQL's prepared statements.
@@ -436,6 +439,7 @@ mod tests {
             redefined: false,
             gone: Leaves::NOTHING,
             named: Vec::new(),
+            edited: None,
         };
         let sql: Setting = b"SET work_mem = 1".as_slice().into();
         let set = vec![("work_mem".into(), sql)];

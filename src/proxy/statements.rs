@@ -115,6 +115,11 @@ impl Statement {
         }
     }
 
+    /// Whether shards got another one in its place before.
+    pub fn was_pushed(&self) -> bool {
+        self.pushed.lock().is_some()
+    }
+
     /// A part of it, with some of its parameters in another order: their numbers, from 1.
     pub fn share(&self, text: &[u8], parameters: &[u16], registry: &Registry) -> Arc<Statement> {
         let place = |number: &u16| usize::from(*number).saturating_sub(1);

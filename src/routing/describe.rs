@@ -30,6 +30,10 @@ pub fn describe(
             "route: several shards, merged".into()
         }
         Err(RouteError::Several(_)) => "route: several shards, gathered on one".into(),
+        Err(RouteError::Unfilled(_)) => match &plan.fill {
+            Some(fill) => format!("route: {}", fill.words()),
+            None => "route: by a key that a server is asked for".into(),
+        },
         Err(RouteError::Spread(_)) => "route: several shards, each its own rows".into(),
         Err(RouteError::Refused(refusal)) => format!("refused: {refusal}"),
     });

@@ -27,6 +27,7 @@ mod copy_options;
 mod cursor;
 mod describe;
 mod facts;
+mod fill;
 mod functions;
 mod gather;
 mod gather_filter;
@@ -69,6 +70,7 @@ pub use cache::PlanCache;
 pub use copy::{Copied, CopiedQuery, CopyKeys, CopyTask, NoShard};
 pub use cursor::CursorUse;
 pub use describe::describe;
+pub use fill::{Fill, Filled};
 pub use functions::is_of_large_objects;
 pub use gather_text::{Gathered, Pull, PulledColumn};
 pub use gather_types::Carried;
@@ -168,6 +170,10 @@ pub enum RouteError {
     /// what is said where that can't be done.
     #[error(transparent)]
     Spread(Refusal),
+    /// It inserts rows whose shard key a server is to be asked for: see [`Plan::fill`]. In it what is
+    /// said where that can't be done.
+    #[error(transparent)]
+    Unfilled(Refusal),
     /// A parameter without a type decides, and its type isn't sure: ask a server by
     /// Describe, and route again with the types.
     #[error("the types of the parameters aren't known")]

@@ -7,6 +7,7 @@ use crate::sql::{self, Ident, Scanned, Statement};
 use super::bind::Analysis;
 use super::copy::{CopyPlan, CopyQuery};
 use super::cursor::CursorUse;
+use super::fill::{self, Fill};
 use super::gather::Gather;
 use super::partial::Partial;
 use super::places::{Evaluation, ShardSet, Tree};
@@ -58,6 +59,8 @@ pub struct Plan {
     pub(super) copy_query: Option<Box<CopyQuery>>,
     /// How several shards write, each its own, or why they don't.
     pub(super) spread: Result<Box<Spread>, Reason>,
+    /// Its shard key is to be asked for first.
+    pub fill: Option<Box<Fill>>,
     /// What it does with a cursor.
     pub cursor: Option<CursorUse>,
     /// How one server finishes it over the rows of several shards, or why none does.
@@ -129,6 +132,7 @@ impl Plan {
             copy: None,
             copy_query: None,
             spread: Err(super::spread::NO_WRITE),
+            fill: None,
             cursor: None,
             gather: Err(super::scatter::NO_SELECT),
             partial: Err(super::scatter::NO_SELECT),
@@ -197,7 +201,8 @@ impl Plan {
     /// [`RouteError::Refused`] is the client's error, nothing was sent;
     /// [`RouteError::NeedsParameterTypes`] asks the session to learn the parameters' types
     /// from a server and to come again; [`RouteError::Several`] says that several shards can answer it
-    /// together, [`RouteError::Spread`] that each can write its own.
+    /// together, [`RouteError::Spread`] that each can write its own,
+    /// [`RouteError::Unfilled`] that a server is to be asked for its key first.
     pub fn route(
         &self,
         router: &Router,
@@ -232,6 +237,11 @@ impl Plan {
         }
         if router.shards.len() == 1 {
             return Ok(Route::One(ShardId(0)));
+        }
+        if self.fill.is_some()
+            && let [refusal] = self.refusals.as_slice()
+        {
+            return Err(RouteError::Unfilled(refusal.clone()));
         }
         self.refused(router)?;
         if let Some(copy) = &self.copy {
@@ -346,7 +356,8 @@ impl Plan {
         let gather = self.gather.as_ref().map_or(0, |gather| gather.bytes());
         let spread = self.spread.as_ref().map_or(0, |spread| spread.bytes());
         let partial = self.partial.as_ref().map_or(0, |partial| partial.bytes());
-        let several = scatter + gather + partial + spread + copy;
+        let fill = self.fill.as_ref().map_or(0, |fill| fill.bytes());
+        let several = scatter + gather + partial + spread + copy + fill;
         size_of::<Plan>() + occurrences + 400 * self.refusals.len() + several + prepared
     }
 
@@ -478,6 +489,7 @@ impl<'a> Analysis<'a> {
         if self.router.shards.len() == 1 || self.work > self.router.bounds.work {
             return Plan::found(action, self);
         }
+        let fill = fill::of(&self, statement);
         let scatter = super::scatter::of(&self, statement, &node);
         let gather = match sql::names(self.text, self.scanned) {
             Ok(names) => super::gather::of(&self, statement, &names),
@@ -485,7 +497,7 @@ impl<'a> Analysis<'a> {
         };
         let partial = super::partial::of(&self, statement, &node);
         let spread = super::spread::of(&mut self, statement, &node, early);
-        Ok(Plan { scatter, gather, partial, spread, ..Plan::found(action, self)? })
+        Ok(Plan { scatter, gather, partial, spread, fill, ..Plan::found(action, self)? })
     }
 }
 

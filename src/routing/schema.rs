@@ -70,6 +70,12 @@ pub struct Column {
     /// The default needn't be the same value on each server: a sequence's, or what a function
     /// gives that isn't immutable.
     pub default_varies: bool,
+    /// What a server computes where no value is given: the column's own default, or an identity's
+    /// next value. Names in it are whole, but for those of `pg_catalog`. `None` also where only its
+    /// domain has a default.
+    pub default: Option<Box<str>>,
+    /// GENERATED ALWAYS AS IDENTITY: a value is taken only with OVERRIDING SYSTEM VALUE.
+    pub always_identity: bool,
     /// Computed from the row's other columns.
     pub generated: bool,
     /// Text under a collation in which different bytes can be equal.

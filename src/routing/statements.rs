@@ -86,7 +86,8 @@ fn explained<'a>(analysis: Analysis<'a>, explain: &'a Explain) -> Result<Plan, R
         Ok(_) if explain.analyze => Err("EXPLAIN ANALYZE would run it on one of them"),
         spread => spread,
     };
-    Ok(Plan { action, writes: inner.writes && explain.analyze, spread, ..inner })
+    let fill = inner.fill.filter(|_| !explain.analyze);
+    Ok(Plan { action, writes: inner.writes && explain.analyze, spread, fill, ..inner })
 }
 
 fn prepared<'a>(

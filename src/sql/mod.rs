@@ -5,6 +5,7 @@
 //! [`parse`](parser::parse) turns one scanned statement into a [`Statement`].
 //! Nothing here knows shards, placement or a socket.
 
+pub mod cells;
 pub mod edit;
 pub mod error;
 pub mod fingerprint;
@@ -19,6 +20,7 @@ pub mod statement;
 mod tokens;
 pub mod visit;
 
+pub use cells::{cells, words};
 pub use edit::{Edit, Edited, Piece, edit};
 pub use error::SqlError;
 pub use fingerprint::Fingerprint;

@@ -126,7 +126,7 @@ fn number(written: &[u8]) -> Option<u16> {
     std::str::from_utf8(written.get(1..)?).ok()?.parse().ok()
 }
 
-fn tokens(text: &[u8], scanned: &Scanned) -> Result<Vec<Token>, SqlError> {
+pub(super) fn tokens(text: &[u8], scanned: &Scanned) -> Result<Vec<Token>, SqlError> {
     let text = text.get(..scanned.range.end).unwrap_or(text);
     let mut reader = Tokens::new(text, scanned.range.start, scanned.options);
     let mut tokens = Vec::with_capacity(scanned.tokens as usize);

@@ -437,9 +437,11 @@ pub struct Insert {
     pub columns: Vec<Ident>,
     /// OVERRIDING USER VALUE: values given for identity columns don't count.
     pub overriding_user: bool,
+    /// OVERRIDING SYSTEM VALUE: they do, whatever the column says.
+    pub overriding_system: bool,
     pub source: InsertSource,
-    /// Where each row of VALUES stands, with its parentheses; empty where the source is
-    /// anything else, or VALUES in parentheses.
+    /// Where each row of VALUES stands, with its parentheses, or the words DEFAULT VALUES; empty
+    /// where the source is anything else, or VALUES in parentheses.
     pub rows: Vec<Tokens>,
     pub on_conflict: Option<OnConflict>,
     pub returning: Vec<SelectItem>,

@@ -13,6 +13,7 @@ mod drivers;
 mod local;
 mod login;
 mod modes;
+mod moved;
 mod pool;
 mod pool_bounds;
 mod pool_pause;

@@ -84,6 +84,8 @@ fn column(name: &str, type_oid: u32, type_name: &str) -> Column {
         from_sequence: false,
         nondeterministic: false,
         bytewise: false,
+        default: None,
+        always_identity: false,
         generated: false,
         default_varies: false,
         written: type_name.into(),
@@ -107,6 +109,7 @@ async fn tables_and_functions_are_read_as_they_are() {
         has_default: true,
         from_sequence: true,
         default_varies: true,
+        default: Some("nextval('\"Odd\".\"T 1_id_seq\"'::regclass)".into()),
         written: "bigint".into(),
         ..column("id", 20, "int8")
     };
@@ -128,15 +131,25 @@ async fn tables_and_functions_are_read_as_they_are() {
             Column {
                 has_default: true,
                 default_varies: true,
+                default: Some("now()".into()),
                 written: "timestamp with time zone".into(),
                 ..column("at", 1184, "timestamptz")
             },
-            Column { has_default: true, written: "bigint".into(), ..column("size", 20, "int8") },
+            Column {
+                has_default: true,
+                default: Some("(1 + 2)".into()),
+                written: "bigint".into(),
+                ..column("size", 20, "int8")
+            },
             Column {
                 not_null: true,
                 has_default: true,
                 from_sequence: true,
                 default_varies: true,
+                default: Some(
+                    r#"pg_catalog.nextval('"Odd"."T 1_n_seq"'::pg_catalog.regclass)"#.into(),
+                ),
+                always_identity: true,
                 written: "integer".into(),
                 ..column("n", 23, "int4")
             },

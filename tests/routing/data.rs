@@ -2,7 +2,8 @@
 //!
 //! An expectation is `any`, `home`, `all`, `KEYSPACE KEY` (the shard of that key), `several`
 //! (merged), `gathered` (on one of several), `types` (the parameters' types are needed), `spread HOW
-//! SHARDS` (each with how many rows of VALUES it gets) or `CODE words of the message`.
+//! SHARDS` (each with how many rows of VALUES it gets), `asked TEXT` (with the keys in it that a server
+//! was asked for) or `CODE words of the message`.
 //! `UPDATE_EXPECT=1` rewrites the files with what routing says.
 
 use std::fmt::Write as _;
@@ -112,6 +113,7 @@ fn route(router: &Router, line: &Line) -> (Option<Plan>, Result<Route, RouteErro
 fn said(router: &Router, line: &Line) -> String {
     let (plan, route, shares) = route(router, line);
     let gathered = plan.as_ref().is_some_and(Plan::is_gathered);
+    let asked = plan.as_ref().and_then(|plan| asked(plan, line));
     let runs = plan.is_some_and(|plan| {
         matches!(
             plan.action,
@@ -143,6 +145,7 @@ fn said(router: &Router, line: &Line) -> String {
             Some(Err(error)) => error.to_string(),
             None => "spread".into(),
         },
+        Err(RouteError::Unfilled(_)) => format!("asked {}", asked.unwrap_or_default()),
         Err(RouteError::Refused(refusal)) => {
             let said = format!("{} {}", refusal.sqlstate, refusal.message);
             let (code, words) = line.expectation.split_once(' ').unwrap_or(("", ""));
@@ -152,6 +155,20 @@ fn said(router: &Router, line: &Line) -> String {
             said
         }
     }
+}
+
+/// A statement whose key is asked for, as it is when a server answers 70 for the first default, 80 for
+/// the second or for expressions.
+fn asked(plan: &Plan, line: &Line) -> Option<String> {
+    let text = line.statement.as_bytes();
+    let scanned = scan(text, LexOptions::default()).ok()?;
+    let row = |n: usize| vec![[n.to_string(), "bigint".into()].map(Some); 9].concat();
+    let answers = [vec![row(70); 9], vec![row(80); 9], vec![row(90); 9]];
+    let filled = plan.fill.as_ref()?.put(text, scanned.first()?, &answers, None);
+    Some(match filled {
+        Ok(filled) => String::from_utf8_lossy(&filled.text.text).into_owned(),
+        Err(refusal) => refusal.to_string(),
+    })
 }
 
 /// `spread sum s1 s2`, `spread interleaved s1=2 s3=1`.

@@ -101,6 +101,8 @@ fn column(name: &str, type_name: &str) -> Column {
         from_sequence: false,
         nondeterministic: false,
         bytewise: false,
+        default: None,
+        always_identity: false,
         generated: false,
         written: type_name.into(),
         collation: None,
@@ -121,6 +123,11 @@ fn described(columns: &str, unique: &[(&str, &[&str])]) -> Table {
         column.default_varies = flags.contains('#');
         column.generated = flags.contains('~');
         column.from_sequence = flags.contains('#');
+        column.default = match flags {
+            flags if flags.contains('#') => Some("nextval('s')".into()),
+            flags if flags.contains('=') => Some("7".into()),
+            _ => None,
+        };
         column
     });
     let index = |(name, columns): &(&str, &[&str])| UniqueIndex {

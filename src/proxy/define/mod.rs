@@ -89,7 +89,7 @@ impl Session {
         {
             defined = Err(stop);
         }
-        legs.iter_mut().for_each(lose_unanswered);
+        legs.iter_mut().for_each(Leg::lose_unanswered);
         self.dismiss(legs, defined.is_err()).await;
         let said = defined?;
         self.state.apply(&part.effect(text), &said.tag);
@@ -176,19 +176,12 @@ impl Session {
         Err(stop)
     }
 
-    fn lost_leg(&self, leg: &mut Leg, why: String) -> Stop {
+    /// A leg's connection is lost, before anything of the statement holds.
+    pub(super) fn lost_leg(&self, leg: &mut Leg, why: String) -> Stop {
         let address = leg.held.backend.address().to_string();
         let lost = format!("the connection to shard {}, node {address}, was lost: {why}", leg.name);
         leg.lose(why);
         Failure::new("08006", lost).with_hint("Nothing was changed. Run it again.").into()
-    }
-}
-
-/// A leg that was asked, cancelled, and hasn't answered is of no use. One whose BEGIN isn't sent yet
-/// was asked nothing.
-fn lose_unanswered(leg: &mut Leg) {
-    if !leg.held.replies.is_empty() && leg.held.backend.output.is_empty() {
-        leg.lose("it didn't answer in time to a cancel request".to_owned());
     }
 }
 
@@ -212,7 +205,8 @@ fn refused(error: RouteError) -> Failure {
     match error {
         RouteError::Refused(refusal)
         | RouteError::Several(refusal)
-        | RouteError::Spread(refusal) => refusal.into(),
+        | RouteError::Spread(refusal)
+        | RouteError::Unfilled(refusal) => refusal.into(),
         RouteError::NeedsParameterTypes => {
             Failure::new("42P02", "a statement that defines has no parameters")
         }

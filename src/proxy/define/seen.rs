@@ -1,7 +1,6 @@
 //! What there is in a transaction that has defined something: read in it, so that the statements
 //! that follow are routed by what they find.
 
-use super::lose_unanswered;
 use crate::cluster::schema::{questions, schema_of};
 use crate::proxy::failure::Failure;
 use crate::proxy::session::{Session, Stop};
@@ -58,7 +57,7 @@ impl Session {
                 Ok(Ok(Said { failure: Some(failure), .. })) => Err(Stop::Failed(failure)),
                 Ok(Ok(said)) => Ok(said.rows),
             };
-            lose_unanswered(leg);
+            leg.lose_unanswered();
         }
         self.dismiss(legs, answers.is_err()).await;
         let mut schema = schema_of(&answers?).map_err(unread)?;

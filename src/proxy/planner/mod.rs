@@ -198,6 +198,12 @@ impl Session {
             let first = shares.each.first().map_or(router.home(), |share| share.shard);
             return Ok((Route::One(first), Some(Arc::new(shown))));
         }
+        if let (Err(RouteError::Unfilled(_)), Action::Explain { format, .. }, Some(fill)) =
+            (&routed, &known.plan.action, &known.plan.fill)
+        {
+            let shown = Shown { format: *format, route: fill.words() };
+            return Ok((Route::Any, Some(Arc::new(shown))));
+        }
         let route = match routed? {
             Route::All if self.db.is_one_shard() => Route::One(router.home()),
             other => other,
@@ -314,10 +320,18 @@ impl Session {
             Err(
                 RouteError::Refused(refusal)
                 | RouteError::Several(refusal)
-                | RouteError::Spread(refusal),
+                | RouteError::Spread(refusal)
+                | RouteError::Unfilled(refusal),
             ) => Err(refusal.into()),
             Err(RouteError::NeedsParameterTypes) => Err(parameter_unknown().into()),
         }
+    }
+
+    /// Whether a server is to be asked for the key of what is bound.
+    pub(super) fn is_unfilled(&self, part: &Part, statement: &Statement, bind: &Bind<'_>) -> bool {
+        let values = parameters(statement, bind);
+        let routed = self.route(part, &statement.text, &values);
+        matches!(routed, Err(RouteError::Unfilled(_))) && self.may_fill()
     }
 
     /// Where a Bind goes with the types that are known; what is merged is told as an error yet.
@@ -405,7 +419,8 @@ fn not_merged(error: RouteError) -> Failure {
     match error {
         RouteError::Refused(refusal)
         | RouteError::Several(refusal)
-        | RouteError::Spread(refusal) => refusal.into(),
+        | RouteError::Spread(refusal)
+        | RouteError::Unfilled(refusal) => refusal.into(),
         RouteError::NeedsParameterTypes => parameter_unknown(),
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::proxy::control::{effect_of, is_ours};
 use crate::proxy::setting_call::effect_of_call;
 use crate::proxy::state::Effect;
-use crate::routing::{Action, CursorUse, Leaves, Plan, RoutingHint, SettingCall, ShardId};
+use crate::routing::{Action, CursorUse, Fill, Leaves, Plan, RoutingHint, SettingCall, ShardId};
 use crate::sql::{self, Scanned, SetItem, SetValue};
 
 /// One statement of a text.
@@ -106,6 +106,16 @@ impl Part {
             }
             _ => None,
         }
+    }
+
+    /// What a server is asked for before it is known where it goes.
+    pub fn fill(&self) -> Option<&Fill> {
+        self.known.as_ref()?.plan.fill.as_deref()
+    }
+
+    /// Itself, as it was scanned.
+    pub fn scanned(&self) -> Option<&Scanned> {
+        self.known.as_ref().map(|known| &known.scanned)
     }
 
     /// The literals of its text.

@@ -4,6 +4,7 @@
 use std::mem;
 
 use super::{Broken, Conversation, HiddenError, from_server};
+use crate::proxy::edited::move_error;
 use crate::proxy::failure::REVALIDATE;
 use crate::proxy::replies::{Awaited, Request, Seen};
 use crate::proxy::state::{Note, Purpose};
@@ -182,9 +183,15 @@ impl Conversation<'_> {
                 deadlock.write(&mut self.client.output);
                 return Ok(false);
             }
-            return Ok(match &self.patience {
-                Some(patience) if cancelled && patience.has_ended() => {
+            return Ok(match (&self.patience, &self.state.edited) {
+                (Some(patience), _) if cancelled && patience.has_ended() => {
                     patience.tell(&mut self.client.output);
+                    false
+                }
+                (_, Some(edited)) => {
+                    let moved = |position: &[u8]| edited.place_before(position);
+                    let out = &mut self.client.output;
+                    move_error(out, &frame[HEADER_LEN..], moved).map_err(from_server)?;
                     false
                 }
                 _ => true,

@@ -164,6 +164,14 @@ impl Leg {
         true
     }
 
+    /// One that was asked, cancelled, and hasn't answered is of no use. Whose BEGIN isn't sent yet was
+    /// asked nothing.
+    pub fn lose_unanswered(&mut self) {
+        if !self.held.replies.is_empty() && self.held.backend.output.is_empty() {
+            self.lose("it didn't answer in time to a cancel request".to_owned());
+        }
+    }
+
     /// The connection can't be used any more.
     pub fn lose(&mut self, why: String) {
         self.held.backend.mark_broken();

@@ -24,6 +24,7 @@ pub use self::portal::{Spread, Way};
 pub use self::portion::{Giving, Kept};
 pub use self::run::{Answer, Run, Why};
 use super::client::Gone;
+use super::edited::{move_error, place_before};
 use super::failure::Failure;
 use super::planner::Part;
 use super::replies::Request;
@@ -32,10 +33,9 @@ use super::state::Note;
 use super::statements::Statement;
 use crate::routing::{Scattered, Several};
 use crate::sql::Edited;
-use crate::wire::backend::{ErrorFields, TransactionStatus, tag};
+use crate::wire::backend::TransactionStatus;
 use crate::wire::frame::HEADER_LEN;
 use crate::wire::frontend::{self, Bind, Target as Named};
-use crate::wire::write;
 
 /// What the shards are asked.
 enum Question<'a> {
@@ -138,25 +138,19 @@ impl Session {
         text: &[u8],
     ) -> Result<(), Gone> {
         let out = &mut self.client.output;
-        let Some(edited) = edited else {
+        let before = self.state.edited.as_deref();
+        if edited.is_none() && before.is_none() {
             out.extend_from_slice(frame);
             return Ok(());
+        }
+        let moved = |position: &[u8]| {
+            let place = match edited {
+                Some(edited) => place_before(edited, text, position)?,
+                None => position.to_vec(),
+            };
+            before.map_or(Some(place.clone()), |before| before.place_before(&place))
         };
-        let fields = ErrorFields::read(&frame[HEADER_LEN..])?;
-        let before = |position: &[u8]| {
-            let at = std::str::from_utf8(position).ok()?.parse().ok()?;
-            edited.place_before(text, at).map(|at| at.to_string().into_bytes())
-        };
-        write::frame(out, tag::ERROR_RESPONSE, |b| {
-            for (code, said) in fields.iter() {
-                let moved = if code == b'P' { before(said) } else { Some(said.to_vec()) };
-                if let Some(said) = moved {
-                    b.extend_from_slice(&[code]);
-                    write::cstr(b, &said);
-                }
-            }
-            b.extend_from_slice(&[0]);
-        });
+        move_error(out, &frame[HEADER_LEN..], moved)?;
         Ok(())
     }
 }

@@ -56,8 +56,13 @@ impl Parser<'_> {
                 Ok(column)
             })?;
         }
-        insert.overriding_user = self.overriding()?;
-        if !self.eat_all(&[K::Default, K::Values]) {
+        let overriding = self.overriding()?;
+        insert.overriding_user = overriding == Some(true);
+        insert.overriding_system = overriding == Some(false);
+        let source = self.position();
+        if self.eat_all(&[K::Default, K::Values]) {
+            insert.rows.push(source as u32..self.position() as u32);
+        } else {
             let values = self.is(K::Values).then(|| self.position());
             let query = self.query()?;
             if let (Some(at), SetExpr::Values(rows)) = (values, &query.body) {
@@ -298,7 +303,7 @@ impl Parser<'_> {
         } else {
             Vec::new()
         };
-        let overriding_user = self.overriding()?;
+        let overriding_user = self.overriding()? == Some(true);
         if self.eat_all(&[K::Default, K::Values]) {
             return Ok((MergeAction::Insert { columns, values: Vec::new() }, overriding_user));
         }
@@ -308,16 +313,16 @@ impl Parser<'_> {
     }
 
     /// OVERRIDING {USER | SYSTEM} VALUE: whether it is USER.
-    fn overriding(&mut self) -> Result<bool> {
+    fn overriding(&mut self) -> Result<Option<bool>> {
         if !self.eat(K::Overriding) {
-            return Ok(false);
+            return Ok(None);
         }
         let user = self.eat(K::User);
         if !user {
             self.expect(K::System)?;
         }
         self.expect(K::Value)?;
-        Ok(user)
+        Ok(Some(user))
     }
 }
 

@@ -54,12 +54,18 @@ fn world() -> World {
         ("nobody", &["id"]),
         ("lone", &["id"]),
         ("logged", &["id"]),
+        ("tickets", &["id"]),
     ];
     World {
         keyspaces: vec![
             keyspace("users", &["bigint"], &["10", "20", "30"], users),
-            keyspace("people", &["text"], &["f", "m", "t"], &[("people", &["login"])]),
-            keyspace("items", &["uuid"], &UUIDS, &[("items", &["u"])]),
+            keyspace(
+                "people",
+                &["text"],
+                &["f", "m", "t"],
+                &[("people", &["login"]), ("codes", &["code"])],
+            ),
+            keyspace("items", &["uuid"], &UUIDS, &[("items", &["u"]), ("slips", &["u"])]),
             keyspace("visits", &["date"], &DATES, &[("visits", &["day"])]),
             keyspace("orders", &["integer", "text"], &[], &[("orders", &["tenant", "region"])]),
         ],

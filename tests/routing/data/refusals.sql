@@ -27,10 +27,6 @@ UPDATE posts SET (user_id, body) = (SELECT 1, 'x') WHERE user_id = 1 -- => 0A000
 UPDATE posts SET body = 'x' FROM users WHERE posts.id = users.id AND users.id = 1 -- => 0A000 public.posts is not bound to one shard
 UPDATE posts p SET body = 'x' FROM posts q WHERE p.user_id = 1 AND q.id = p.id -- => 0A000 public.posts as q is not bound to one shard
 DELETE FROM posts USING users WHERE users.id = 1 -- => 0A000 public.posts is not bound to one shard
-INSERT INTO users (id) VALUES (DEFAULT), (1 + 1) -- => 0A000 the row's key public.users.id isn't known
-INSERT INTO things (label) VALUES ('x') -- => 0A000 the default of public.things.id, a shard key, is computed by the server
-INSERT INTO things DEFAULT VALUES -- => 0A000 the default of public.things.id, a shard key, is computed by the server
-INSERT INTO things VALUES (gen_random_uuid(), 'x') -- => 0A000 the row's key public.things.id isn't known
 INSERT INTO users (id) SELECT id FROM jobs -- => 0A000 public.users is not bound to one shard
 INSERT INTO timelines (user_id, post_id) SELECT 1, id FROM posts -- => 0A000 public.posts is not bound to one shard
 INSERT INTO users (id) VALUES ((SELECT max(id) FROM settings)) -- => 0A000 the row's key public.users.id isn't known

@@ -87,7 +87,7 @@ WITH c AS (SELECT 1) INSERT INTO users (id, name) VALUES (1, 'a'), (2, 'b') -- =
 INSERT INTO users (id) VALUES (1), (NULL) -- => s3
 INSERT INTO users (id, age) VALUES (1, generate_series(1, 2)), (2, 5) -- => 0A000 public.users is bound to more than one shard
 INSERT INTO users (id, age) VALUES (1, (SELECT max(likes) FROM posts WHERE user_id = 2)), (2, 5) -- => 0A000 public.users is bound to more than one shard
-INSERT INTO users (id) VALUES (1), (1 + 1) -- => 0A000 the row's key public.users.id isn't known
+INSERT INTO users (id) VALUES (1), (1 + 1) -- => asked INSERT INTO users (id) VALUES (1), ('70'::bigint)
 INSERT INTO users (id) VALUES (1), (2) ORDER BY 1 -- => 0A000 public.users is bound to more than one shard
 INSERT INTO users (id) VALUES (1), (2) LIMIT 1 -- => 0A000 public.users is bound to more than one shard
 INSERT INTO users (id, created) VALUES (1, now()), (2, 'now') RETURNING created -- => spread interleaved s2=1 s3=1
@@ -181,3 +181,21 @@ LOCK TABLE users -- => spread sum s1 s2 s3
 LOCK TABLE users, countries IN SHARE MODE -- => spread sum s1 s2 s3
 LOCK TABLE accounts -- => spread sum s1 s2 s3
 LOCK TABLE users, jobs -- => 0A000 LOCK of public.users concerns all shards
+-- Keys that only a server computes
+INSERT INTO users (id) VALUES (DEFAULT), (1 + 1) -- => asked INSERT INTO users (id) VALUES (DEFAULT), ('70'::bigint)
+INSERT INTO things (label) VALUES ('x') -- => asked INSERT INTO things (label, "id") VALUES ('x', '70')
+INSERT INTO things DEFAULT VALUES -- => asked INSERT INTO things ("id") VALUES ('70')
+INSERT INTO things VALUES (gen_random_uuid(), 'x') -- => asked INSERT INTO things VALUES ('70'::bigint, 'x')
+INSERT INTO things (label) VALUES ('x'), ('y') ON CONFLICT (id) DO NOTHING RETURNING * -- => asked INSERT INTO things (label, "id") VALUES ('x', '70'), ('y', '70') ON CONFLICT (id) DO NOTHING RETURNING *
+INSERT INTO things (label, id) VALUES ('x', DEFAULT), ('y', $1), (DEFAULT, /* a */ default /* b */) -- => asked INSERT INTO things (label, id) VALUES ('x', '70'), ('y', $1), (DEFAULT, /* a */ '70' /* b */)
+INSERT INTO things AS t DEFAULT VALUES RETURNING t.id -- => asked INSERT INTO things AS t ("id") VALUES ('70') RETURNING t.id
+INSERT INTO things (label) OVERRIDING SYSTEM VALUE VALUES ('x') -- => asked INSERT INTO things (label, "id") OVERRIDING SYSTEM VALUE VALUES ('x', '70')
+INSERT INTO things (label, id) VALUES ('x', md5('a')::uuid), ('y', DEFAULT) -- => asked INSERT INTO things (label, id) VALUES ('x', '80'::bigint), ('y', '70')
+INSERT INTO users (id) VALUES (1 + abs(2 - 3)) -- => asked INSERT INTO users (id) VALUES ('70'::bigint)
+INSERT INTO users (id) VALUES ((SELECT max(id) FROM users)) -- => 0A000 the row's key public.users.id isn't known
+INSERT INTO users (id) VALUES ($1 + 1) -- => 0A000 the row's key public.users.id isn't known
+INSERT INTO things (id) VALUES (nextval('s')) -- => 0A000 the row's key public.things.id isn't known
+INSERT INTO things (label) OVERRIDING USER VALUE VALUES ('x') -- => 0A000 the default of public.things.id, a shard key, is computed by the server
+WITH n AS (INSERT INTO things (label) VALUES ('x') RETURNING id) SELECT * FROM n -- => 0A000 the default of public.things.id, a shard key, is computed by the server
+EXPLAIN ANALYZE INSERT INTO things (label) VALUES ('x') -- => 0A000 the default of public.things.id, a shard key, is computed by the server
+EXPLAIN INSERT INTO things (label) VALUES ('x') -- => asked EXPLAIN INSERT INTO things (label, "id") VALUES ('x', '70')

@@ -74,6 +74,8 @@ fn router() -> Router {
         from_sequence: false,
         nondeterministic: false,
         bytewise: false,
+        default: None,
+        always_identity: false,
         generated: false,
         written: "bigint".into(),
         collation: None,

@@ -11,26 +11,73 @@ INSERT INTO users (id, name, nothing) VALUES (106, 'x', 1)
 INSERT INTO users VALUES (107)
 INSERT INTO users VALUES (107, 'a', 1, 'de', 1, '2025-01-01', true, 8)
 INSERT INTO users (id, name, balance, active) VALUES (108, 'd', DEFAULT, DEFAULT) RETURNING *
-INSERT INTO users (id, name) VALUES (100 + 9, 'expression') --: refused 0A000
+INSERT INTO users (id, name) VALUES (100 + 9, 'expression')
 INSERT INTO users (id, name) VALUES ('110', 'text')
 INSERT INTO users (id, name) VALUES ('111'::text::bigint, 'cast') --: refused 0A000
 INSERT INTO users (id, name) VALUES (NULL, 'null')
 INSERT INTO users (name) VALUES ('no key')
 INSERT INTO users (id, name) VALUES (DEFAULT, 'no key')
 INSERT INTO users DEFAULT VALUES
-INSERT INTO users (id, name) VALUES (abs(-112), 'function') RETURNING id --: refused 0A000
-INSERT INTO users (id, name) VALUES ((SELECT 113), 'subquery') --: refused 0A000
+INSERT INTO users (id, name) VALUES (abs(-112), 'function') RETURNING id
+INSERT INTO users (id, name) VALUES ((SELECT 113), 'subquery')
 INSERT INTO users (id, name) SELECT 114, 'select'
 INSERT INTO measures (k, grp) VALUES (NULL, 'z')
 INSERT INTO measures (grp) VALUES ('z')
 INSERT INTO people (login, name) VALUES ('new', 'N')
 INSERT INTO people (login, name) VALUES ('ünï', 'N') RETURNING login
 INSERT INTO items (u, label) VALUES ('00000000-0000-0000-0000-000000000001', 'x')
-INSERT INTO items (u, label) VALUES (gen_random_uuid(), 'x') --: refused 0A000
 INSERT INTO visits VALUES ('2025-12-31', '/new', 1)
 INSERT INTO visits VALUES ('31.12.2025', '/new', 1) --: refused 0A000 simple
 INSERT INTO orders (tenant, region, id, total) VALUES (9, 'n', 1, 5)
 INSERT INTO settings VALUES ('new', 'v')
+-- A key that only a server computes
+INSERT INTO tickets (name) VALUES ('x')
+INSERT INTO tickets (name) VALUES ('x') RETURNING *
+INSERT INTO tickets (name) VALUES ($1) RETURNING id, name --: with x
+INSERT INTO tickets (id, name) VALUES (DEFAULT, $1) RETURNING id, name --: with x
+INSERT INTO tickets VALUES (DEFAULT, 'x') RETURNING *
+INSERT INTO tickets VALUES (DEFAULT, 'x', DEFAULT) RETURNING size
+INSERT INTO tickets DEFAULT VALUES RETURNING *
+INSERT INTO tickets AS t DEFAULT VALUES ON CONFLICT DO NOTHING RETURNING t.id
+INSERT INTO tickets (name) VALUES ('x'), ('y')
+INSERT INTO tickets (name) VALUES ('x'), ('y') ON CONFLICT DO NOTHING
+INSERT INTO tickets (name, id) VALUES ('x', DEFAULT), ('y', 7), ('z', $1) RETURNING id, name --: with 8
+INSERT INTO tickets (name, id) VALUES ('x', DEFAULT), ('y', 7) ON CONFLICT (id) DO UPDATE SET name = excluded.name || tickets.name RETURNING *
+INSERT INTO tickets (name) VALUES ('x')
++ INSERT INTO tickets (name) VALUES ('y') ON CONFLICT (id) DO UPDATE SET name = excluded.name RETURNING *
+BEGIN
++ INSERT INTO tickets (name) VALUES ('x') RETURNING id
++ UPDATE tickets SET size = 4
++ INSERT INTO tickets (name) VALUES ('y')
++ COMMIT
+INSERT INTO tickets (name, size) VALUES ('x', 'y')
+INSERT INTO tickets (name, nothing) VALUES ('x', 1)
+INSERT INTO tickets (name, size) VALUES ('x', 1 / 0)
+INSERT INTO tickets (name) VALUES ('x', 1)
+INSERT INTO tickets (name, size) VALUES ('x') --: refused 0A000 simple
+INSERT INTO tickets (name, name) VALUES ('x', 'y')
+INSERT INTO tickets (name) OVERRIDING SYSTEM VALUE VALUES ('x') RETURNING *
+INSERT INTO tickets (name) VALUES ('x') RETURNING nothing
+WITH n AS (SELECT 'cte' AS name) INSERT INTO tickets (name, size) VALUES ((SELECT name FROM n), 2) RETURNING *
+WITH n AS (INSERT INTO tickets (name) VALUES ('x') RETURNING id) SELECT * FROM n --: refused 0A000
+INSERT INTO slips VALUES (1), (2)
+INSERT INTO slips VALUES (1) RETURNING u
+INSERT INTO slips (n) VALUES ($1) RETURNING * --: with 1
+INSERT INTO slips DEFAULT VALUES RETURNING *
+INSERT INTO codes (n) VALUES (1) RETURNING *
+INSERT INTO codes (n) VALUES ($1) RETURNING * --: with 1
+INSERT INTO codes DEFAULT VALUES
+INSERT INTO users (id, name) VALUES (100 + 9, 'a'), (abs(-112), 'b'), (113, 'c'), (length('é€'), 'd') RETURNING id, name
+INSERT INTO users (id, name) VALUES (10 / 0, 'a')
+INSERT INTO users (id, name) VALUES ('a' || 'b', 'a')
+INSERT INTO users (id, name) VALUES (pi(), 'a') --: refused 0A000
+INSERT INTO users (id, name) VALUES ($1 + 1, 'a') --: refused 0A000, with 100
+INSERT INTO users (id, name) VALUES ((SELECT max(id) + 1 FROM users), 'a') --: refused 0A000
+INSERT INTO users (id, name) VALUES (NULLIF(1, 1), 'a')
+INSERT INTO people (login) VALUES (lower('NEW') /* a name */), ('it''s' || E'\\')
+INSERT INTO visits VALUES (date '2025-01-01' + 3, '/x', 1)
+INSERT INTO orders (tenant, region, id) VALUES (6 + 1, upper('n'), 1), (7, 's', 1) RETURNING *
+EXPLAIN ANALYZE INSERT INTO tickets (name) VALUES ('x') --: refused 0A000
 -- Of several rows
 INSERT INTO users (id, name) VALUES (200, 'a'), (201, 'b'), (202, 'c'), (203, 'd')
 INSERT INTO users (id, name) VALUES (200, 'a'), (201, 'b'), (202, 'c'), (203, 'd') RETURNING id, name, balance
