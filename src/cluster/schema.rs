@@ -17,7 +17,7 @@ use super::backend::Target;
 use super::control;
 use super::error::ClusterError;
 use super::schema_sql;
-pub use super::schema_sql::{load, questions, schema_of};
+pub use super::schema_sql::{SETTINGS, load, questions, schema_of};
 use super::shard::Shard;
 use crate::routing::schema::Schema;
 
@@ -128,7 +128,8 @@ impl SchemaWatch {
         let mut grew = false;
         if seen != link.fingerprint {
             let (fingerprint, schema) = schema_sql::read(&mut link.client).await?;
-            link.fingerprint = fingerprint;
+            // What couldn't be read now is asked for next time.
+            link.fingerprint = if schema.unfinished { String::new() } else { fingerprint };
             grew = self.publish(schema);
         }
         *kept = Some(link);

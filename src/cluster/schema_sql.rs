@@ -9,13 +9,14 @@ use super::ask::Row;
 use super::schema::describe;
 use crate::config::rules::TableName;
 use crate::routing::schema::{
-    Column, ForeignKey, FunctionFact, Schema, Table, TableKind, UniqueIndex, Volatility,
+    Column, Definition, ForeignKey, FunctionFact, Schema, Table, TableKind, UniqueIndex, View,
+    Volatility,
 };
 
 /// Relations that are ours to know: not the system's, not of one session only. Schemas whose
 /// name starts with `pg_` are reserved for the system.
 const RELATIONS: &str = "
-    SELECT c.oid, n.nspname::text, c.relname::text, c.relkind
+    SELECT c.oid, n.nspname::text, c.relname::text, c.relkind, c.relrowsecurity
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relpersistence <> 't'
       AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
@@ -50,6 +51,9 @@ const FINGERPRINT: &str = "
       SELECT 'rule', hashint8extended(w.xmin::text::int8, w.oid::int8) FROM pg_rewrite w
       UNION ALL
       SELECT 'function', hashint8extended(p.xmin::text::int8, p.oid::int8) FROM pg_proc p
+      UNION ALL
+      SELECT 'operator', hashint8extended(o.xmin::text::int8, o.oid::int8)
+        FROM pg_operator o WHERE o.oid >= 16384
       UNION ALL
       SELECT 'type', hashint8extended(y.xmin::text::int8, y.oid::int8)
         FROM pg_type y WHERE y.typtype = 'd'
@@ -171,6 +175,41 @@ const READS: &str = "
     WHERE r.relation <> r.view
     ORDER BY 1, 2, 3";
 
+/// What views say. To write it down, the server locks the tables that a view reads, and would wait
+/// for whoever has or wants them for himself: such a view is left out.
+const VIEWS: &str = "
+    WITH taken AS MATERIALIZED (
+      SELECT relation FROM pg_locks
+      WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock'
+        AND pid IS DISTINCT FROM pg_backend_pid()
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    )
+    SELECT c.oid, o.invoker,
+           CASE WHEN b.busy THEN NULL ELSE pg_get_viewdef(c.oid) END
+    FROM pg_class c,
+    LATERAL (SELECT coalesce(bool_or(value::bool), false) AS invoker
+             FROM unnest(c.reloptions) r, LATERAL split_part(r, '=', 1) name,
+                  LATERAL split_part(r, '=', 2) value
+             WHERE name = 'security_invoker') o,
+    LATERAL (SELECT EXISTS (SELECT FROM taken t WHERE t.relation = c.oid)
+                 OR EXISTS (SELECT FROM pg_rewrite w
+                      JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass
+                        AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
+                      JOIN taken t ON t.relation = d.refobjid
+                      WHERE w.ev_class = c.oid) AS busy) b
+    WHERE c.relkind = 'v' AND c.oid = ANY ($1)
+    ORDER BY c.oid";
+
+/// Operators on types of the system, and on enums, that aren't the system's own.
+const OPERATORS: &str = "
+    SELECT DISTINCT o.oprname::text
+    FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace
+    WHERE n.nspname <> 'pg_catalog' AND NOT EXISTS (
+      SELECT FROM pg_type y JOIN pg_namespace yn ON yn.oid = y.typnamespace
+      WHERE y.oid IN (o.oprleft, o.oprright) AND yn.nspname <> 'pg_catalog'
+        AND y.typtype = 'b' AND y.typcategory <> 'A')
+    ORDER BY 1";
+
 /// Rows of a part are rows of the whole.
 const FAMILY: &str = "
     WITH RECURSIVE up(part, whole) AS (
@@ -194,6 +233,13 @@ const FUNCTIONS: &str = "
     FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
     WHERE n.nspname !~ '^pg_(toast_)?temp_'
     GROUP BY 1, 2 ORDER BY 1, 2";
+
+/// What the questions are asked under, whatever the user's own settings are: names in them mean the
+/// system's, and what is written down is read alike by everybody.
+pub const SETTINGS: &str = "SET LOCAL search_path = pg_catalog; \
+    SET LOCAL standard_conforming_strings = on; SET LOCAL quote_all_identifiers = off; \
+    SET LOCAL datestyle = 'ISO'; SET LOCAL intervalstyle = 'postgres'; \
+    SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'";
 
 /// Changes when the schema may have.
 pub(super) async fn fingerprint(client: &Client) -> Result<String, Error> {
@@ -222,8 +268,7 @@ async fn ask(client: &mut Client) -> Result<(String, Vec<Vec<Row>>), Error> {
         .read_only(true)
         .start()
         .await?;
-    // Names in the questions mean the system's, whatever the user's own path.
-    snapshot.batch_execute("SET LOCAL search_path = pg_catalog").await?;
+    snapshot.batch_execute(SETTINGS).await?;
     let fingerprint = fingerprint(snapshot.client()).await?;
     let mut answers = Vec::new();
     let mut rows = Vec::new();
@@ -240,18 +285,17 @@ async fn ask(client: &mut Client) -> Result<(String, Vec<Vec<Row>>), Error> {
     Ok((fingerprint, answers))
 }
 
-/// All questions as one text, for who asks in another way. Names in it are looked up in
-/// `pg_catalog`, and backslashes are themselves.
+/// All questions as one text, for who asks in another way: under [`SETTINGS`].
 pub fn questions() -> String {
     let relations = RELATIONS.replace("$1", &RELATIONS_MAX.to_string());
     let oids = format!("ARRAY(SELECT own.oid FROM ({relations}) own)");
-    let each = [COLUMNS, UNIQUE, FOREIGN_KEYS, TRIGGERS, READS, FAMILY];
+    let each = [COLUMNS, UNIQUE, FOREIGN_KEYS, TRIGGERS, READS, FAMILY, VIEWS];
     let mut text = format!("SHOW server_version_num;{relations};");
     for question in each {
         text.push_str(&question.replace("$1", &oids));
         text.push(';');
     }
-    text + FUNCTIONS
+    text + FUNCTIONS + ";" + OPERATORS
 }
 
 /// The schema that the answers to [`questions`] tell: the rows of each in turn. Its version is 0.
@@ -259,8 +303,19 @@ pub fn questions() -> String {
 /// # Errors
 /// They aren't such answers.
 pub fn schema_of(answers: &[Vec<Row>]) -> Result<Schema, String> {
-    let [number, relations, columns, unique, foreign_keys, triggers, reads, family, functions_of] =
-        answers
+    let [
+        number,
+        relations,
+        columns,
+        unique,
+        foreign_keys,
+        triggers,
+        reads,
+        family,
+        views,
+        functions_of,
+        operators,
+    ] = answers
     else {
         return Err(format!("{} answers to the questions about its tables", answers.len()));
     };
@@ -278,10 +333,17 @@ pub fn schema_of(answers: &[Vec<Row>]) -> Result<Schema, String> {
         table.family.push(table_name(row, 1)?);
         Ok(())
     })?;
+    tables.each(views, |row, table| {
+        let definition = row.get(2).and_then(Option::as_deref).and_then(Definition::read);
+        table.view = Some(View { invoker: flag(row, 1)?, definition });
+        Ok(())
+    })?;
     Ok(Schema {
         version: 0,
         server_major: number / 10_000,
         functions: functions(functions_of)?,
+        operators: operators.iter().map(|row| text(row, 0)).collect::<Result<_, _>>()?,
+        unfinished: views.iter().any(|row| row.get(2).is_none_or(Option::is_none)),
         tables: tables.0.into_values().collect(),
     })
 }
@@ -294,7 +356,7 @@ impl Tables {
         let mut by_oid = HashMap::with_capacity(relations.len());
         for row in relations {
             let kind = table_kind(text(row, 3)?.bytes().next().unwrap_or_default());
-            let table = Table { kind, ..Table::default() };
+            let table = Table { kind, secured: flag(row, 4)?, ..Table::default() };
             by_oid.insert(number_at(row, 0)?, (table_name(row, 1)?, table));
         }
         Ok(Tables(by_oid))

@@ -5,6 +5,8 @@ use std::rc::Rc;
 use crate::config::rules::{KeyType, TableName, Unlisted};
 use crate::sql::{Ident, Literals, Name, Scanned};
 
+use super::bind_view::ViewSeen;
+use super::definition::Definition;
 use super::functions::{self, Effect};
 use super::nodes::{Role, TableNode, Target};
 use super::plan::{Occurrence, Place, Site};
@@ -36,6 +38,32 @@ pub(super) struct Effects {
     pub volatile: usize,
     /// The analysis read a literal's value.
     pub exact_text: bool,
+}
+
+impl Effects {
+    /// Whether there is none.
+    pub fn is_nothing(&self) -> bool {
+        let session = self.session_state.is_some() || self.current_of || !self.leaves.is_nothing();
+        let home = self.ask_home || self.need_home.is_some() || self.sequence.is_some();
+        !(session || home || self.writes || self.notifies || self.may_notify || self.volatile > 0)
+    }
+
+    /// These, and those of another part.
+    pub fn and(self, other: Effects) -> Effects {
+        Effects {
+            writes: self.writes || other.writes,
+            ask_home: self.ask_home || other.ask_home,
+            need_home: self.need_home.or(other.need_home),
+            sequence: self.sequence.or(other.sequence),
+            session_state: self.session_state.or(other.session_state),
+            leaves: self.leaves.and(other.leaves),
+            current_of: self.current_of || other.current_of,
+            volatile: self.volatile + other.volatile,
+            exact_text: self.exact_text || other.exact_text,
+            notifies: self.notifies || other.notifies,
+            may_notify: self.may_notify || other.may_notify,
+        }
+    }
 }
 
 /// What was met so far; a part of a statement compares before and after.
@@ -81,6 +109,10 @@ pub(super) struct Analysis<'a> {
     pub work: usize,
     /// Common table expressions that something names.
     pub named: Vec<(*const WithBlock<'a>, usize)>,
+    /// Views that were read through.
+    pub views: Vec<ViewSeen<'a>>,
+    /// The views whose definitions are being bound, each in the one before it.
+    pub viewing: Vec<(TableName, &'a Definition)>,
 }
 
 impl<'a> Analysis<'a> {
@@ -110,6 +142,8 @@ impl<'a> Analysis<'a> {
             work: 0,
             building: Vec::new(),
             named: Vec::new(),
+            views: Vec::new(),
+            viewing: Vec::new(),
         }
     }
 
@@ -223,7 +257,8 @@ impl<'a> Analysis<'a> {
             None if single => Target::Home,
             None => match facts {
                 Some(_) if kind == TableKind::Sequence => Target::Home,
-                Some(facts) if is_view => self.view(table, facts),
+                Some(facts) if is_view && self.router.reads_at_home(facts, role) => Target::Home,
+                Some(_) if is_view => Target::Refused(Refusal::view(table)),
                 Some(_) if self.router.rules.unlisted == Unlisted::Home => Target::Home,
                 Some(_) => Target::Refused(Refusal::unlisted(table)),
                 // Neither the rules nor the servers know it: the server says so.
@@ -239,24 +274,6 @@ impl<'a> Analysis<'a> {
         let sharded =
             |table: &TableName| matches!(self.router.rule(table), Some(TableRule::Sharded { .. }));
         facts.is_some_and(|facts| facts.family.iter().any(sharded))
-    }
-
-    /// A view that no rule names reads home and reference tables only, or is refused.
-    fn view(&self, name: &TableName, facts: &schema::Table) -> Target {
-        let harmless = |table: &TableName| match self.router.rule(table) {
-            Some(TableRule::Home | TableRule::Catalog | TableRule::Reference) => true,
-            Some(TableRule::Sharded { .. }) => false,
-            None => {
-                let kind = self.router.schema.tables.get(table).map(|table| table.kind);
-                self.router.rules.unlisted == Unlisted::Home
-                    && matches!(kind, Some(TableKind::Table | TableKind::Partitioned))
-            }
-        };
-        let plain = facts.kind == TableKind::View && !facts.reads.is_empty();
-        if plain && facts.reads.iter().all(harmless) {
-            return Target::Home;
-        }
-        Target::Refused(Refusal::view(name))
     }
 
     /// Notes that the statement notifies who listens.
@@ -328,7 +345,7 @@ fn stack_here() -> usize {
 }
 
 /// A table's columns as the snapshot has them, or else what the rules say of its key.
-fn relation_of(facts: Option<&schema::Table>, rule: Option<&TableRule>) -> Relation {
+pub(super) fn relation_of(facts: Option<&schema::Table>, rule: Option<&TableRule>) -> Relation {
     if let Some(facts) = facts {
         let column = |column: &schema::Column| Column {
             name: column.name.clone(),

@@ -105,9 +105,14 @@ impl<'a> Analysis<'a> {
                     assume: true,
                 })
             }
-            Expr::Literal(slot) => {
-                Operand::Constant(Origin::Literal { slot: *slot, negative: false })
-            }
+            Expr::Literal(slot) => match self.viewed() {
+                None => Operand::Constant(Origin::Literal { slot: *slot, negative: false }),
+                Some(view) => view
+                    .literals()
+                    .slot(*slot)
+                    .first()
+                    .map_or(Operand::Unknown, |l| super::bind_view::fixed(view, l)),
+            },
             Expr::Null => Operand::Constant(Origin::Null),
             Expr::Negate(inner) => match self.operand(inner, scope, subs)? {
                 Operand::Constant(origin) => {
@@ -313,10 +318,16 @@ impl<'a> Analysis<'a> {
         let left = self.operand(expr, scope, subs)?;
         let mut right = Vec::with_capacity(list.len());
         for item in list {
-            right.push(match item {
-                Expr::LiteralList(slot) => Operand::Constant(Origin::List(*slot)),
-                item => self.operand(item, scope, subs)?,
-            });
+            match (item, self.viewed()) {
+                (Expr::LiteralList(slot), None) => {
+                    right.push(Operand::Constant(Origin::List(*slot)));
+                }
+                (Expr::LiteralList(slot), Some(view)) => {
+                    let literals = view.literals().slot(*slot).iter();
+                    right.extend(literals.map(|literal| super::bind_view::fixed(view, literal)));
+                }
+                (item, _) => right.push(self.operand(item, scope, subs)?),
+            }
         }
         self.type_parameters_alone(&mut right);
         Ok(one_of(left, right))

@@ -49,7 +49,18 @@ impl<'a> Analysis<'a> {
         match item {
             FromItem::Table { name, alias, sampled, tokens } => {
                 self.effects.volatile += usize::from(*sampled);
-                self.table(name, alias, tokens, scope)
+                if name.schema.is_none()
+                    && let Some((env, at)) = scope.cte(&name.name)
+                {
+                    return self.cte(&env, at, alias);
+                }
+                let (table, rule) = self.router.table(name, self.search_path);
+                if !self.is_viewing(&table)
+                    && let Some(definition) = self.router.definition(&table, rule.as_ref())
+                {
+                    return self.view(item, table, definition);
+                }
+                self.table(name, alias, tokens)
             }
             FromItem::Derived { query, alias, lateral } => {
                 let inner = if *lateral { scope.within(before.clone()) } else { scope.clone() };
@@ -78,16 +89,10 @@ impl<'a> Analysis<'a> {
         name: &'a Name,
         alias: &'a Alias,
         tokens: &Tokens,
-        scope: &Scope<'a>,
     ) -> Result<(FromNode, Visible), Refusal> {
-        if name.schema.is_none()
-            && let Some((env, at)) = scope.cte(&name.name)
-        {
-            return self.cte(&env, at, alias);
-        }
         let (relation, mut node) =
             self.bind_table(name, alias.name.as_ref(), &alias.columns, Role::Read)?;
-        node.at = Some(tokens.start);
+        node.at = self.viewed().is_none().then_some(tokens.start);
         let shown = alias.name.clone().unwrap_or_else(|| name.name.clone());
         let table = alias.name.is_none().then(|| node.table.clone());
         let star = self.star_of(relation);

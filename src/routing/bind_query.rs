@@ -321,12 +321,8 @@ impl<'a> Analysis<'a> {
     fn constant_type(&self, origin: &Origin) -> Option<ColumnType> {
         let key_type = match origin {
             Origin::Cast { to, .. } => *to,
-            Origin::Literal { slot, .. } => match self.literals.slot(*slot).first()?.kind {
-                LiteralKind::String | LiteralKind::EscapeString => KeyType::Text,
-                LiteralKind::Integer => KeyType::Int8,
-                LiteralKind::Decimal => KeyType::Numeric,
-                LiteralKind::National | LiteralKind::Bits => return None,
-            },
+            Origin::Literal { slot, .. } => of_literal(self.literals.slot(*slot).first()?.kind)?,
+            Origin::Fixed { kind, .. } => of_literal(*kind)?,
             Origin::Parameter { .. } | Origin::Null | Origin::List(_) | Origin::Array { .. } => {
                 return None;
             }
@@ -377,6 +373,16 @@ impl<'a> Analysis<'a> {
         let shaped = function.star || function.distinct || function.filtered || function.ordered;
         let named = function.name.as_ref();
         shaped || named.is_some_and(|name| functions::may_aggregate(name, &self.router.schema))
+    }
+}
+
+/// The type of a literal of which nothing else says it.
+fn of_literal(kind: LiteralKind) -> Option<KeyType> {
+    match kind {
+        LiteralKind::String | LiteralKind::EscapeString => Some(KeyType::Text),
+        LiteralKind::Integer => Some(KeyType::Int8),
+        LiteralKind::Decimal => Some(KeyType::Numeric),
+        LiteralKind::National | LiteralKind::Bits => None,
     }
 }
 

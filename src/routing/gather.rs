@@ -12,10 +12,11 @@ use crate::sql::{
 use super::bind::Analysis;
 use super::gather_filter::{Bare, Filter, filters};
 use super::gather_types::Carried;
+use super::gather_views::{self, Expansion};
 use super::places::Tree;
 use super::plan::Place;
 use super::scatter::{NO_SELECT, Reason};
-use super::schema::{Column, Table, TableKind};
+use super::schema::{Column, Table};
 
 /// Columns of every table that each server fills in by itself.
 pub(super) const OF_SERVER: &[&str] = &["ctid", "tableoid", "xmin", "xmax", "cmin", "cmax"];
@@ -32,6 +33,9 @@ pub(super) struct Gather {
     pub home: bool,
     /// It reads tables beside those that are pulled.
     pub reads: bool,
+    /// Definitions that are put in the place of views before anything else is done, one after the
+    /// other, each over the text that the one before has made: tokens are of the last.
+    pub expansions: Vec<Expansion>,
 }
 
 /// A sharded table in FROM, whose rows are pulled.
@@ -92,7 +96,11 @@ pub(super) fn of(
     if names.iter().any(|named| OF_SERVER.contains(&&*named.name)) {
         return Err("it asks for a system column, which each server fills in by itself");
     }
-    let sites = walk.sites(analysis, &Names::of(&walk, names))?;
+    let names = Names::of(&walk, names);
+    if let Some(expansion) = walk.expansion(analysis, &names)? {
+        return gather_views::expanded(analysis, expansion);
+    }
+    let sites = walk.sites(analysis, &names)?;
     if sites.is_empty() {
         return Err(NO_SELECT);
     }
@@ -100,12 +108,12 @@ pub(super) fn of(
     let home = effects.ask_home || analysis.occurrences.iter().any(|o| at_home(&o.place));
     let pulled = |place: &Place| matches!(place, Place::Keys { .. });
     let reads = analysis.occurrences.iter().any(|o| o.table.is_some() && !pulled(&o.place));
-    Ok(Box::new(Gather { sites, home, reads }))
+    Ok(Box::new(Gather { sites, home, reads, expansions: Vec::new() }))
 }
 
 /// What the tree of a statement says of its tables.
 #[derive(Default)]
-struct Walk<'t> {
+pub(super) struct Walk<'t> {
     tables: Vec<Found<'t>>,
     by_token: HashMap<u32, usize>,
     natural: bool,
@@ -114,10 +122,10 @@ struct Walk<'t> {
 }
 
 /// A name in FROM: a table's, or that of something else.
-struct Found<'t> {
-    item: &'t FromItem,
+pub(super) struct Found<'t> {
+    pub item: &'t FromItem,
     /// The SELECT in whose FROM it stands, and whether it may filter it there.
-    select: Option<(&'t Select, bool)>,
+    pub select: Option<(&'t Select, bool)>,
     /// That SELECT has `*`.
     starred: bool,
 }
@@ -191,14 +199,36 @@ impl<'t> Walk<'t> {
                 site.tree = Tree::or(vec![known, tree.clone()]);
                 continue;
             }
-            let found = self.by_token.get(&placed.at).and_then(|at| self.tables.get(*at));
-            let Some(found) = found else { return Err("a table stands where it isn't looked for") };
+            let Some(found) = self.at(placed.at) else {
+                return Err("a table stands where it isn't looked for");
+            };
             order.insert(placed.at, sites.len());
             let placed = (&placed.table, *keyspace, tree);
             sites.push(self.site(analysis, found, placed, (names, &mut bare))?);
         }
         sites.sort_by_key(|site| site.tokens.start);
         Ok(sites)
+    }
+
+    /// Whether the statement may need all columns of what it calls by that name.
+    pub fn needs_all(
+        &self,
+        found: &Found<'t>,
+        name: &str,
+        names: &Names<'_>,
+    ) -> Result<bool, Reason> {
+        let FromItem::Table { alias, .. } = found.item else { return Ok(true) };
+        // Its name may stand for its whole row, or for all its columns.
+        let whole_row = names.alone.contains(name);
+        if whole_row && self.asks_types {
+            return Err("it asks for the type of whole rows");
+        }
+        Ok(whole_row || found.starred || self.natural || !alias.columns.is_empty())
+    }
+
+    /// What stands at a token in FROM.
+    pub fn at(&self, token: u32) -> Option<&Found<'t>> {
+        self.by_token.get(&token).and_then(|at| self.tables.get(*at))
     }
 
     fn site(
@@ -212,16 +242,9 @@ impl<'t> Walk<'t> {
             return Err("a table stands where it isn't looked for");
         };
         let facts = analysis.router.schema.tables.get(table);
-        let Some(facts) = facts.filter(|facts| facts.kind != TableKind::View) else {
-            return Err("a table's columns aren't known");
-        };
+        let Some(facts) = facts else { return Err("a table's columns aren't known") };
         let name = alias.name.clone().unwrap_or_else(|| table.name.clone());
-        // Its name may stand for its whole row, or for all its columns.
-        let whole_row = names.alone.contains(&*name);
-        if whole_row && self.asks_types {
-            return Err("it asks for the type of whole rows");
-        }
-        let all = whole_row || found.starred || self.natural || !alias.columns.is_empty();
+        let all = self.needs_all(found, &name, names)?;
         let columns = columns(facts, all, names)?;
         let is_command = found.select.is_some_and(|(select, _)| select.items_end.is_none());
         let mut site = Site {
@@ -250,9 +273,9 @@ impl<'t> Walk<'t> {
 }
 
 /// The names of a statement.
-struct Names<'n> {
+pub(super) struct Names<'n> {
     places: &'n [NamePlace],
-    all: HashSet<&'n str>,
+    pub all: HashSet<&'n str>,
     /// Those that stand somewhere without a column behind them, and not as a table's in FROM.
     alone: HashSet<&'n str>,
 }
@@ -324,6 +347,7 @@ impl Gather {
             let filters = site.filters.iter().map(Filter::bytes).sum::<usize>();
             size_of::<Site>() + 60 + columns + filters + site.tree.bytes()
         };
-        size_of::<Gather>() + self.sites.iter().map(site).sum::<usize>()
+        let expansions = self.expansions.iter().map(Expansion::bytes).sum::<usize>();
+        size_of::<Gather>() + self.sites.iter().map(site).sum::<usize>() + expansions
     }
 }

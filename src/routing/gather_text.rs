@@ -23,6 +23,12 @@ pub struct Gathered {
     pub text: Edited,
     /// The finishing server reads tables of its own, too.
     pub reads: bool,
+    /// Asked of the finishing server before anything is pulled: pulls without a row, each of a view
+    /// whose definition stands in the text, by which it says whether the view may be read.
+    pub probes: Vec<Pull>,
+    /// The views among them that read with the rights of their owners, where what is pulled is read
+    /// with the client's.
+    pub of_owners: Vec<TableName>,
 }
 
 /// Rows of one table that are needed.
@@ -72,6 +78,34 @@ impl Plan {
             Ok(gather) if self.follow == Follow::No => gather,
             _ => return Err(Refusal::unsupported("the statement can't be gathered").into()),
         };
+        let Some((first, rest)) = gather.expansions.split_first() else {
+            return self.gather_from(gather, router, values, scanned, prefer);
+        };
+        let (mut edited, mut scanned) = first.apply(values.text, scanned)?;
+        for expansion in rest {
+            let (next, of_next) = expansion.apply(&edited.text, &scanned)?;
+            (edited, scanned) = (next.over(&edited), of_next);
+        }
+        let values = Values { text: &edited.text, literals: &scanned.literals, ..*values };
+        let gathered = self.gather_from(gather, router, &values, &scanned, prefer)?;
+        let views = gather.expansions.iter().flat_map(|expansion| &expansion.views);
+        let (mut probes, mut of_owners) = (Vec::new(), Vec::new());
+        for view in views {
+            probes.push(probe(&view.view, &view.probe, gathered.finisher));
+            of_owners.extend(view.of_owner.then(|| view.view.clone()));
+        }
+        Ok(Gathered { text: gathered.text.over(&edited), probes, of_owners, ..gathered })
+    }
+
+    /// The same of a text in which all views are pulled by their names.
+    fn gather_from(
+        &self,
+        gather: &Gather,
+        router: &Router,
+        values: &Values<'_>,
+        scanned: &Scanned,
+        prefer: usize,
+    ) -> Result<Gathered, RouteError> {
         let mut sets = Vec::with_capacity(gather.sites.len());
         for site in &gather.sites {
             sets.push(self.shards_of(site, router, values)?);
@@ -100,7 +134,14 @@ impl Plan {
         let edits = edits(gather, &pulls, &pull_of, first);
         let text = sql::edit(values.text, scanned, &edits).map_err(Refusal::from)?;
         let pulls = pulls.iter().map(|pull| pull.finish(values, scanned)).collect::<Result<_, _>>();
-        Ok(Gathered { finisher, pulls: pulls?, text, reads: gather.reads })
+        Ok(Gathered {
+            finisher,
+            pulls: pulls?,
+            text,
+            reads: gather.reads,
+            probes: Vec::new(),
+            of_owners: Vec::new(),
+        })
     }
 
     fn shards_of(
@@ -118,6 +159,11 @@ impl Plan {
             ShardSet::All => (0..router.shards.len()).map(|at| ShardId(at as u16)).collect(),
         })
     }
+}
+
+fn probe(view: &TableName, text: &str, finisher: ShardId) -> Pull {
+    let text = Edited::of_its_own(text);
+    Pull { table: view.clone(), shards: vec![finisher], text, columns: Vec::new() }
 }
 
 fn pulling<'a>(site: &'a Site, shards: Vec<ShardId>, values: &Values<'_>) -> Pulling<'a> {
@@ -241,7 +287,7 @@ impl Pulling<'_> {
 }
 
 /// A name in SQL.
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
@@ -258,6 +304,9 @@ impl Gathered {
     /// In words, a line a step: for EXPLAIN.
     pub fn words(&self, router: &Router) -> Vec<String> {
         let mut lines = vec![format!("gathered on shard {}", router.shard_name(self.finisher))];
+        for probe in &self.probes {
+            lines.push(format!("asked there first: {}", String::from_utf8_lossy(&probe.text.text)));
+        }
         for pull in &self.pulls {
             let names: Vec<String> =
                 pull.shards.iter().map(|shard| router.shard_name(*shard)).collect();

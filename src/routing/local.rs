@@ -89,6 +89,15 @@ impl<'a, 'q> Locality<'a, 'q> {
         }
     }
 
+    /// Whether each row of a view, or of another query that stands for itself, is made on one shard
+    /// alone, so that a shard's rows of it are its share.
+    pub fn is_shared(&mut self, node: &QueryNode) -> Result<(), Reason> {
+        match self.query(node, &Pool::new(), NOWHERE, &Around::default())? {
+            Lies::Apart(_) => Ok(()),
+            Lies::Everywhere | Lies::Beside(_) => Err("it reads no rows of sharded tables"),
+        }
+    }
+
     /// The parts of a UNION, of whose equal rows one is left in the end.
     fn union(&mut self, node: &QueryNode) -> Result<Lies, Reason> {
         let parts = match &node.body {

@@ -141,6 +141,9 @@ fn flipped(operator: Compare) -> Compare {
 pub(super) fn negated(origin: Origin) -> Option<Origin> {
     match origin {
         Origin::Literal { slot, negative } => Some(Origin::Literal { slot, negative: !negative }),
+        Origin::Fixed { kind, value, negative } => {
+            Some(Origin::Fixed { kind, value, negative: !negative })
+        }
         Origin::Parameter { index, negative, .. } => {
             Some(Origin::Parameter { index, negative: !negative, assume: false })
         }

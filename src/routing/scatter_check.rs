@@ -6,6 +6,7 @@ use crate::sql::{
 };
 
 use super::bind::Analysis;
+use super::definition::Definition;
 use super::scatter::Reason;
 use super::scatter_groups::aggregate;
 
@@ -163,7 +164,10 @@ impl<'a, 'q> Check<'a, 'q> {
     fn relation(&mut self, item: &FromItem) -> Result<(), Reason> {
         match item {
             FromItem::Table { sampled: true, .. } => Err("it has a TABLESAMPLE"),
-            FromItem::Table { .. } => Ok(()),
+            FromItem::Table { .. } => match self.analysis.view_at(item) {
+                Some(view) => self.definition(view),
+                None => Ok(()),
+            },
             FromItem::Derived { query, .. } => self.query(query, true),
             // One server calls it once, for all rows.
             FromItem::Function { .. } if self.analysis.effects.volatile > 0 => {
@@ -179,6 +183,14 @@ impl<'a, 'q> Check<'a, 'q> {
                 }
             }
         }
+    }
+
+    /// A view is as good as its definition. Times in it were read when it was made.
+    pub fn definition(&mut self, view: &Definition) -> Result<(), Reason> {
+        let times = std::mem::take(&mut self.times);
+        let checked = view.query().map_or(Ok(()), |query| self.query(query, true));
+        self.times = times;
+        checked
     }
 
     fn all<'e>(

@@ -7,6 +7,8 @@ use std::collections::HashMap;
 
 use crate::config::rules::TableName;
 
+pub use super::definition::Definition;
+
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Schema {
     /// Grows with each reload that changed something; part of a plan's validity.
@@ -17,6 +19,12 @@ pub struct Schema {
     pub tables: HashMap<TableName, Table>,
     /// By function name; overloads are merged to the worst of them within one schema.
     pub functions: HashMap<Box<str>, Vec<FunctionFact>>,
+    /// Names of operators of users on the system's own types: where such a name is written without
+    /// a schema, it hangs on the search path which operator it is.
+    pub operators: Vec<Box<str>>,
+    /// A view's definition couldn't be read, since a table that it reads was locked: the schema is
+    /// read again soon.
+    pub unfinished: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -42,6 +50,19 @@ pub struct Table {
     /// The tables that this one is a part of, and those that are parts of it, however far, by
     /// PARTITION OF or INHERITS.
     pub family: Vec<TableName>,
+    /// Of a view, but not of a materialized one.
+    pub view: Option<View>,
+    /// It has row security: what is read of it hangs on who reads.
+    pub secured: bool,
+}
+
+/// What there is to know of a view.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct View {
+    /// It reads with the rights of who asks, and not of its owner.
+    pub invoker: bool,
+    /// `None` where it can't be read.
+    pub definition: Option<Definition>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -116,7 +116,9 @@ impl Analysis<'_> {
             FromNode::Table(table) => self.settle_table(table, pool),
             FromNode::Derived { relation, query } => {
                 let pool = without(pool, &query.relations);
+                let before = self.occurrences.len();
                 self.settle(query, &pool, Some(*relation));
+                self.place_view(*relation, before);
             }
             FromNode::Returned { .. } => {}
             FromNode::Function { subs } => self.settle_subs(subs, pool),

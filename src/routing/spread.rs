@@ -220,6 +220,7 @@ pub(super) fn of(
     let facts = router.schema.tables.get(&table).ok_or("the servers' schema hasn't its table")?;
     let values = values_of(statement);
     spread_check::check(analysis, statement, parts.with, values)?;
+    spread_check::check_views(analysis)?;
     let times = match rule {
         // One of them is heard.
         Some(TableRule::Reference) => Vec::new(),

@@ -54,6 +54,22 @@ pub(super) fn check(
     wrong.map_or(Ok(()), Err)
 }
 
+/// The same of the definitions of views that it reads.
+pub(super) fn check_views(analysis: &Analysis<'_>) -> Result<(), Reason> {
+    for view in &analysis.views {
+        let statement = view.definition.statement();
+        check(analysis, statement, &[], None)?;
+        let mut wrong = Ok(());
+        visit(statement, &mut |node| {
+            if let (Node::Expr(Expr::Function(call)), Ok(())) = (node, wrong) {
+                wrong = super::spread_copies::function(analysis, call);
+            }
+        });
+        wrong?;
+    }
+    Ok(())
+}
+
 /// What a subquery finds must be the same on each shard, if it is to be so for all rows, or hang
 /// on the row for which it runs.
 fn subquery(analysis: &Analysis<'_>, with: &[Cte], query: &Query) -> Result<(), Reason> {

@@ -1,5 +1,7 @@
 //! A value as the statement has it → the key that it means.
 
+use std::sync::Arc;
+
 use crate::config::rules::KeyType;
 use crate::placement::{KeyColumn, KeyValue, NotAKey, Purpose, Source};
 use crate::sql::{Literal, LiteralKind, LiteralSlot, Literals};
@@ -29,6 +31,12 @@ pub(super) enum Origin {
     },
     /// Each literal of a folded list.
     List(LiteralSlot),
+    /// A literal of a view's definition, which is the same in each text.
+    Fixed {
+        kind: LiteralKind,
+        value: Arc<[u8]>,
+        negative: bool,
+    },
     /// `assume`: where no type was given, it is the column's that it is compared with.
     Parameter {
         index: u16,
@@ -111,7 +119,10 @@ impl Reader<'_> {
                     let parameter = values.parameters.get(at);
                     parameter.is_some_and(|p| matches!(p.value, ParameterValue::Null))
                 }
-                Origin::Literal { .. } | Origin::List(_) | Origin::Array { .. } => false,
+                Origin::Literal { .. }
+                | Origin::List(_)
+                | Origin::Fixed { .. }
+                | Origin::Array { .. } => false,
             }
         }
         of(&meeting.origin, self.values)
@@ -136,6 +147,9 @@ impl Reader<'_> {
                 [literal] => self.literal(literal, *negative, cast, meeting),
                 _ => Ok(Met::Unknown("the literal isn't known")),
             },
+            Origin::Fixed { kind, value, negative } => {
+                self.written(*kind, value, *negative, cast, meeting)
+            }
             Origin::Parameter { index, negative, assume } => {
                 self.parameter(*index, *negative, *assume, cast, meeting)
             }
@@ -153,17 +167,28 @@ impl Reader<'_> {
         meeting: &Meeting,
     ) -> Result<Met, RouteError> {
         let value = literal.value(self.values.text).map_err(Refusal::from)?;
-        match literal.kind {
+        self.written(literal.kind, &value, negative, cast, meeting)
+    }
+
+    fn written(
+        &self,
+        kind: LiteralKind,
+        value: &[u8],
+        negative: bool,
+        cast: Option<KeyType>,
+        meeting: &Meeting,
+    ) -> Result<Met, RouteError> {
+        match kind {
             LiteralKind::String | LiteralKind::EscapeString if !negative => {
                 let source = match cast {
-                    None => Source::Untyped(&value),
-                    Some(to) => Source::Text { type_oid: type_oid(to), value: &value },
+                    None => Source::Untyped(value),
+                    Some(to) => Source::Text { type_oid: type_oid(to), value },
                 };
                 self.key(source, meeting)
             }
             LiteralKind::Integer | LiteralKind::Decimal => {
                 // `negative` of a folded list is in the value already.
-                let Ok(text) = std::str::from_utf8(&value) else {
+                let Ok(text) = std::str::from_utf8(value) else {
                     return Ok(Met::Unknown("the number can't be read"));
                 };
                 let (text, signed) = match text.strip_prefix('-') {
@@ -172,7 +197,7 @@ impl Reader<'_> {
                 };
                 match cast {
                     None => {}
-                    Some(to) if exact_from_number(literal.kind, to) => {}
+                    Some(to) if exact_from_number(kind, to) => {}
                     Some(_) => return Ok(Met::Unknown("the cast may change the value")),
                 }
                 self.key(Source::Number { text, negative: signed }, meeting)

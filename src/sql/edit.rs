@@ -30,12 +30,32 @@ pub struct Edited {
 }
 
 impl Edited {
+    /// A text of which nothing stands in another one.
+    pub fn of_its_own(text: impl Into<Vec<u8>>) -> Edited {
+        Edited { text: text.into(), runs: Vec::new() }
+    }
+
     /// Appends what stands there in the text before.
     pub(super) fn copy(&mut self, before: &[u8], from: usize, to: usize) {
         if let Some(run) = before.get(from..to) {
             self.runs.push((self.text.len(), from, run.len()));
             self.text.extend_from_slice(run);
         }
+    }
+
+    /// The same, where the text `before` it is itself what an edit made of another one.
+    pub fn over(mut self, before: &Edited) -> Edited {
+        let mut runs = Vec::with_capacity(self.runs.len());
+        for (new, old, len) in &self.runs {
+            for (middle, first, whole) in &before.runs {
+                let (start, end) = (*old.max(middle), (old + len).min(middle + whole));
+                if start < end {
+                    runs.push((new + (start - old), first + (start - middle), end - start));
+                }
+            }
+        }
+        self.runs = runs;
+        self
     }
 
     /// Where a place of the changed text is in the one `before`: both counted in characters from
@@ -144,6 +164,30 @@ mod tests {
         assert_eq!(place(new.find("FROM").unwrap()), old(text.find("FROM").unwrap()));
         assert_eq!(place(new.find("(y").unwrap()), None);
         assert_eq!(place(new.len()), old(text.find(" ;").unwrap()));
+    }
+
+    #[test]
+    fn an_edit_of_an_edited_text_knows_the_first() {
+        let text = "SELECT a, b FROM é, t";
+        let once = changed(
+            text,
+            &[Edit { at: 5..6, pieces: vec![Piece::Text("(SELECT * FROM x)".into())] }],
+        );
+        assert_eq!(String::from_utf8_lossy(&once.text), "SELECT a, b FROM (SELECT * FROM x), t");
+        let again = String::from_utf8(once.text.clone()).unwrap();
+        let pieces = vec![Piece::Text("yy".into())];
+        let twice = changed(&again, &[Edit { at: 1..2, pieces }]).over(&once);
+        let new = String::from_utf8_lossy(&twice.text).into_owned();
+        assert_eq!(new, "SELECT yy, b FROM (SELECT * FROM x), t");
+        let place = |word: &str| {
+            let byte = new.rfind(word).unwrap();
+            twice.place_before(text.as_bytes(), new[..byte].chars().count() + 1)
+        };
+        let old = |word: &str| Some(text[..text.rfind(word).unwrap()].chars().count() + 1);
+        assert_eq!(place(" b"), old(" b"));
+        assert_eq!(place(", t"), old(", t"));
+        assert_eq!(place("x)"), None);
+        assert_eq!(place("yy"), None);
     }
 
     #[test]

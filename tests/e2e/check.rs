@@ -291,9 +291,12 @@ const AGAINST_THE_RULES: &[Fault] = &[
     },
     Fault {
         on_all: true,
-        break_it: &["CREATE VIEW all_users AS SELECT u.id, p.body FROM users u, posts p"],
-        finding: "note view -/-/public.all_users: view public.all_users reads public.posts, \
-                  public.users, which are split over the shards",
+        break_it: &[
+            "DO $$ BEGIN EXECUTE format('CREATE VIEW all_users AS SELECT id, %L AS t FROM \
+                     users', repeat('x', 300000)); END $$",
+        ],
+        finding: "note view -/-/public.all_users: view public.all_users reads public.users, and \
+                  its definition can't be read",
         mend_it: &["DROP VIEW all_users"],
     },
     Fault {

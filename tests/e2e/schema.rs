@@ -186,6 +186,8 @@ async fn tables_and_functions_are_read_as_they_are() {
         may_notify: true,
         reads: vec![],
         family: vec![],
+        view: None,
+        secured: false,
     };
     assert_eq!(schema.tables.get(&odd), Some(&expected));
 

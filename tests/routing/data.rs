@@ -255,6 +255,11 @@ fn several() {
 }
 
 #[test]
+fn views() {
+    check("views.sql");
+}
+
+#[test]
 fn writes() {
     check("writes.sql");
 }

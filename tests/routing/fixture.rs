@@ -9,7 +9,7 @@ use pgherd::config::rules::{
 };
 use pgherd::placement::{Placement, RangeTable, ShardId, SlotTable};
 use pgherd::routing::schema::{
-    Column, FunctionFact, Schema, Table, TableKind, UniqueIndex, Volatility,
+    Column, Definition, FunctionFact, Schema, Table, TableKind, UniqueIndex, View, Volatility,
 };
 use pgherd::routing::{Bounds, Parts, Router};
 
@@ -209,16 +209,75 @@ pub fn schema() -> Schema {
         accounts.triggers = vec!["once".into()];
         accounts.per_statement = true;
     }
-    let view = |reads: &[&str]| Table {
-        kind: TableKind::View,
-        columns: vec![column("id", "int8"), column("user_id", "int8")],
-        reads: reads.iter().map(|name| table(name)).collect(),
-        ..Table::default()
-    };
     let part = Table { family: vec![table("posts")], ..described("id int8!", &[]) };
     tables.insert(table("old_posts"), part);
-    tables.insert(table("recent_posts"), view(&["posts"]));
-    tables.insert(table("job_list"), view(&["jobs", "settings"]));
+    let mut defined = |name: &str, columns: &str, reads: &[&str], text: &str| {
+        let definition = Definition::read(text);
+        assert!(definition.is_some(), "{text}");
+        let view = Some(View { invoker: false, definition });
+        let reads = reads.iter().map(|name| table(name)).collect();
+        let facts = Table { kind: TableKind::View, reads, view, ..described(columns, &[]) };
+        tables.insert(table(name), facts);
+    };
+    defined(
+        "grown",
+        "id int8, name text",
+        &["users"],
+        " SELECT users.id, users.name\n   FROM public.users\n  WHERE users.age >= 18;",
+    );
+    defined(
+        "grown_posts",
+        "author int8, post int8",
+        &["grown", "posts"],
+        "SELECT g.id AS author, p.id FROM (public.grown g JOIN public.posts p ON ((p.user_id = g.id)))",
+    );
+    defined(
+        "by_country",
+        "country text, n int8",
+        &["users"],
+        "SELECT users.country, count(*) AS n FROM public.users GROUP BY users.country",
+    );
+    defined(
+        "everybody",
+        "id int8, name text",
+        &["users", "posts"],
+        "SELECT users.id, users.name FROM public.users UNION ALL SELECT posts.user_id, posts.body FROM public.posts",
+    );
+    defined(
+        "tenant_7",
+        "id int8, total numeric",
+        &["orders"],
+        "SELECT orders.id, orders.total FROM public.orders WHERE ((orders.tenant_id = 7) AND (orders.region = 'eu'::text))",
+    );
+    defined(
+        "two_users",
+        "id int8",
+        &["users"],
+        "SELECT users.id FROM public.users WHERE (users.id = ANY (ARRAY[(1)::bigint, (4)::bigint]))",
+    );
+    defined(
+        "recent_posts",
+        "id int8, user_id int8",
+        &["posts"],
+        "SELECT posts.id, posts.user_id FROM public.posts",
+    );
+    defined(
+        "job_list",
+        "id int8, user_id int8",
+        &["jobs", "settings"],
+        "SELECT jobs.id, jobs.user_id FROM public.jobs, public.settings",
+    );
+    defined("named", "code text", &["countries"], "SELECT countries.code FROM public.countries");
+    defined("works", "id int8", &["jobs"], "SELECT jobs.id FROM public.jobs");
+    defined("of_one", "id int8", &["of_two"], "SELECT of_two.id FROM public.of_two");
+    defined("of_two", "id int8", &["of_one"], "SELECT of_one.id FROM public.of_one");
+    defined(
+        "vouched",
+        "id int8, x text",
+        &["users"],
+        "SELECT users.id, public.safe_fn(users.name) AS x FROM public.users",
+    );
+    defined("listless", "id int8", &["stray"], "SELECT stray.id FROM public.stray");
     let sequence = Table { kind: TableKind::Sequence, ..Table::default() };
     tables.insert(table("posts_id_seq"), sequence);
     let function = |schema: &str, volatility| {
@@ -237,7 +296,7 @@ pub fn schema() -> Schema {
         ("safe_fn".into(), function("public", Volatility::Volatile)),
         ("own_rows".into(), function("app", Volatility::Stable)),
     ]);
-    Schema { version: 1, server_major: 15, tables, functions }
+    Schema { version: 1, server_major: 15, tables, functions, ..Schema::default() }
 }
 
 /// Every third slot to each shard: fixed, so that the files may name shards.

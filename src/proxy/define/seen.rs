@@ -1,17 +1,13 @@
 //! What there is in a transaction that has defined something: read in it, so that the statements
 //! that follow are routed by what they find.
 
-use crate::cluster::schema::{questions, schema_of};
+use crate::cluster::schema::{SETTINGS, questions, schema_of};
 use crate::proxy::failure::Failure;
 use crate::proxy::session::{Session, Stop};
 use crate::proxy::transaction::{Said, tell};
 use crate::wire::backend::TransactionStatus;
 
-/// What the questions are asked under, whatever the client's own settings are.
-const BEFORE: &str = "SAVEPOINT pgherd_defined; SET LOCAL search_path = pg_catalog; \
-                      SET LOCAL client_encoding = 'UTF8'; \
-                      SET LOCAL standard_conforming_strings = on; \
-                      SET LOCAL quote_all_identifiers = off";
+const BEFORE: &str = "SAVEPOINT pgherd_defined; SET LOCAL client_encoding = 'UTF8'";
 const AFTER: &str = "ROLLBACK TO pgherd_defined; RELEASE pgherd_defined";
 /// Versions of schemas that one transaction has for itself have this bit.
 const OWN: u64 = 1 << 63;
@@ -40,7 +36,7 @@ impl Session {
             let tokens = [leg.held.backend.cancel_token()];
             let asking = async {
                 let mut said = Said::default();
-                for text in [BEFORE, &questions(), AFTER] {
+                for text in [BEFORE, SETTINGS, &questions(), AFTER] {
                     let heard = tell(&mut leg.held, text).await?;
                     if heard.failure.is_some() || text != AFTER {
                         said = heard;

@@ -4,6 +4,7 @@ use bytes::{BufMut, BytesMut};
 
 use super::pull::{Arrays, put_parameters};
 use super::shape::Shape;
+use crate::config::rules::TableName;
 use crate::proxy::failure::Failure;
 use crate::proxy::replies::Request;
 use crate::proxy::scatter::{Answer, Leg, Took, Why, concatenate};
@@ -141,4 +142,20 @@ pub fn not_the_same(fields: &ErrorFields<'_>) -> Failure {
         "Give tables aliases and name columns by them, group by all columns that are named.",
     )
     .with_detail(format!("Over the rows of several shards the server says: {why}."))
+}
+
+/// What the client is told where it may not read a table that one of these views may.
+pub fn not_the_owner(fields: &ErrorFields<'_>, views: &[TableName]) -> Option<Failure> {
+    let view = views.first().filter(|_| fields.sqlstate() == b"42501")?;
+    let why = String::from_utf8_lossy(fields.message()).into_owned();
+    let message =
+        format!("the rows that view {view} is made of can't be gathered with your rights");
+    Some(
+        Failure::unsupported(
+            message,
+            "GRANT SELECT on the tables that it reads, or give conditions by which one shard has \
+             all that is needed.",
+        )
+        .with_detail(format!("One of several shards says: {why}.")),
+    )
 }

@@ -28,6 +28,7 @@ use super::scatter::{Answer, Form, Giving, Kept, Leg, Run, Why};
 use super::session::{Session, Stop};
 use super::state::Purpose;
 use super::statements::Statement;
+use crate::config::rules::TableName;
 use crate::routing::merge::TextForm;
 use crate::routing::{Carried, Gathered, Parameter, Several};
 use crate::sql::Edited;
@@ -148,16 +149,18 @@ impl Session {
     ) -> Result<(), Stop> {
         let since = Instant::now();
         let Some(finisher) = legs.len().checked_sub(1) else { return Ok(()) };
-        let mut piles = Piles::new(gathered, legs, self.db.limits.gather_memory);
+        let mut piles = Piles::new(&gathered.pulls, legs, self.db.limits.gather_memory);
         let own = piles.of_leg(finisher);
         let in_transaction = self.state.journal.is_open();
         if !in_transaction && own + usize::from(gathered.reads) > 1 {
             legs[finisher].held.query(SNAPSHOT, false, purpose(Purpose::Undo));
         }
         let shape = self.describe_asked(asked, &mut legs[finisher..], since).await?;
+        self.ask_views(gathered, &mut legs[finisher..], (asked, &shape, since)).await?;
         let pulling = if own > 0 { &mut legs[..] } else { &mut legs[..finisher] };
         piles.ask(pulling, asked.bind, &shape)?;
-        self.run_step(pulling, &mut piles, since, Text::Ours(&Edited::default())).await?;
+        let text = Text::Pulled(&gathered.of_owners);
+        self.run_step(pulling, &mut piles, since, text).await?;
         if !in_transaction {
             let last = legs.split_off(finisher);
             let others = std::mem::replace(legs, last);
@@ -167,6 +170,22 @@ impl Session {
         }
         let ends = !in_transaction;
         self.finish_over(legs, &piles, (&gathered.text, &shape), (asked, since, ends)).await
+    }
+
+    /// Whether the client may read the views whose definitions stand in their place: that isn't asked
+    /// by anything else.
+    async fn ask_views(
+        &mut self,
+        gathered: &Gathered,
+        legs: &mut [Leg],
+        (asked, shape, since): (&Asked<'_>, &Shape, Instant),
+    ) -> Result<(), Stop> {
+        if gathered.probes.is_empty() {
+            return Ok(());
+        }
+        let mut nothing = Piles::new(&gathered.probes, legs, 0);
+        nothing.ask(legs, asked.bind, shape)?;
+        self.run_step(legs, &mut nothing, since, Text::Ours(&Edited::default())).await
     }
 
     /// The last leg finishes a text over rows. `ends`: and the transaction in which some were pulled
@@ -243,6 +262,13 @@ impl Session {
         match text {
             Text::Own => self.tell_error(&frame, None, b"")?,
             Text::Ours(edited) => self.tell_error(&frame, Some(edited), b"")?,
+            Text::Pulled(views) => {
+                let fields = ErrorFields::read(&frame[HEADER_LEN..])?;
+                if let Some(failure) = finish::not_the_owner(&fields, views) {
+                    return Err(failure.into());
+                }
+                self.tell_error(&frame, Some(&Edited::default()), b"")?;
+            }
             Text::Finished(..) if legs.iter().any(|leg| leg.failed == Some(Request::Parse)) => {
                 let fields = ErrorFields::read(&frame[HEADER_LEN..])?;
                 return Err(finish::not_the_same(&fields).into());
@@ -262,6 +288,9 @@ enum Text<'a> {
     Own,
     /// One of ours, without a place in the client's.
     Ours(&'a Edited),
+    /// Ours, for the rows of tables: some of them stand for these views, that have their owner's
+    /// rights.
+    Pulled(&'a [TableName]),
     /// The client's, with the rows in it, of this statement.
     Finished(&'a Edited, &'a Statement),
 }

@@ -10,7 +10,7 @@ use crate::proxy::replies::Request;
 use crate::proxy::scatter::{Answer, Leg, Stage, Took, Why};
 use crate::proxy::session::Stop;
 use crate::proxy::state::{ClientState, Note, Purpose};
-use crate::routing::{Carried, Gathered, Pull};
+use crate::routing::{Carried, Pull};
 use crate::wire::backend::{self, RowDescription};
 use crate::wire::frame::HEADER_LEN;
 use crate::wire::frontend::{self, Bind, Format, Target as Named};
@@ -25,7 +25,7 @@ const ARRAY_HEADER: usize = 20;
 
 /// All rows that are pulled.
 pub struct Piles<'g> {
-    gathered: &'g Gathered,
+    pulls: &'g [Pull],
     /// Which pulls each leg answers, in order.
     plan: Vec<Vec<usize>>,
     /// One a pull.
@@ -65,16 +65,16 @@ struct Column {
 
 impl<'g> Piles<'g> {
     /// For legs in this order.
-    pub fn new(gathered: &'g Gathered, legs: &[Leg], most: usize) -> Piles<'g> {
+    pub fn new(pulls: &'g [Pull], legs: &[Leg], most: usize) -> Piles<'g> {
         let of_leg = |leg: &Leg| {
-            let pulls = gathered.pulls.iter().enumerate();
+            let pulls = pulls.iter().enumerate();
             pulls.filter(|(_, p)| p.shards.contains(&leg.held.shard)).map(|(at, _)| at).collect()
         };
         let pile = |pull: &Pull| Pile::new(pull.columns.iter().map(|column| column.carried));
         Piles {
-            gathered,
+            pulls,
             plan: legs.iter().map(of_leg).collect(),
-            piles: gathered.pulls.iter().map(pile).collect(),
+            piles: pulls.iter().map(pile).collect(),
             bytes: 0,
             most,
         }
@@ -100,7 +100,7 @@ impl<'g> Piles<'g> {
             }
             leg.again(pulls.len());
             for pull in pulls {
-                ask_pull(leg, &self.gathered.pulls[*pull], bind.as_ref(), shape)?;
+                ask_pull(leg, &self.pulls[*pull], bind.as_ref(), shape)?;
             }
             leg.held.sync(false, Purpose::Undo);
             if begins {
@@ -111,7 +111,7 @@ impl<'g> Piles<'g> {
     }
 
     fn full(&self, pull: usize) -> Box<Failure> {
-        let table = &self.gathered.pulls[pull].table;
+        let table = &self.pulls[pull].table;
         let bytes = self.piles[pull].bytes;
         let message = format!("the rows to gather take more than {} bytes", self.most);
         Box::new(
@@ -182,7 +182,7 @@ impl Answer for Piles<'_> {
         _out: &mut BytesMut,
     ) -> Result<(), Why> {
         let leg = &legs[at];
-        let Some(pull) = self.plan[at].get(leg.part).map(|pull| &self.gathered.pulls[*pull]) else {
+        let Some(pull) = self.plan[at].get(leg.part).map(|pull| &self.pulls[*pull]) else {
             return Err(Failure::new("XX000", "a shard answers what it wasn't asked").into());
         };
         let body = leg.description.as_deref().unwrap_or_default();

@@ -364,8 +364,8 @@ SELECT * FROM (TABLE users) q WHERE id = 41
 SELECT * FROM parted WHERE k = 5
 SELECT * FROM parted_a WHERE k = 5 -- refused
 SELECT * FROM parted_b -- refused
-SELECT count(*) FROM vusers -- refused
-SELECT * FROM vusers WHERE id = 41 -- refused
+SELECT count(*) FROM vusers
+SELECT * FROM vusers WHERE id = 41
 SELECT * FROM vc WHERE k = 5 AND c = 'c5'
 SELECT * FROM dk WHERE k = 5
 SELECT * FROM dk WHERE k = 5::posint

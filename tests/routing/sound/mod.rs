@@ -103,12 +103,7 @@ fn router() -> Router {
         placements: vec![ring(0), ring(3), ring(5)],
         epoch: 1,
         shards: (0..SHARDS).map(|n| format!("s{n}").into()).collect(),
-        schema: Arc::new(Schema {
-            version: 1,
-            server_major: 15,
-            tables,
-            functions: HashMap::new(),
-        }),
+        schema: Arc::new(Schema { version: 1, server_major: 15, tables, ..Schema::default() }),
         bounds: Bounds::default(),
     })
     .expect("parts fit")

@@ -14,7 +14,7 @@ SELECT * FROM posts JOIN likes USING (user_id) WHERE user_id = 7
 SELECT user_id, title FROM posts NATURAL JOIN (SELECT user_id, weight FROM likes) l ORDER BY 1, 2
 SELECT u.id, p.id, l.author_id FROM users u JOIN posts p ON p.user_id = u.id JOIN likes l ON l.user_id = u.id AND l.post_id = p.id ORDER BY 1, 2, 3
 SELECT a.id, b.id FROM users a JOIN users b USING (id) WHERE a.age < 12 ORDER BY 1
-SELECT id, name FROM user_posts ORDER BY id, post_id --: refused 0A000
+SELECT id, name FROM user_posts ORDER BY id, post_id
 SELECT id FROM users u WHERE EXISTS (SELECT FROM posts p WHERE p.user_id = u.id) ORDER BY id
 SELECT id FROM users u WHERE NOT EXISTS (SELECT FROM posts p WHERE p.user_id = u.id AND p.likes > 0) ORDER BY id
 SELECT id FROM users WHERE id IN (SELECT user_id FROM posts WHERE likes > 3) ORDER BY id

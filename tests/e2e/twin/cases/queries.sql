@@ -46,15 +46,15 @@ SELECT name, (SELECT count(*) FROM users) FROM countries ORDER BY name
 SELECT * FROM countries WHERE code IN (SELECT country FROM users WHERE age = 12) ORDER BY code
 SELECT * FROM settings WHERE name IN (SELECT 's' || id FROM users) ORDER BY name
 -- Views
-SELECT * FROM adults ORDER BY id --: refused 0A000
-SELECT count(*) FROM adults --: refused 0A000
-SELECT * FROM adults WHERE id = 6 --: refused 0A000
-SELECT * FROM adults WHERE id IN (6, 7, 20, 21) ORDER BY id --: refused 0A000
-SELECT * FROM user_posts WHERE id = 7 ORDER BY post_id --: refused 0A000
-SELECT name, count(*) FROM user_posts GROUP BY name ORDER BY 1 --: refused 0A000
-SELECT * FROM per_country ORDER BY country --: refused 0A000
-SELECT max(n) FROM per_country --: refused 0A000
-SELECT * FROM per_country p JOIN countries c ON c.code = p.country ORDER BY 1 --: refused 0A000
+SELECT * FROM adults ORDER BY id
+SELECT count(*) FROM adults
+SELECT * FROM adults WHERE id = 6
+SELECT * FROM adults WHERE id IN (6, 7, 20, 21) ORDER BY id
+SELECT * FROM user_posts WHERE id = 7 ORDER BY post_id
+SELECT name, count(*) FROM user_posts GROUP BY name ORDER BY 1
+SELECT * FROM per_country ORDER BY country
+SELECT max(n) FROM per_country
+SELECT * FROM per_country p JOIN countries c ON c.code = p.country ORDER BY 1
 SELECT * FROM big_countries ORDER BY code
 SELECT u.id, b.name FROM users u JOIN big_countries b ON b.code = u.country ORDER BY 1
 -- Windows
