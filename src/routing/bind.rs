@@ -113,6 +113,10 @@ pub(super) struct Analysis<'a> {
     pub views: Vec<ViewSeen<'a>>,
     /// The views whose definitions are being bound, each in the one before it.
     pub viewing: Vec<(TableName, &'a Definition)>,
+    /// Views that are written through, each with its table.
+    pub through: Vec<(TableName, TableName)>,
+    /// The definitions of all these.
+    pub written_through: Vec<&'a Definition>,
 }
 
 impl<'a> Analysis<'a> {
@@ -144,6 +148,8 @@ impl<'a> Analysis<'a> {
             named: Vec::new(),
             views: Vec::new(),
             viewing: Vec::new(),
+            through: Vec::new(),
+            written_through: Vec::new(),
         }
     }
 
@@ -258,6 +264,9 @@ impl<'a> Analysis<'a> {
             None => match facts {
                 Some(_) if kind == TableKind::Sequence => Target::Home,
                 Some(facts) if is_view && self.router.reads_at_home(facts, role) => Target::Home,
+                Some(_) if is_view && role == Role::Write => {
+                    Target::Refused(Refusal::view_write(table))
+                }
                 Some(_) if is_view => Target::Refused(Refusal::view(table)),
                 Some(_) if self.router.rules.unlisted == Unlisted::Home => Target::Home,
                 Some(_) => Target::Refused(Refusal::unlisted(table)),

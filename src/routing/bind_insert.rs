@@ -7,10 +7,10 @@ use super::Refusal;
 use super::bind::Analysis;
 use super::bind_query::visible_of;
 use super::bind_write::{Change, Sharded, name_of, new_rows, stored_as_is, unknown};
-use super::nodes::{Body, NewRows, Output, QueryNode, Role, RowKeys, Sub, Value};
+use super::nodes::{Body, NewRows, Output, QueryNode, RowKeys, Sub, Value};
 use super::operand::Operand;
 use super::places::Tree;
-use super::relation::{ColId, Relation, Scope};
+use super::relation::{ColId, Relation, Scope, position};
 
 impl<'a> Analysis<'a> {
     pub(super) fn insert(
@@ -28,10 +28,10 @@ impl<'a> Analysis<'a> {
         let Some(name) = &insert.table else {
             return Err(Refusal::not_understood("INSERT without a table"));
         };
-        let (relation, node) = self.bind_table(name, insert.alias.as_ref(), &[], Role::Write)?;
+        let (relation, node) = self.bind_target(name, insert.alias.as_ref())?;
         let sharded = self.sharded(&node);
         let rows = match &sharded {
-            Some(sharded) => self.inserted(insert, sharded, source.as_ref())?,
+            Some(sharded) => self.inserted(insert, (sharded, relation), source.as_ref())?,
             None => Vec::new(),
         };
         let mut subs = Vec::new();
@@ -61,7 +61,7 @@ impl<'a> Analysis<'a> {
     fn inserted(
         &mut self,
         insert: &'a Insert,
-        sharded: &Sharded,
+        (sharded, relation): (&Sharded, u32),
         source: Option<&QueryNode>,
     ) -> Result<Vec<NewRows>, Refusal> {
         if insert.overriding_user
@@ -72,7 +72,7 @@ impl<'a> Analysis<'a> {
         }
         let mut places = Vec::with_capacity(sharded.columns.len());
         for column in &sharded.columns {
-            match self.insert_position(insert, &sharded.table, column) {
+            match self.insert_position(insert, (&sharded.table, relation), column) {
                 Ok(place) => places.push(place),
                 Err(refusal) => {
                     self.refusals.push(refusal);
@@ -103,7 +103,7 @@ impl<'a> Analysis<'a> {
     fn insert_position(
         &self,
         insert: &Insert,
-        table: &TableName,
+        (table, relation): (&TableName, u32),
         column: &str,
     ) -> Result<Option<usize>, Refusal> {
         if !insert.columns.is_empty() {
@@ -112,8 +112,8 @@ impl<'a> Analysis<'a> {
         if matches!(insert.source, InsertSource::DefaultValues) {
             return Ok(None);
         }
-        match self.router.schema.tables.get(table) {
-            Some(facts) => Ok(facts.columns.iter().position(|known| &*known.name == column)),
+        match self.relations.get(relation as usize).filter(|relation| !relation.more) {
+            Some(relation) => Ok(position(relation, column).map(|at| at as usize)),
             None => Err(Refusal::columns_unknown(table)),
         }
     }

@@ -7,9 +7,7 @@ use super::bind::Analysis;
 use super::bind_query::visible_of;
 use super::bind_write::{Sharded, new_rows, stored_as_is, unknown};
 use super::facts::Pool;
-use super::nodes::{
-    Body, FromNode, JoinNode, NewRows, QueryNode, Role, RowKeys, SelectNode, Shape, Sub,
-};
+use super::nodes::{Body, FromNode, JoinNode, NewRows, QueryNode, RowKeys, SelectNode, Shape, Sub};
 use super::operand::Operand;
 use super::places::Tree;
 use super::relation::{ColId, Scope, Visible};
@@ -48,8 +46,7 @@ impl<'a> Analysis<'a> {
         let (source, source_visible) =
             self.bind_item(&merge.source, &scope, &Visible::default())?;
         let middle = self.next_relation();
-        let (relation, table) =
-            self.bind_table(&merge.table, merge.alias.as_ref(), &[], Role::Write)?;
+        let (relation, table) = self.bind_target(&merge.table, merge.alias.as_ref())?;
         let end = self.next_relation();
         let shown = merge.alias.clone().unwrap_or_else(|| merge.table.name.clone());
         let visible = visible_of(relation, Some(shown), None, self.star_of(relation));

@@ -7,8 +7,8 @@ use super::Refusal;
 use super::bind::Analysis;
 use super::bind_query::visible_of;
 use super::nodes::{
-    Body, FromNode, NewRows, Output, QueryNode, Role, RowKeys, SelectNode, Shape, Sub, TableNode,
-    Target, Value,
+    Body, FromNode, NewRows, Output, QueryNode, RowKeys, SelectNode, Shape, Sub, TableNode, Target,
+    Value,
 };
 use super::operand::Operand;
 use super::places::Tree;
@@ -210,7 +210,7 @@ impl<'a> Analysis<'a> {
         if parts.current_of {
             self.effects.current_of = true;
         }
-        let (relation, table) = self.bind_table(name, parts.alias, &[], Role::Write)?;
+        let (relation, table) = self.bind_target(name, parts.alias)?;
         let sharded = self.sharded(&table);
         let shown = parts.alias.cloned().unwrap_or_else(|| name.name.clone());
         let named = parts.alias.is_none().then(|| table.table.clone());

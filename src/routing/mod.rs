@@ -20,6 +20,7 @@ mod bind_from;
 mod bind_insert;
 mod bind_merge;
 mod bind_query;
+mod bind_through;
 mod bind_view;
 mod bind_write;
 pub mod cache;

@@ -97,7 +97,20 @@ impl Refusal {
 
     pub(super) fn view(view: &TableName) -> Refusal {
         Refusal::unsupported(format!("view {view} may read sharded tables"))
+            .detail(
+                "Its definition isn't known: a rule names the view, it is too long, or a table that \
+                 it reads is locked now.",
+            )
             .hint("read the tables themselves, or list the view under `home` if it reads home and reference tables only")
+    }
+
+    pub(super) fn view_write(view: &TableName) -> Refusal {
+        Refusal::unsupported(format!("view {view} isn't written through on several shards"))
+            .detail(
+                "It isn't a view of one sharded table, without subqueries, that shows its shard key \
+                 by its own name.",
+            )
+            .hint("write to the table itself")
     }
 
     pub(super) fn reference_write(table: &TableName) -> Refusal {

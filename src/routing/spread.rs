@@ -216,7 +216,7 @@ pub(super) fn of(
         return Err("its WITH reads rows of several shards");
     }
     let router = analysis.router;
-    let (table, rule) = router.table(parts.table, analysis.search_path);
+    let (table, rule) = analysis.written_to(parts.table);
     let facts = router.schema.tables.get(&table).ok_or("the servers' schema hasn't its table")?;
     let values = values_of(statement);
     spread_check::check(analysis, statement, parts.with, values)?;

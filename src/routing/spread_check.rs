@@ -54,10 +54,11 @@ pub(super) fn check(
     wrong.map_or(Ok(()), Err)
 }
 
-/// The same of the definitions of views that it reads.
+/// The same of the definitions of views that it reads, or writes through.
 pub(super) fn check_views(analysis: &Analysis<'_>) -> Result<(), Reason> {
-    for view in &analysis.views {
-        let statement = view.definition.statement();
+    let read = analysis.views.iter().map(|view| view.definition);
+    for view in read.chain(analysis.written_through.iter().copied()) {
+        let statement = view.statement();
         check(analysis, statement, &[], None)?;
         let mut wrong = Ok(());
         visit(statement, &mut |node| {

@@ -23,5 +23,6 @@ mod schema;
 mod support_itself;
 mod tls;
 mod twin;
+mod views;
 mod wide;
 mod writes;

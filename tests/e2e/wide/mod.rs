@@ -7,5 +7,5 @@ mod kills;
 mod notify;
 mod outcome;
 mod same;
-mod speaker;
+pub mod speaker;
 mod stage;

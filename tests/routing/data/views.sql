@@ -32,7 +32,7 @@ SELECT a.n FROM by_country a JOIN works w ON w.id = a.n -- => gathered
 SELECT * FROM named -- => any
 SELECT * FROM works -- => home
 UPDATE works SET id = 1 -- => home
-UPDATE named SET code = 'x' -- => 0A000 view public.named may read sharded tables
+UPDATE named SET code = 'x' -- => 0A000 view public.named isn't written through on several shards
 SELECT * FROM named, users WHERE users.id = 42 -- => user 42
 SELECT * FROM job_list -- => home
 -- Refused
@@ -41,4 +41,15 @@ SELECT * FROM vouched WHERE id = 42 -- => 0A000 public.users is not bound to one
 SELECT * FROM vouched -- => 0A000 public.users is not bound to one shard
 SELECT * FROM listless -- => 0A000 table public.stray is in no sharding rule
 SELECT * FROM grown FOR UPDATE -- => 0A000 public.users is not bound to one shard
-UPDATE grown SET name = 'x' WHERE id = 42 -- => 0A000 view public.grown may read sharded tables
+UPDATE grown_posts SET post = 5 WHERE author = 42 -- => 0A000 view public.grown_posts isn't written through on several shards
+INSERT INTO by_country VALUES ('x', 1) -- => 0A000 view public.by_country isn't written through on several shards
+TRUNCATE grown -- => 0A000 view public.grown isn't written through on several shards
+LOCK TABLE grown -- => 0A000 view public.grown isn't written through on several shards
+-- Writes through a view of one table
+UPDATE grown SET name = 'x' WHERE id = 42 -- => user 42
+UPDATE grown SET name = 'x' -- => spread sum s1 s2 s3
+UPDATE grown SET id = 43 WHERE id = 42 -- => 0A000 the statement's tables lie on more than one shard
+DELETE FROM grown g USING posts p WHERE p.user_id = g.id AND g.id = $1 -- $1:int8=42 => user 42
+INSERT INTO grown VALUES (42, 'x') -- => user 42
+INSERT INTO grown (name, id) VALUES ('x', 42), ('y', 43) -- => spread sum s1=1 s3=1
+DELETE FROM recent_posts WHERE user_id = 1 -- => user 1

@@ -391,7 +391,8 @@ impl Generator<'_> {
                 let table = self.any_table().clone();
                 self.one(&table)
             }
-            11 if depth > 0 => {
+            11 | 12 if !self.tables.views.is_empty() => self.viewed(),
+            13 if depth > 0 => {
                 let inner = self.subquery(0);
                 let name = self.name("s");
                 let scope = columns(&name, &inner.kinds);
@@ -406,6 +407,50 @@ impl Generator<'_> {
                     from = self.joined(from, other);
                 }
                 from
+            }
+        }
+    }
+
+    /// A view.
+    fn viewed(&mut self) -> From {
+        let tables = self.tables;
+        let view = self.pick(&tables.views);
+        let name = self.name("w");
+        let column = |(column, kind): &(String, Kind)| Shown {
+            name: format!("{name}.{column}"),
+            kind: *kind,
+            key: column == "k",
+        };
+        let scope = view.columns.iter().map(column).collect();
+        From { text: format!("{} {name}", view.name), scope, unique: None }
+    }
+
+    /// The columns and the definition of a view, and the table that it shows: the first of each
+    /// world are simple.
+    pub(super) fn view(mut self, number: u64) -> (Vec<(String, Kind)>, String, Option<Table>) {
+        let tables = self.tables;
+        match number {
+            0 | 1 => {
+                let table = self.pick(&tables.together);
+                let narrowed = self.narrow(&shown(table, &table.name));
+                let text = format!("SELECT * FROM {}{narrowed}", table.name);
+                (table.columns.clone(), text, Some(table.clone()))
+            }
+            2 | 3 => {
+                let [left, right] = [&tables.together[0], self.pick(&tables.together[1..])];
+                let scope = [shown(left, "x"), shown(right, "y")].concat();
+                let picked = self.pick(&scope[1..]).clone();
+                let narrowed = self.narrow(&scope);
+                let text = format!(
+                    "SELECT x.k, {} AS c FROM {} x JOIN {} y ON y.k = x.k{narrowed}",
+                    picked.name, left.name, right.name
+                );
+                (vec![left.columns[0].clone(), ("c".into(), picked.kind)], text, None)
+            }
+            _ => {
+                let body = self.subquery(1);
+                let column = |(at, kind): (usize, &Kind)| (format!("c{at}"), *kind);
+                (body.kinds.iter().enumerate().map(column).collect(), body.text, None)
             }
         }
     }

@@ -6,11 +6,15 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 
-use super::Kind;
+use super::{Generator, Kind};
 use crate::twin::place::{Keyspace, World};
 
 /// So many sets of tables for a seed: each statement is about one of them.
 pub const WORLDS: u64 = 4;
+/// So many views has each of them.
+const VIEWS: u64 = 10;
+/// Statements have other numbers.
+const VIEWS_FROM: u64 = 1 << 31;
 /// Keys are made of the numbers below.
 const KEYS: u32 = 40;
 
@@ -34,13 +38,34 @@ pub struct Tables {
     pub apart: Table,
     pub reference: Table,
     pub home: Table,
+    /// Made of all these, and of each other.
+    pub views: Vec<View>,
+}
+
+/// A view of a world.
+#[derive(Debug, Clone)]
+pub struct View {
+    pub name: String,
+    /// Keys are called `k`.
+    pub columns: Vec<(String, Kind)>,
+    /// The table all of whose columns it shows.
+    pub of: Option<Table>,
 }
 
 /// All worlds of a seed, and what there is in them.
 pub fn worlds(seed: u64) -> (Vec<Tables>, World) {
     let mut random = StdRng::seed_from_u64(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let mut all = World::default();
-    let worlds = (0..WORLDS).map(|n| make(&mut random, n, &mut all)).collect();
+    let mut worlds: Vec<Tables> = (0..WORLDS).map(|n| make(&mut random, n, &mut all)).collect();
+    for (n, tables) in worlds.iter_mut().enumerate() {
+        for at in 0..VIEWS {
+            let name = format!("w{n}_{at}");
+            let generator = Generator::new(seed, VIEWS_FROM + at, tables, false);
+            let (columns, text, of) = generator.view(at);
+            let _ = writeln!(all.schema, "CREATE VIEW {name} AS {text};");
+            tables.views.push(View { name, columns, of });
+        }
+    }
     (worlds, all)
 }
 
@@ -98,7 +123,7 @@ fn make(random: &mut StdRng, n: u64, all: &mut World) -> Tables {
     all.keyspaces.push(keyspace(format!("m{n}"), other, std::slice::from_ref(&apart), "m"));
     all.reference.push(reference.name.clone());
     all.home.push(home.name.clone());
-    Tables { together, apart, reference, home }
+    Tables { together, apart, reference, home, views: Vec::new() }
 }
 
 fn keyspace(name: String, kind: Kind, tables: &[Table], column: &str) -> Keyspace {

@@ -5,7 +5,15 @@ use super::{Generator, Kind, Shown, world};
 
 impl Generator<'_> {
     pub(super) fn write(&mut self) -> String {
-        let table = self.any_table().clone();
+        let mut table = self.any_table().clone();
+        if self.chance(15) {
+            // Through a view of it.
+            let tables = self.tables;
+            let view = self.pick(&tables.views[..2]);
+            if let Some(of) = &view.of {
+                table = Table { name: view.name.clone(), ..of.clone() };
+            }
+        }
         let scope = shown(&table, &table.name);
         let returning = match self.below(3) {
             0 => format!(" RETURNING {}", table.columns[0].0),
