@@ -157,12 +157,12 @@ impl Sequence {
     }
 }
 
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// As it can be written under any settings, in any encoding.
-fn literal(text: &str) -> String {
+pub(super) fn literal(text: &str) -> String {
     let mut literal = String::from("E'");
     for c in text.chars() {
         match c {

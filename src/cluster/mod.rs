@@ -6,6 +6,7 @@
 pub mod ask;
 pub mod backend;
 pub mod check;
+pub mod constraints;
 mod control;
 mod control_points;
 pub mod error;

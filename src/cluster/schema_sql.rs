@@ -455,7 +455,7 @@ fn value(row: &Row, i: usize) -> Result<&str, String> {
     row.get(i).and_then(Option::as_deref).ok_or_else(|| format!("no column {i} in a row"))
 }
 
-fn text(row: &Row, i: usize) -> Result<Box<str>, String> {
+pub(super) fn text(row: &Row, i: usize) -> Result<Box<str>, String> {
     value(row, i).map(Box::from)
 }
 
@@ -468,10 +468,10 @@ fn flag(row: &Row, i: usize) -> Result<bool, String> {
 }
 
 /// Of a JSON array.
-fn texts(row: &Row, i: usize) -> Result<Vec<Box<str>>, String> {
+pub(super) fn texts(row: &Row, i: usize) -> Result<Vec<Box<str>>, String> {
     serde_json::from_str(value(row, i)?).map_err(|_| format!("column {i} of a row isn't a list"))
 }
 
-fn table_name(row: &Row, i: usize) -> Result<TableName, String> {
+pub(super) fn table_name(row: &Row, i: usize) -> Result<TableName, String> {
     Ok(TableName { schema: text(row, i)?, name: text(row, i + 1)? })
 }

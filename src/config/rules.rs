@@ -43,6 +43,7 @@ pub struct Rules {
     /// The shard of home tables and of system catalogs; the first shard unless named.
     pub home_shard: Option<Box<str>>,
     pub unlisted: Unlisted,
+    pub split_constraints: SplitConstraints,
     /// Functions that the operator vouches for: they read and write no sharded table but
     /// rows of the statement's own shard. `schema.name` or `name` (any schema).
     pub functions: Vec<Box<str>>,
@@ -54,6 +55,16 @@ pub enum Unlisted {
     #[default]
     Refuse,
     Home,
+}
+
+/// What happens to a statement that defines a unique constraint or a foreign key which one server
+/// alone can't keep over the shards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SplitConstraints {
+    #[default]
+    Refuse,
+    /// Each shard keeps it among its own rows.
+    Accept,
 }
 
 /// Tables split by the same key, in the same way.

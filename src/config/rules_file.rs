@@ -5,7 +5,9 @@ use std::path::Path;
 
 use super::load::read_file;
 use super::mistake::{Found, Mistakes, suggestion};
-use super::rules::{KeyType, Keyspace, PlacementRule, RangeRule, Rules, TableName, Unlisted};
+use super::rules::{
+    KeyType, Keyspace, PlacementRule, RangeRule, Rules, SplitConstraints, TableName, Unlisted,
+};
 use super::yaml::{self, Entry, Node, Value};
 
 /// Virtual nodes of a shard of weight 1.
@@ -56,7 +58,15 @@ impl<'a> Reader<'a> {
     }
 
     fn rules(&mut self, node: &Node) {
-        let known = ["keyspaces", "reference", "home", "home_shard", "unlisted", "functions"];
+        let known = [
+            "keyspaces",
+            "reference",
+            "home",
+            "home_shard",
+            "unlisted",
+            "split_constraints",
+            "functions",
+        ];
         for entry in self.map(node, "the rules", &known) {
             match entry.key.as_str() {
                 "keyspaces" => {
@@ -70,7 +80,15 @@ impl<'a> Reader<'a> {
                     let shard = self.text(&entry.value, "home_shard");
                     self.rules.home_shard = shard.map(|name| self.shard(name, entry.value.line));
                 }
-                "unlisted" => self.unlisted(&entry.value),
+                "unlisted" => {
+                    let words = [("refuse", Unlisted::Refuse), ("home", Unlisted::Home)];
+                    self.rules.unlisted = self.word(entry, &words);
+                }
+                "split_constraints" => {
+                    use SplitConstraints::{Accept, Refuse};
+                    let words = [("refuse", Refuse), ("accept", Accept)];
+                    self.rules.split_constraints = self.word(entry, &words);
+                }
                 "functions" => self.functions(&entry.value),
                 _ => {}
             }
@@ -86,15 +104,21 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn unlisted(&mut self, node: &Node) {
-        match &node.value {
-            Value::Scalar(word) if word == "refuse" => self.rules.unlisted = Unlisted::Refuse,
-            Value::Scalar(word) if word == "home" => self.rules.unlisted = Unlisted::Home,
-            other => {
-                let message = format!("unlisted: expected refuse or home, found {}", other.shown());
+    /// One of two words; the default where it is none.
+    fn word<T: Copy + Default>(&mut self, entry: &Entry, words: &[(&str, T); 2]) -> T {
+        let Entry { key, value: node, .. } = entry;
+        let said =
+            words.iter().find(|(word, _)| matches!(&node.value, Value::Scalar(s) if s == word));
+        said.map_or_else(
+            || {
+                let [(one, _), (other, _)] = words;
+                let found = node.value.shown();
+                let message = format!("{key}: expected {one} or {other}, found {found}");
                 self.found.at(node.line, message);
-            }
-        }
+                T::default()
+            },
+            |(_, value)| *value,
+        )
     }
 
     fn functions(&mut self, node: &Node) {
@@ -513,6 +537,7 @@ reference: [countries]
 home: [settings]
 home_shard: s2
 unlisted: home
+split_constraints: accept
 functions: [my_schema.my_func]
 ";
         let rules = parse_rules(Path::new("r.yaml"), text, Some(&["s1", "s2"])).unwrap();
@@ -537,6 +562,7 @@ functions: [my_schema.my_func]
         assert_eq!(rules.home, [table("settings")]);
         assert_eq!(rules.home_shard.as_deref(), Some("s2"));
         assert_eq!(rules.unlisted, Unlisted::Home);
+        assert_eq!(rules.split_constraints, SplitConstraints::Accept);
         assert_eq!(rules.functions, ["my_schema.my_func".into()]);
         let wrong = parse_rules(Path::new("r.yaml"), text, Some(&["s1", "x2"])).unwrap_err();
         let lines: Vec<String> = wrong.0.iter().map(|m| m.place.to_string()).collect();

@@ -104,8 +104,8 @@ pub enum Action {
     Ddl {
         /// Each for itself: Postgres doesn't have it in a transaction, or nothing is gained by one.
         outside_transaction: bool,
-        /// It may make sequences, or have a table use one.
-        makes_ids: bool,
+        /// It may make sequences or have a table use one, or give a table constraints.
+        shapes: bool,
     },
     /// LISTEN or UNLISTEN, on all shards: who listens hears what each of them is told.
     Listen {

@@ -145,12 +145,13 @@ fn is_two_phase(transaction: &Transaction) -> bool {
 /// Maintenance concerns the tables of every shard, and is the same on each: nothing is gained by
 /// doing it on all of them or none, also where it could be done in a transaction.
 fn maintained() -> Plan {
-    Plan { writes: true, ..Plan::of(Action::Ddl { outside_transaction: true, makes_ids: false }) }
+    Plan { writes: true, ..Plan::of(Action::Ddl { outside_transaction: true, shapes: false }) }
 }
 
-/// What may make a sequence, or have a table use one.
-const MAKE_IDS: &[&str] = &[
+/// What may make a sequence or have a table use one, or give a table a constraint.
+const SHAPE: &[&str] = &[
     "CREATE TABLE",
+    "CREATE INDEX",
     "ALTER TABLE",
     "CREATE SEQUENCE",
     "ALTER SEQUENCE",
@@ -169,8 +170,8 @@ fn defined(ddl: &Ddl) -> Result<Plan, Refusal> {
         return Ok(Plan { leaves, ..refused(Refusal::temporary()) });
     }
     let outside_transaction = ddl.outside_transaction;
-    let makes_ids = MAKE_IDS.contains(&&*ddl.tag);
-    let mut plan = Plan::of(Action::Ddl { outside_transaction, makes_ids });
+    let shapes = SHAPE.contains(&&*ddl.tag);
+    let mut plan = Plan::of(Action::Ddl { outside_transaction, shapes });
     plan.writes = true;
     plan.leaves = Leaves::MAY_END;
     if ddl.rows_from.is_some() {

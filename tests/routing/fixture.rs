@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use pgherd::config::rules::{
-    KeyType, Keyspace, PlacementRule, RangeRule, Rules, TableName, Unlisted,
+    KeyType, Keyspace, PlacementRule, RangeRule, Rules, SplitConstraints, TableName, Unlisted,
 };
 use pgherd::placement::{Placement, RangeTable, ShardId, SlotTable};
 use pgherd::routing::schema::{
@@ -81,6 +81,7 @@ pub fn rules() -> Rules {
         home: vec![table("settings"), table("jobs"), table("old_posts")],
         home_shard: Some("s2".into()),
         unlisted: Unlisted::Refuse,
+        split_constraints: SplitConstraints::Refuse,
         functions: vec!["safe_fn".into(), "app.own_rows".into()],
     }
 }

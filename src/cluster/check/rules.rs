@@ -1,19 +1,11 @@
 //! The rules against the tables that there are: what they name exists, keys are of the rule's
 //! type, and what one server alone can't keep across shards is named.
 
-use crate::config::rules::{KeyType, Keyspace, Rules, TableName, Unlisted};
+use crate::cluster::constraints::{Kept, missing_key, parted};
+use crate::config::rules::{KeyType, Keyspace, Rules, TableName};
 use crate::routing::schema::{Column, ForeignKey, Schema, Table, TableKind};
 
 use super::finding::{Finding, Where, error, note, warning};
-
-/// Where a table's rows lie.
-#[derive(Clone, Copy)]
-enum Kept<'a> {
-    Split(&'a Keyspace, &'a [Box<str>]),
-    Everywhere,
-    Home,
-    Nowhere,
-}
 
 /// All findings about the tables of `schema` under `rules`.
 pub fn check(place: &Where, rules: &Rules, schema: &Schema) -> Vec<Finding> {
@@ -30,34 +22,19 @@ pub fn check(place: &Where, rules: &Rules, schema: &Schema) -> Vec<Finding> {
     for name in &rules.reference {
         match schema.tables.get(name) {
             None => found.push(missing(place.table(name), name)),
-            Some(table) => whole_table(&place.table(name), rules, name, table, &mut found),
+            Some(table) => foreign_keys(&place.table(name), rules, name, table, &mut found),
         }
     }
     for name in &rules.home {
         match schema.tables.get(name) {
             None => found.push(missing(place.table(name), name)),
-            Some(table) => whole_table(&place.table(name), rules, name, table, &mut found),
+            Some(table) => foreign_keys(&place.table(name), rules, name, table, &mut found),
         }
     }
     unlisted(place, rules, schema, &mut found);
     views(place, rules, schema, &mut found);
     found.sort();
     found
-}
-
-fn kept<'a>(rules: &'a Rules, name: &TableName) -> Kept<'a> {
-    for keyspace in &rules.keyspaces {
-        if let Some(key) = keyspace.tables.get(name) {
-            return Kept::Split(keyspace, key);
-        }
-    }
-    if rules.reference.contains(name) {
-        Kept::Everywhere
-    } else if rules.home.contains(name) || rules.unlisted == Unlisted::Home {
-        Kept::Home
-    } else {
-        Kept::Nowhere
-    }
 }
 
 fn missing(place: Where, name: &TableName) -> Finding {
@@ -98,10 +75,8 @@ fn split_table(
             Some(found_column) => key_column(place, name, found_column, *key_type, found),
         }
     }
-    uniqueness(place, name, key, table, found);
-    for foreign in &table.foreign_keys {
-        split_foreign_key(place, rules, keyspace, name, key, foreign, found);
-    }
+    uniqueness(place, Kept::Split(keyspace, key), name, table, found);
+    foreign_keys(place, rules, name, table, found);
     for trigger in &table.triggers {
         found.push(note(
             "trigger",
@@ -159,14 +134,13 @@ fn key_column(
 /// meet on one shard: when the shard key is among the columns.
 fn uniqueness(
     place: &Where,
+    kept: Kept<'_>,
     name: &TableName,
-    key: &[Box<str>],
     table: &Table,
     found: &mut Vec<Finding>,
 ) {
     for index in &table.unique {
-        if !key.iter().all(|column| index.columns.contains(column)) {
-            let key = key.join(", ");
+        if let Some(key) = missing_key(kept, index) {
             found.push(warning(
                 "unique",
                 place.clone(),
@@ -184,38 +158,18 @@ fn uniqueness(
     }
 }
 
-fn split_foreign_key(
+fn foreign_keys(
     place: &Where,
     rules: &Rules,
-    keyspace: &Keyspace,
     name: &TableName,
-    key: &[Box<str>],
-    foreign: &ForeignKey,
+    table: &Table,
     found: &mut Vec<Finding>,
 ) {
-    let why = match kept(rules, &foreign.references) {
-        Kept::Everywhere => return,
-        Kept::Split(other, other_key) if other.name == keyspace.name => {
-            if together(key, other_key, foreign) {
-                return;
-            }
-            "it does not lead from shard key to shard key".to_owned()
+    for foreign in &table.foreign_keys {
+        if let Some(why) = parted(rules, name, foreign) {
+            found.push(foreign_key(place, name, foreign, &why));
         }
-        Kept::Split(other, _) => {
-            format!("{} is split by another key (keyspace {})", foreign.references, other.name)
-        }
-        Kept::Home => format!("{} lies on the home shard", foreign.references),
-        Kept::Nowhere => format!("no rule names {}", foreign.references),
-    };
-    found.push(foreign_key(place, name, foreign, &why));
-}
-
-/// Each key column refers to the key column in the same place.
-fn together(key: &[Box<str>], other_key: &[Box<str>], foreign: &ForeignKey) -> bool {
-    key.iter().zip(other_key).all(|(column, other)| {
-        let pairs = foreign.columns.iter().zip(&foreign.referenced_columns);
-        pairs.into_iter().any(|pair| pair == (column, other))
-    })
+    }
 }
 
 fn foreign_key(place: &Where, name: &TableName, foreign: &ForeignKey, why: &str) -> Finding {
@@ -235,32 +189,11 @@ fn foreign_key(place: &Where, name: &TableName, foreign: &ForeignKey, why: &str)
     )
 }
 
-/// A reference or home table: what it refers to must lie wherever it lies.
-fn whole_table(
-    place: &Where,
-    rules: &Rules,
-    name: &TableName,
-    table: &Table,
-    found: &mut Vec<Finding>,
-) {
-    let everywhere = matches!(kept(rules, name), Kept::Everywhere);
-    for foreign in &table.foreign_keys {
-        let why = match kept(rules, &foreign.references) {
-            Kept::Everywhere => continue,
-            Kept::Home if !everywhere => continue,
-            Kept::Home => format!("{} lies on the home shard only", foreign.references),
-            Kept::Split(..) => format!("{} is split over the shards", foreign.references),
-            Kept::Nowhere => format!("no rule names {}", foreign.references),
-        };
-        found.push(foreign_key(place, name, foreign, &why));
-    }
-}
-
 fn unlisted(place: &Where, rules: &Rules, schema: &Schema, found: &mut Vec<Finding>) {
     for (name, table) in &schema.tables {
         let is_table = matches!(table.kind, TableKind::Table | TableKind::Partitioned);
         let own = matches!(&*name.schema, "pg_catalog" | "information_schema" | "pgherd");
-        if is_table && !own && matches!(kept(rules, name), Kept::Nowhere) {
+        if is_table && !own && matches!(Kept::of(rules, name), Kept::Nowhere) {
             found.push(note(
                 "unlisted",
                 place.table(name),
@@ -284,7 +217,7 @@ fn views(place: &Where, rules: &Rules, schema: &Schema, found: &mut Vec<Finding>
         while let Some(reads) = seen.get(next).map(|view| schema.tables.get(*view)) {
             next += 1;
             for read in reads.iter().flat_map(|table| &table.reads) {
-                if matches!(kept(rules, read), Kept::Split(..))
+                if matches!(Kept::of(rules, read), Kept::Split(..))
                     && !split.contains(&read.to_string())
                 {
                     split.push(read.to_string());

@@ -40,7 +40,11 @@ impl Session {
     }
 
     /// Tells each leg its own text at once; nothing where that is empty.
-    async fn ask_each(&mut self, legs: &mut [Leg], texts: &[String]) -> Result<Vec<Said>, Stop> {
+    pub(super) async fn ask_each(
+        &mut self,
+        legs: &mut [Leg],
+        texts: &[String],
+    ) -> Result<Vec<Said>, Stop> {
         let tokens: Vec<Arc<CancelToken>> =
             legs.iter().map(|leg| leg.held.backend.cancel_token()).collect();
         let telling = legs.iter_mut().zip(texts).map(async |(leg, text)| {

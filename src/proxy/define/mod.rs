@@ -5,6 +5,7 @@
 //! the same the later one waits there, and not each for the other on two shards. What Postgres
 //! doesn't have in a transaction is done shard by shard (`each`).
 
+mod constraints;
 mod each;
 mod ids;
 mod seen;
@@ -58,8 +59,8 @@ impl Session {
             .into());
         }
         self.route(part, text, &[]).map_err(refused)?;
-        let (alone, ids) = match part.action() {
-            Action::Ddl { outside_transaction, makes_ids } => (*outside_transaction, *makes_ids),
+        let (alone, shapes) = match part.action() {
+            Action::Ddl { outside_transaction, shapes } => (*outside_transaction, *shapes),
             _ => (false, false),
         };
         let shards = match part.action() {
@@ -83,9 +84,9 @@ impl Session {
         let writes = !matches!(part.action(), Action::Listen { .. });
         let asked = Asked { text, leaves, writes };
         let mut defined = self.on_all(&mut legs, asked).await;
-        if ids
+        if shapes
             && defined.is_ok()
-            && let Err(stop) = self.give_ranges(&mut legs).await
+            && let Err(stop) = self.fit_to_shards(&mut legs).await
         {
             defined = Err(stop);
         }
@@ -94,6 +95,12 @@ impl Session {
         let said = defined?;
         self.state.apply(&part.effect(text), &said.tag);
         Ok(Defined(Some(said)))
+    }
+
+    /// Sees to it that what a table has now fits tables that are split.
+    async fn fit_to_shards(&mut self, legs: &mut [Leg]) -> Result<(), Stop> {
+        self.hold_constraints(legs).await?;
+        self.give_ranges(legs).await
     }
 
     /// The client hears what the first shard said.

@@ -1,5 +1,6 @@
 //! Statements that define: on all shards or on none, whatever happens in between.
 
+mod constraints;
 mod crash;
 
 use std::collections::BTreeSet;
