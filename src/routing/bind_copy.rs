@@ -21,8 +21,6 @@ impl<'a> Analysis<'a> {
         }
         let (name, columns, behind_name) = match &copy.what {
             CopyWhat::Statement(statement) => {
-                let none = super::scatter::NO_SELECT;
-                let (gather, partial) = (Err(none), Err(none));
                 let spread = Err(super::spread::NO_WRITE);
                 let query = |inner: &Tokens| CopyQuery {
                     inner: inner.clone(),
@@ -30,7 +28,7 @@ impl<'a> Analysis<'a> {
                 };
                 let copy_query = copy.inner.as_ref().map(query).map(Box::new);
                 let plan = self.rows(Action::Run, statement)?;
-                return Ok(Plan { gather, partial, spread, copy_query, ..plan });
+                return Ok(Plan { spread, copy_query, ..plan });
             }
             CopyWhat::Table { name, columns, behind_name } => (name, columns, *behind_name),
         };

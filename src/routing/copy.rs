@@ -13,7 +13,6 @@ use super::copy_options::{NotRead, Options};
 use super::plan::Plan;
 use super::refusal::Refusal;
 use super::router::Router;
-use super::scatter::Scattered;
 use super::spread_copies::tells_clock;
 use super::value::{ColumnType, Values};
 
@@ -78,11 +77,11 @@ pub(super) struct CopyQuery {
     pub options: Vec<CopyOption>,
 }
 
-/// COPY of a query that several shards answer: their rows are merged, and written then.
+/// COPY of a query that several shards answer: their rows are written as COPY does.
 #[derive(Debug)]
 pub struct CopiedQuery {
-    /// Its text is the query's alone.
-    pub scattered: Scattered,
+    /// The query alone.
+    pub query: Edited,
     pub form: Form,
     pub forced: Forced,
 }
@@ -122,7 +121,7 @@ impl Plan {
     /// one shard.
     ///
     /// # Errors
-    /// It can't be cut into rows, or its query can't be merged.
+    /// It can't be cut into rows, or written by us.
     pub fn copied(
         &self,
         router: &Router,
@@ -134,21 +133,16 @@ impl Plan {
             return Ok(Some(CopyTask::Table(Box::new(copied))));
         }
         let Some(query) = &self.copy_query else { return Ok(None) };
-        let scattered = self.scatter(router, values, scanned)?;
         let options = Options::read(&query.options, values);
         let (form, forced) =
             options.and_then(|options| options.writing(values.utf8)).map_err(|not| match not {
                 NotRead::Wrong => Refusal::copy_options(),
                 NotRead::Refused(refusal) => refusal,
             })?;
-        Ok(Some(CopyTask::Query(Box::new(CopiedQuery { scattered, form, forced }))))
-    }
-
-    /// Of a COPY of a query: what cuts everything else off it, before and behind it.
-    pub(super) fn only_query(&self, scanned: &Scanned) -> Option<[Edit; 2]> {
-        let inner = &self.copy_query.as_ref()?.inner;
         let cut = |at: Tokens| Edit { at, pieces: Vec::new() };
-        Some([cut(0..inner.start), cut(inner.end..scanned.tokens)])
+        let others = [cut(0..query.inner.start), cut(query.inner.end..scanned.tokens)];
+        let query = sql::edit(values.text, scanned, &others).map_err(Refusal::from)?;
+        Ok(Some(CopyTask::Query(Box::new(CopiedQuery { query, form, forced }))))
     }
 }
 

@@ -320,11 +320,7 @@ impl Plan {
         let shards = self.shards_of_all(router, values)?;
         times_are_given(&scatter.times, values)?;
         let steps = scatter.steps(values)?;
-        let mut edits = scatter.edits(values, &steps)?;
-        if let Some([before, behind]) = self.only_query(scanned) {
-            edits.insert(0, before);
-            edits.push(behind);
-        }
+        let edits = scatter.edits(values, &steps)?;
         let text = if edits.is_empty() {
             None
         } else {

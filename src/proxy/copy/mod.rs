@@ -12,6 +12,8 @@ mod out;
 mod query;
 mod slot;
 
+pub use self::query::{Counted, Written};
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,8 +1,9 @@
-//! COPY of a query TO STDOUT: the rows of several shards merged, then written as COPY does.
+//! COPY of a query TO STDOUT: what several shards answer, merged or gathered, written as COPY does.
 
 use bytes::{Buf, BytesMut};
 use tokio::time::Instant;
 
+use crate::proxy::edited::EditedText;
 use crate::proxy::failure::Failure;
 use crate::proxy::replies::Request;
 use crate::proxy::scatter::leg::Leg;
@@ -11,7 +12,8 @@ use crate::proxy::scatter::run::{Answer, Run, Why};
 use crate::proxy::session::{Session, Stop};
 use crate::proxy::state::{ClientState, Note, Purpose};
 use crate::proxy::statements::Statement;
-use crate::routing::CopiedQuery;
+use crate::routing::{CopiedQuery, Refusal, Scattered, Several};
+use crate::sql::Edited;
 use crate::wire::backend::{self, RowDescription};
 use crate::wire::copy::Writer;
 use crate::wire::frame::{HEADER_LEN, Header};
@@ -24,14 +26,46 @@ impl Session {
         copied: &CopiedQuery,
         text: &[u8],
     ) -> Result<(), Stop> {
-        let scattered = &copied.scattered;
+        // Places in the query are told as places in the COPY.
+        let edited = match self.reading().utf8 {
+            true => copied.query.clone(),
+            false => Edited::default(),
+        };
+        self.state.edited = Some(Box::new(EditedText { edited, before: text.into() }));
+        let done = self.copy_rows(copied).await;
+        self.state.edited = None;
+        done
+    }
+
+    async fn copy_rows(&mut self, copied: &CopiedQuery) -> Result<(), Stop> {
+        let text = &copied.query.text;
+        let Some(part) = self.single_part(text) else {
+            return Err(Failure::from(Refusal::not_analysed()).into());
+        };
+        let several = match self.by_several(&part, text, &[])? {
+            Several::Merged(scattered) => match self.copy_merged(&scattered, copied).await? {
+                Ok(()) => return Ok(()),
+                Err(unfit) => self.unmerged(&part, text, &[]).ok_or(Stop::Failed(unfit))?,
+            },
+            several => several,
+        };
+        Box::pin(self.gather_copied(several, &part, copied)).await
+    }
+
+    /// The inner error is why its rows can't be merged: the client knows nothing of it.
+    async fn copy_merged(
+        &mut self,
+        scattered: &Scattered,
+        copied: &CopiedQuery,
+    ) -> Result<Result<(), Box<Failure>>, Stop> {
+        let text = &copied.query.text;
         let sent = scattered.text.as_ref().map_or(text, |edited| &edited.text);
         let statement = self.db.registry.statement(sent, std::iter::empty(), self.world());
         let portals = std::mem::take(&mut self.portals);
         let mut legs = self.call_legs(&scattered.shards).await?;
         let in_transaction = self.state.journal.is_open();
-        let memory = self.db.limits.merge_memory;
-        let mut rows = Rows::new(copied, memory);
+        let merged = Merged::new(&scattered.steps, false, self.db.limits.merge_memory);
+        let mut rows = Written::new(copied, scattered.steps.hidden, merged);
         let asked = legs.iter_mut().try_for_each(|leg| leg.ask_for_copy(&statement, copied));
         let ended = match asked {
             Err(stop) => Err(stop),
@@ -51,10 +85,11 @@ impl Session {
         match ended? {
             Ok(()) | Err(Why::Enough) => {
                 rows.end(&mut self.client.output);
-                Ok(())
+                Ok(Ok(()))
             }
+            Err(Why::Unfit(failure)) => Ok(Err(failure)),
             Err(Why::Gone(gone)) => Err(gone.into()),
-            Err(Why::Failed(failure) | Why::Unfit(failure)) => Err(Stop::Failed(failure)),
+            Err(Why::Failed(failure)) => Err(Stop::Failed(failure)),
             Err(Why::Told(frame)) => {
                 let edited = scattered.text.as_ref().filter(|_| self.reading().utf8);
                 self.tell_error(&frame, edited, text)?;
@@ -82,31 +117,53 @@ impl Leg {
     }
 }
 
-/// Merged rows on their way into the form of COPY.
-struct Rows<'a> {
+/// An answer that knows how far it is.
+pub trait Counted: Answer {
+    /// It is known what its rows look like.
+    fn has_begun(&self) -> bool;
+
+    /// Rows that it has given.
+    fn given(&self) -> u64;
+}
+
+impl Counted for Merged<'_> {
+    fn has_begun(&self) -> bool {
+        Merged::has_begun(self)
+    }
+
+    fn given(&self) -> u64 {
+        Merged::given(self)
+    }
+}
+
+/// Rows on their way into the form of COPY.
+pub struct Written<'a, A> {
     copied: &'a CopiedQuery,
-    merged: Merged<'a>,
+    /// Columns at the end that aren't written.
+    hidden: usize,
+    /// Gives rows, and no RowDescription.
+    answer: A,
     /// `None` until the client has been told what comes.
     writer: Option<Writer>,
-    /// Rows as they were merged.
+    /// Rows as they were given.
     taken: BytesMut,
 }
 
-impl<'a> Rows<'a> {
-    fn new(copied: &'a CopiedQuery, memory: usize) -> Rows<'a> {
-        let merged = Merged::new(&copied.scattered.steps, false, memory);
-        Rows { copied, merged, writer: None, taken: BytesMut::new() }
+impl<'a, A: Counted> Written<'a, A> {
+    pub fn new(copied: &'a CopiedQuery, hidden: usize, answer: A) -> Written<'a, A> {
+        Written { copied, hidden, answer, writer: None, taken: BytesMut::new() }
     }
 
-    fn end(&self, out: &mut BytesMut) {
+    /// Behind the last row.
+    pub fn end(&self, out: &mut BytesMut) {
         if let Some(writer) = &self.writer {
             writer.end(out);
         }
-        backend::command_complete(out, &format!("COPY {}", self.merged.given()));
+        backend::command_complete(out, &format!("COPY {}", self.answer.given()));
     }
 }
 
-impl Answer for Rows<'_> {
+impl<A: Counted> Answer for Written<'_, A> {
     fn described(
         &mut self,
         at: usize,
@@ -114,13 +171,13 @@ impl Answer for Rows<'_> {
         state: &ClientState,
         out: &mut BytesMut,
     ) -> Result<(), Why> {
-        self.merged.described(at, legs, state, out)?;
-        if self.writer.is_some() || !self.merged.has_begun() {
+        self.answer.described(at, legs, state, out)?;
+        if self.writer.is_some() || !self.answer.has_begun() {
             return Ok(());
         }
         let first = legs.iter().find_map(|leg| leg.description.as_deref()).unwrap_or_default();
         let description = RowDescription::read(first).map_err(Failure::from)?;
-        let visible = description.len().saturating_sub(self.copied.scattered.steps.hidden);
+        let visible = description.len().saturating_sub(self.hidden);
         let names: Vec<&[u8]> = description.iter().take(visible).map(|field| field.name).collect();
         let writer = Writer::new(&self.copied.form, &self.copied.forced, &names)
             .map_err(|name| Failure::new("42703", format!("column \"{name}\" does not exist")))?;
@@ -136,7 +193,7 @@ impl Answer for Rows<'_> {
         room: usize,
     ) -> Result<Took, Box<Failure>> {
         let Some(writer) = &self.writer else { return Ok(Took::Nothing) };
-        let took = self.merged.take(legs, &mut self.taken, room.saturating_sub(out.len()))?;
+        let took = self.answer.take(legs, &mut self.taken, room.saturating_sub(out.len()))?;
         while let Some(header) = Header::peek(&self.taken).map_err(Failure::from)? {
             let body = self.taken.get(HEADER_LEN..header.len).unwrap_or_default();
             writer.row(out, body).map_err(Failure::from)?;

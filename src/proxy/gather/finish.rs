@@ -5,13 +5,14 @@ use bytes::{BufMut, BytesMut};
 use super::pull::{Arrays, put_parameters};
 use super::shape::Shape;
 use crate::config::rules::TableName;
+use crate::proxy::copy::Counted;
 use crate::proxy::failure::Failure;
 use crate::proxy::replies::Request;
 use crate::proxy::scatter::{Answer, Leg, Took, Why, concatenate};
 use crate::proxy::session::Stop;
 use crate::proxy::state::{ClientState, Note, Purpose};
 use crate::wire::backend::{self, ErrorFields, Field, RowDescription, TransactionStatus};
-use crate::wire::frontend::{self, Bind, Target as Named};
+use crate::wire::frontend::{self, Bind, Format, Target as Named};
 use crate::wire::write;
 
 /// The answer on its way to the client.
@@ -33,12 +34,8 @@ impl<'a> Finish<'a> {
         Finish { shape, shown, unmodified, begun: false, left: u64::MAX, given: 0 }
     }
 
-    /// Rows that the client has got.
-    pub fn given(&self) -> u64 {
-        self.given
-    }
-
-    /// Puts the text and the rows into what is to be sent. `ends`: and the end of the transaction in
+    /// Puts the text and the rows into what is to be sent. `form`: that of all columns, where it isn't
+    /// the client's to say. `ends`: and the end of the transaction in
     /// which rows were pulled there.
     ///
     /// # Errors
@@ -47,7 +44,7 @@ impl<'a> Finish<'a> {
         &self,
         leg: &mut Leg,
         text: &[u8],
-        (piles, bind): (&dyn Arrays, Option<&[u8]>),
+        (piles, bind, form): (&dyn Arrays, Option<&[u8]>, Option<Format>),
         ends: bool,
     ) -> Result<(), Stop> {
         let bind = bind.map(Bind::read).transpose()?;
@@ -64,6 +61,11 @@ impl<'a> Finish<'a> {
             put_parameters(b, bind.as_ref(), own.len(), arrays.len());
             piles.write(b);
             let formats = bind.map(|bind| bind.result_formats).unwrap_or_default();
+            if let Some(form) = form {
+                b.put_u16(1);
+                b.put_u16(form as u16);
+                return;
+            }
             b.put_u16(formats.len() as u16);
             (0..formats.len()).for_each(|at| b.put_u16(formats.of(at) as u16));
         });
@@ -82,6 +84,16 @@ impl<'a> Finish<'a> {
             held.query(b"COMMIT", false, crate::proxy::held::purpose(Purpose::Undo));
         }
         Ok(())
+    }
+}
+
+impl Counted for Finish<'_> {
+    fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    fn given(&self) -> u64 {
+        self.given
     }
 }
 

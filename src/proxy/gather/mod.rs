@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use self::finish::Finish;
 use self::pull::{Arrays, Piles};
 use self::shape::Shape;
+use super::copy::{Counted, Written};
 use super::failure::Failure;
 use super::held::purpose;
 use super::planner::{Part, parameters};
@@ -30,9 +31,10 @@ use super::state::Purpose;
 use super::statements::Statement;
 use crate::config::rules::TableName;
 use crate::routing::merge::TextForm;
-use crate::routing::{Carried, Gathered, Parameter, Several};
+use crate::routing::{Carried, CopiedQuery, Gathered, Parameter, Several};
 use crate::sql::Edited;
 use crate::wire::backend::{ErrorFields, TransactionStatus};
+use crate::wire::copy::Writer;
 use crate::wire::frame::HEADER_LEN;
 use crate::wire::frontend::Bind;
 
@@ -47,6 +49,15 @@ struct Asked<'a> {
     /// The body of its Bind; by the simple protocol there is none.
     bind: Option<&'a [u8]>,
     giving: Giving<'a>,
+    /// The rows are written as COPY does.
+    copied: Option<&'a CopiedQuery>,
+}
+
+impl<'a> Asked<'a> {
+    /// A statement without a name and without values.
+    fn of(statement: &'a Arc<Statement>, giving: Giving<'a>) -> Asked<'a> {
+        Asked { statement, unnamed: true, bind: None, giving, copied: None }
+    }
 }
 
 impl Session {
@@ -58,7 +69,21 @@ impl Session {
         text: &[u8],
     ) -> Result<(), Stop> {
         let statement = self.db.registry.statement(text, std::iter::empty(), self.world());
-        let asked = Asked { statement: &statement, unnamed: true, bind: None, giving: Giving::ALL };
+        let asked = Asked::of(&statement, Giving::ALL);
+        self.gather_asked(several, &asked, (Some(part), &[])).await
+    }
+
+    /// Answers a COPY of a query, without ReadyForQuery.
+    pub(super) async fn gather_copied(
+        &mut self,
+        several: Several,
+        part: &Part,
+        copied: &CopiedQuery,
+    ) -> Result<(), Stop> {
+        let text = &copied.query.text;
+        let statement = self.db.registry.statement(text, std::iter::empty(), self.world());
+        let giving = Giving { shown: false, ..Giving::ALL };
+        let asked = Asked { copied: Some(copied), ..Asked::of(&statement, giving) };
         self.gather_asked(several, &asked, (Some(part), &[])).await
     }
 
@@ -70,7 +95,7 @@ impl Session {
         (bind, unnamed): (&Bytes, bool),
         (part, giving): (Option<&Part>, Giving<'_>),
     ) -> Result<(), Stop> {
-        let asked = Asked { statement, unnamed, bind: Some(bind), giving };
+        let asked = Asked { unnamed, bind: Some(bind), ..Asked::of(statement, giving) };
         let read = Bind::read(bind)?;
         self.gather_asked(several, &asked, (part, &parameters(statement, &read))).await
     }
@@ -199,10 +224,17 @@ impl Session {
     ) -> Result<(), Stop> {
         let Some(last) = legs.last_mut() else { return Ok(()) };
         let finish = Finish::new(shape, asked.giving.shown, rows.are_unmodified());
+        let form = asked.copied.map(|copied| Writer::format(&copied.form));
+        finish.ask(last, &text.text, (rows, asked.bind, form), ends)?;
+        let finished = Text::Finished(text, asked.statement);
+        if let Some(copied) = asked.copied {
+            let mut written = Written::new(copied, 0, finish);
+            self.run_step(std::slice::from_mut(last), &mut written, since, finished).await?;
+            written.end(&mut self.client.output);
+            return Ok(());
+        }
         let most = asked.giving.rest.map(|_| self.db.limits.merge_memory);
         let mut finish = Kept::new(finish, most);
-        finish.answer.ask(last, &text.text, (rows, asked.bind), ends)?;
-        let finished = Text::Finished(text, asked.statement);
         self.run_step(std::slice::from_mut(last), &mut finish, since, finished).await?;
         let Kept { answer, rows, .. } = finish;
         asked.giving.end(rows, answer.given(), &mut self.client.output);

@@ -20,7 +20,7 @@ COPY (SELECT id, name FROM users ORDER BY id) TO STDOUT --: ordered
 COPY (SELECT id, name FROM users ORDER BY id) TO STDOUT (FORMAT csv, HEADER) --: ordered
 COPY (SELECT id, balance FROM users ORDER BY id DESC) TO STDOUT (FORMAT binary) --: ordered
 COPY (SELECT id, name FROM users ORDER BY id LIMIT 5) TO STDOUT --: ordered
-COPY (SELECT country, count(*) FROM users GROUP BY country ORDER BY 1) TO STDOUT --: refused 0A000, ordered
+COPY (SELECT country, count(*) FROM users GROUP BY country ORDER BY 1) TO STDOUT --: ordered
 COPY (SELECT count(*) FROM users) TO STDOUT
 COPY (SELECT u.id, p.title FROM users u JOIN posts p ON p.user_id = u.id) TO STDOUT
 COPY (SELECT 1, NULL, 'a	b') TO STDOUT
@@ -42,7 +42,7 @@ COPY (SELECT id, name, age FROM users WHERE id IN (1, 25, 33) ORDER BY id) TO ST
 COPY (SELECT id, age FROM users WHERE age > 12 ORDER BY age DESC, id OFFSET 2) TO STDOUT (FORMAT binary) --: ordered
 COPY (SELECT id FROM users WHERE id < 0) TO STDOUT (FORMAT csv, HEADER)
 COPY (SELECT id FROM users WHERE id < 0) TO STDOUT (FORMAT binary)
-COPY (SELECT country, count(*), avg(age) FROM users GROUP BY country ORDER BY 2, 1 COLLATE "C") TO STDOUT CSV --: refused 0A000, ordered
+COPY (SELECT country, count(*), avg(age) FROM users GROUP BY country ORDER BY 2, 1 COLLATE "C") TO STDOUT CSV --: ordered
 COPY (SELECT id FROM users ORDER BY id LIMIT 3 OFFSET 2) TO STDOUT (ENCODING 'UTF8') --: ordered
 COPY (SELECT id FROM users) TO STDOUT (ENCODING 'LATIN1') --: refused 0A000
 COPY (SELECT id FROM users) TO STDOUT (FORMAT csv, FORCE_QUOTE (nothing))
@@ -57,3 +57,28 @@ COPY (SELECT 1 / (id - id) FROM users) TO STDOUT
 BEGIN
 + COPY (SELECT id FROM users ORDER BY id) TO STDOUT --: ordered
 + COPY (SELECT 1 / (id - id) FROM users) TO STDOUT
+-- A query that one server finishes
+COPY (SELECT id, rank() OVER (ORDER BY age DESC NULLS LAST, id) FROM users ORDER BY id) TO STDOUT --: ordered
+COPY (SELECT id, rank() OVER (ORDER BY age DESC NULLS LAST, id) AS r FROM users ORDER BY id) TO STDOUT (FORMAT csv, HEADER) --: ordered
+COPY (SELECT id, rank() OVER (ORDER BY age DESC NULLS LAST, id) FROM users ORDER BY id) TO STDOUT (FORMAT binary) --: ordered
+COPY (SELECT name, id FROM users ORDER BY name, id) TO STDOUT --: ordered
+COPY (SELECT name, id FROM users ORDER BY name, id) TO STDOUT (FORMAT binary) --: ordered
+COPY (SELECT u.id, l.user_id FROM users u JOIN likes l ON l.author_id = u.id ORDER BY 1, 2, l.post_id) TO STDOUT CSV --: ordered
+COPY (SELECT string_agg(name, ',' ORDER BY id) FROM users) TO STDOUT
+COPY (SELECT * FROM measures m WHERE n > (SELECT avg(n) FROM measures WHERE n < 'NaN') ORDER BY k) TO STDOUT --: ordered
+COPY (SELECT k, d, z, x, u, j, h, a, c, row_number() OVER (ORDER BY k) FROM measures ORDER BY k) TO STDOUT (FORMAT csv, FORCE_QUOTE *) --: ordered
+COPY (SELECT k, d, z, x, u, j, h, a, c, row_number() OVER (ORDER BY k) FROM measures ORDER BY k) TO STDOUT (FORMAT binary) --: ordered
+COPY (SELECT country, max(age) + count(*) FROM users GROUP BY country HAVING count(*) > 2 ORDER BY country) TO STDOUT --: ordered
+COPY (SELECT sum(f) FROM measures WHERE f < 3) TO STDOUT (FORMAT binary)
+COPY (SELECT id, count(*) OVER () FROM users WHERE id < -10) TO STDOUT (FORMAT csv, HEADER)
+COPY (SELECT * FROM per_country ORDER BY country) TO STDOUT CSV HEADER --: ordered
+COPY (TABLE titles) TO STDOUT
+COPY (SELECT id / (n - n), count(*) OVER () FROM lone) TO STDOUT
+COPY (SELECT nothing, count(*) OVER () FROM lone) TO STDOUT
+COPY (SELECT lag(id) OVER (ORDER BY id), 1 / (id - 7) FROM users) TO STDOUT
+COPY (SELECT count(*) OVER () FROM users) TO STDOUT (FORMAT csv, FORCE_QUOTE (nothing))
+COPY (WITH a AS (SELECT id, age FROM users) SELECT x.id, y.id FROM a x JOIN a y ON x.age < y.age ORDER BY 1, 2) TO STDOUT --: ordered
+BEGIN
++ UPDATE users SET age = 77 WHERE id = 3
++ COPY (SELECT id, rank() OVER (ORDER BY age DESC NULLS LAST, id) FROM users WHERE id < 5 ORDER BY id) TO STDOUT --: ordered
++ COPY (SELECT count(*) OVER (), 1 / (age - 77) FROM users) TO STDOUT
