@@ -103,6 +103,12 @@ impl Session {
                         self.ready();
                         return Ok(());
                     }
+                    Err(RouteError::Moved(_)) if self.may_scatter() => {
+                        let moving = self.moving(part, text, &[]).map_err(no_route)?;
+                        Box::pin(self.move_text(&moving, text, true)).await?;
+                        self.ready();
+                        return Ok(());
+                    }
                     Err(RouteError::Unfilled(_)) if self.may_fill() => {
                         return Box::pin(self.filled(part, text, true)).await;
                     }
@@ -140,7 +146,10 @@ impl Session {
                 Where::Local if matches!(part.action(), Action::Deallocate(_)) => None,
                 Where::Routed => match self.route(part, text, &[]) {
                     Err(
-                        RouteError::Several(_) | RouteError::Spread(_) | RouteError::Unfilled(_),
+                        RouteError::Several(_)
+                        | RouteError::Spread(_)
+                        | RouteError::Moved(_)
+                        | RouteError::Unfilled(_),
                     ) => {
                         return self.one_by_one(parts, text).await;
                     }
@@ -226,6 +235,10 @@ impl Session {
                 Err(RouteError::Spread(_)) if self.may_scatter() => {
                     let shares = self.shares(part, text, &[]).map_err(no_route)?;
                     self.share_text(&shares, text, false).await
+                }
+                Err(RouteError::Moved(_)) if self.may_scatter() => {
+                    let moving = self.moving(part, text, &[]).map_err(no_route)?;
+                    Box::pin(self.move_text(&moving, text, false)).await
                 }
                 Err(RouteError::Unfilled(_)) if self.may_fill() => {
                     Box::pin(self.filled(part, text, false)).await
@@ -546,6 +559,7 @@ fn no_route(error: RouteError) -> Failure {
         RouteError::Refused(refusal)
         | RouteError::Several(refusal)
         | RouteError::Spread(refusal)
+        | RouteError::Moved(refusal)
         | RouteError::Unfilled(refusal) => refusal.into(),
         RouteError::NeedsParameterTypes => {
             Failure::new("42P02", "there is no parameter in a simple query")

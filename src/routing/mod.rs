@@ -38,10 +38,12 @@ mod gather_group;
 mod gather_text;
 mod gather_types;
 mod gather_views;
+mod given;
 pub mod hint;
 mod leaves;
 mod local;
 pub mod merge;
+mod moving;
 mod nodes;
 mod operand;
 mod partial;
@@ -78,8 +80,10 @@ pub use fill::{Fill, Filled};
 pub use functions::is_of_large_objects;
 pub use gather_text::{Gathered, Pull, PulledColumn};
 pub use gather_types::Carried;
+pub use given::{Carry, Given};
 pub use hint::RoutingHint;
 pub use leaves::Leaves;
+pub use moving::{Moving, NewKey};
 pub use partial_text::Finished;
 pub use plan::{Plan, PlanContext, join_routes};
 pub use refusal::Refusal;
@@ -174,6 +178,10 @@ pub enum RouteError {
     /// what is said where that can't be done.
     #[error(transparent)]
     Spread(Refusal),
+    /// It changes shard keys, so that rows may have to go to other shards: see [`Plan::moving`]. In it
+    /// what is said where that can't be done.
+    #[error(transparent)]
+    Moved(Refusal),
     /// It inserts rows whose shard key a server is to be asked for: see [`Plan::fill`]. In it what is
     /// said where that can't be done.
     #[error(transparent)]

@@ -9,6 +9,7 @@ use super::copy::{CopyPlan, CopyQuery};
 use super::cursor::CursorUse;
 use super::fill::{self, Fill};
 use super::gather::Gather;
+use super::moving::{self, Moves};
 use super::partial::Partial;
 use super::places::{Evaluation, ShardSet, Tree};
 use super::relation::Scope;
@@ -59,6 +60,8 @@ pub struct Plan {
     pub(super) copy_query: Option<Box<CopyQuery>>,
     /// How several shards write, each its own, or why they don't.
     pub(super) spread: Result<Box<Spread>, Reason>,
+    /// How it moves rows, whose shard key it changes.
+    pub(super) moves: Option<Box<Moves>>,
     /// Its shard key is to be asked for first.
     pub fill: Option<Box<Fill>>,
     /// What it does with a cursor.
@@ -132,6 +135,7 @@ impl Plan {
             copy: None,
             copy_query: None,
             spread: Err(super::spread::NO_WRITE),
+            moves: None,
             fill: None,
             cursor: None,
             gather: Err(super::scatter::NO_SELECT),
@@ -202,7 +206,7 @@ impl Plan {
     /// [`RouteError::NeedsParameterTypes`] asks the session to learn the parameters' types
     /// from a server and to come again; [`RouteError::Several`] says that several shards can answer it
     /// together, [`RouteError::Spread`] that each can write its own,
-    /// [`RouteError::Unfilled`] that a server is to be asked for its key first.
+    /// [`RouteError::Moved`] that rows go from one to another, [`RouteError::Unfilled`] that a server is to be asked for its key first.
     pub fn route(
         &self,
         router: &Router,
@@ -243,6 +247,11 @@ impl Plan {
         {
             return Err(RouteError::Unfilled(refusal.clone()));
         }
+        if self.moves.is_some()
+            && let [refusal, ..] = self.refusals.as_slice()
+        {
+            return Err(RouteError::Moved(refusal.clone()));
+        }
         self.refused(router)?;
         if let Some(copy) = &self.copy {
             let refusal = Refusal::copy(&copy.table);
@@ -271,6 +280,9 @@ impl Plan {
             ShardSet::Several(_) | ShardSet::All => {
                 let refusal = super::describe::several(self, router, values, unknown);
                 let alone = self.follow == Follow::No && self.leaves.is_nothing();
+                if self.moves.is_some() && alone && self.spread.is_err() {
+                    return Err(RouteError::Moved(refusal));
+                }
                 Err(match (&self.scatter, &self.gather, &self.spread) {
                     (Ok(_), ..) | (_, Ok(_), _) if alone => RouteError::Several(refusal),
                     _ if alone && self.partial.is_ok() => RouteError::Several(refusal),
@@ -357,7 +369,8 @@ impl Plan {
         let spread = self.spread.as_ref().map_or(0, |spread| spread.bytes());
         let partial = self.partial.as_ref().map_or(0, |partial| partial.bytes());
         let fill = self.fill.as_ref().map_or(0, |fill| fill.bytes());
-        let several = scatter + gather + partial + spread + copy + fill;
+        let moves = self.moves.as_ref().map_or(0, |moves| moves.bytes());
+        let several = scatter + gather + partial + spread + copy + moves + fill;
         size_of::<Plan>() + occurrences + 400 * self.refusals.len() + several + prepared
     }
 
@@ -483,13 +496,20 @@ impl<'a> Analysis<'a> {
         action: Action,
         statement: &'a Statement,
     ) -> Result<Plan, Refusal> {
-        let node = self.write(statement, &Scope::default())?;
+        let mut node = self.write(statement, &Scope::default())?;
         let early = self.occurrences.len();
         self.settle(&node, &Vec::new(), None);
         if self.router.shards.len() == 1 || self.work > self.router.bounds.work {
             return Plan::found(action, self);
         }
         let fill = fill::of(&self, statement);
+        let moves = match moving::of(&mut self, statement, &mut node) {
+            Ok(moves) => moves,
+            Err(reason) => {
+                self.refusals = self.refusals.into_iter().map(|r| r.not_moved(reason)).collect();
+                None
+            }
+        };
         let scatter = super::scatter::of(&self, statement, &node);
         let gather = match sql::names(self.text, self.scanned) {
             Ok(names) => super::gather::of(&self, statement, &names),
@@ -497,7 +517,7 @@ impl<'a> Analysis<'a> {
         };
         let partial = super::partial::of(&self, statement, &node);
         let spread = super::spread::of(&mut self, statement, &node, early);
-        Ok(Plan { scatter, gather, partial, spread, fill, ..Plan::found(action, self)? })
+        Ok(Plan { scatter, gather, partial, spread, moves, fill, ..Plan::found(action, self)? })
     }
 }
 

@@ -71,6 +71,16 @@ impl Refusal {
         self
     }
 
+    /// Names what keeps its rows from being moved to other shards.
+    pub(super) fn not_moved(self, reason: &str) -> Refusal {
+        let why = format!("Rows aren't moved to other shards: {reason}.");
+        let detail = match &self.detail {
+            Some(detail) => format!("{detail} {why}"),
+            None => why,
+        };
+        self.detail(detail)
+    }
+
     /// Names what keeps it from being finished by one server over the rows of several shards.
     pub(super) fn not_gathered(mut self, reason: &str) -> Refusal {
         if reason.is_empty() {

@@ -87,7 +87,8 @@ fn explained<'a>(analysis: Analysis<'a>, explain: &'a Explain) -> Result<Plan, R
         spread => spread,
     };
     let fill = inner.fill.filter(|_| !explain.analyze);
-    Ok(Plan { action, writes: inner.writes && explain.analyze, spread, fill, ..inner })
+    let moves = inner.moves.filter(|_| !explain.analyze);
+    Ok(Plan { action, writes: inner.writes && explain.analyze, spread, moves, fill, ..inner })
 }
 
 fn prepared<'a>(

@@ -445,6 +445,10 @@ pub struct Insert {
     pub rows: Vec<Tokens>,
     pub on_conflict: Option<OnConflict>,
     pub returning: Vec<SelectItem>,
+    /// Where the word INSERT stands, behind WITH.
+    pub begins: u32,
+    /// Where the source stands.
+    pub source_at: Tokens,
 }
 
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -487,6 +491,8 @@ pub struct Assignment {
     pub columns: Vec<Ident>,
     pub partial: bool,
     pub value: Expr,
+    /// Where the value stands.
+    pub value_at: Tokens,
 }
 
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -501,6 +507,12 @@ pub struct Update {
     /// WHERE CURRENT OF cursor.
     pub current_of: Option<Ident>,
     pub returning: Vec<SelectItem>,
+    /// Where its table stands, with its alias.
+    pub table_at: Tokens,
+    /// Where the condition stands, without WHERE; empty where that would stand.
+    pub filter_at: Tokens,
+    /// Where the list of RETURNING stands; empty where there is none.
+    pub returning_at: Tokens,
 }
 
 #[derive(Debug, Clone, PartialEq, Default)]

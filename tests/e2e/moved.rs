@@ -94,6 +94,13 @@ fn rows_go_where_they_belong_by_way_of_pgherd() {
         explain_says_what_is_asked,
         who_may_not_use_the_sequence_is_told,
         errors_leave_nothing,
+        a_row_goes_where_its_new_key_lies,
+        a_key_that_is_taken_there_moves_nothing,
+        a_lost_connection_moves_nothing,
+        a_vanished_client_moves_nothing,
+        what_would_be_seen_otherwise_is_not_moved,
+        moves_are_part_of_a_pipeline,
+        who_changes_the_same_rows_waits,
     ];
     for step in steps {
         let truncate = "TRUNCATE things, always, kept, tokens";
@@ -331,4 +338,203 @@ fn errors_leave_nothing(herd: &TestHerd, proxy: &Proxy) {
     drop(client);
     crate::scatter::until_quiet(herd, "pg_sleep(30)");
     assert_eq!(total(herd, "SELECT count(*) FROM things"), 0);
+}
+
+fn hundred(client: &mut Raw) {
+    let rows: Vec<String> = (0..100).map(|id| format!("({id}, {id})")).collect();
+    let text = format!("INSERT INTO things (id, n) VALUES {}", rows.join(", "));
+    done(&answer(client, How::Simple, &text, &[]));
+}
+
+const MOVE: &str = "UPDATE things SET id = id + 1000, t = 'moved' WHERE n < 50 RETURNING id";
+
+fn a_row_goes_where_its_new_key_lies(herd: &TestHerd, proxy: &Proxy) {
+    let mut client = Raw::connect(proxy.port(), &[]);
+    hundred(&mut client);
+    let (tag, ids) = heard(&mut client, How::Simple, MOVE, &[]);
+    assert_eq!((tag.as_str(), ids.len()), ("UPDATE 50", 50));
+    let (_, lines) = heard(&mut client, How::Simple, &format!("EXPLAIN {MOVE}"), &[]);
+    let said = lines.join("\n");
+    for part in [
+        "shards s1, s2, s3",
+        "new keys: SELECT",
+        "go to another shard: DELETE FROM things",
+        "and there: INSERT INTO",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    let back = "UPDATE things SET id = id - $1 WHERE t = $2 RETURNING id";
+    for how in [How::Extended(&[1]), How::Named(&[])] {
+        let (tag, _) = heard(&mut client, how, back, &["100", "moved"]);
+        assert_eq!(tag, "UPDATE 50");
+    }
+    assert_eq!(total(herd, "SELECT sum(id) FROM things WHERE t = 'moved'"), 50 * 800 + 1225);
+}
+
+fn a_key_that_is_taken_there_moves_nothing(herd: &TestHerd, proxy: &Proxy) {
+    let mut client = Raw::connect(proxy.port(), &[]);
+    hundred(&mut client);
+    for how in [How::Simple, How::Extended(&[])] {
+        for (text, code) in [
+            ("UPDATE things SET id = id + 60 WHERE n < 50", "23505"),
+            ("UPDATE things SET id = 7 WHERE n IN (1, 2)", "23505"),
+            ("UPDATE things SET id = 5000 WHERE n IN (1, 2, 3, 4)", "23505"),
+            ("UPDATE things SET id = NULL WHERE n < 9", "23502"),
+            ("UPDATE things SET id = id + 1000, n = 1 / (n - 30)", "22012"),
+        ] {
+            let heard = answer(&mut client, how, text, &[]);
+            assert_eq!(
+                (heard.error.expect("an error").0.as_str(), heard.ready.as_str()),
+                (code, "I")
+            );
+        }
+    }
+    assert_eq!(total(herd, "SELECT count(*) FROM things WHERE id = n"), 100);
+    // In a block, back to its savepoint.
+    for (text, ready) in [
+        ("BEGIN", "T"),
+        ("UPDATE things SET id = id + 1000 WHERE n < 10", "T"),
+        ("SAVEPOINT s", "T"),
+        ("UPDATE things SET id = id + 60 WHERE n BETWEEN 10 AND 20", "E"),
+        ("ROLLBACK TO s", "T"),
+        ("UPDATE things SET id = id + 2000 WHERE n BETWEEN 10 AND 19", "T"),
+        ("COMMIT", "I"),
+    ] {
+        assert_eq!(answer(&mut client, How::Simple, text, &[]).ready, ready, "{text}");
+    }
+    assert_eq!(total(herd, "SELECT coalesce(sum(id - n), 0) FROM things"), 30_000);
+}
+
+/// A client whose transaction has a row locked.
+fn holder(proxy: &Proxy) -> Raw {
+    let mut client = Raw::connect(proxy.port(), &[]);
+    for text in ["BEGIN", "UPDATE things SET n = n WHERE id = 7"] {
+        assert_eq!(answer(&mut client, How::Simple, text, &[]).ready, "T");
+    }
+    client
+}
+
+const WAITS: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
+                     AND query LIKE '%FOR UPDATE OF%' AND pid <> pg_backend_pid()";
+
+fn until_it_waits(herd: &TestHerd) {
+    while total(herd, WAITS) == 0 {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn a_lost_connection_moves_nothing(herd: &TestHerd, proxy: &Proxy) {
+    let mut client = Raw::connect(proxy.port(), &[]);
+    hundred(&mut client);
+    let mut holder = holder(proxy);
+    for how in [How::Simple, How::Extended(&[])] {
+        ask(&mut client, how, MOVE, &[]);
+        client.send();
+        until_it_waits(herd);
+        let kill = WAITS.replace("count(*)", "count(pg_terminate_backend(pid))");
+        assert_eq!(total(herd, &kill), 1);
+        let heard = seen(&client.until_ready(1));
+        assert_eq!(
+            (heard.error.expect("an error").0.as_str(), heard.ready.as_str()),
+            ("08006", "I")
+        );
+    }
+    done(&answer(&mut holder, How::Simple, "ROLLBACK", &[]));
+    assert_eq!(total(herd, "SELECT count(*) FROM things WHERE id = n"), 100);
+    assert_eq!(heard(&mut client, How::Simple, MOVE, &[]).0, "UPDATE 50");
+}
+
+fn a_vanished_client_moves_nothing(herd: &TestHerd, proxy: &Proxy) {
+    let mut client = Raw::connect(proxy.port(), &[]);
+    hundred(&mut client);
+    let mut holder = holder(proxy);
+    ask(&mut client, How::Simple, MOVE, &[]);
+    client.send();
+    until_it_waits(herd);
+    drop(client);
+    while total(herd, WAITS) > 0 {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    done(&answer(&mut holder, How::Simple, "COMMIT", &[]));
+    assert_eq!(total(herd, "SELECT count(*) FROM things WHERE id = n"), 100);
+}
+
+fn what_would_be_seen_otherwise_is_not_moved(herd: &TestHerd, proxy: &Proxy) {
+    let mut client = Raw::connect(proxy.port(), &[]);
+    hundred(&mut client);
+    let refused = |client: &mut Raw, text: &str| {
+        let heard = answer(client, How::Simple, text, &[]);
+        assert_eq!(heard.error.expect("an error").0, "0A000", "{text}");
+    };
+    for (before, after) in [
+        ("CREATE TABLE kept_of (id bigint REFERENCES things)", "DROP TABLE kept_of"),
+        (
+            "ALTER TABLE things ENABLE ROW LEVEL SECURITY",
+            "ALTER TABLE things DISABLE ROW LEVEL SECURITY",
+        ),
+    ] {
+        let made = answer(&mut client, How::Simple, before, &[]);
+        done(&made);
+        refused(&mut client, MOVE);
+        refused(&mut client, "UPDATE things SET id = 2000 WHERE id IN (1, 2, 3, 4)");
+        done(&answer(&mut client, How::Simple, after, &[]));
+    }
+    for text in [
+        "UPDATE things SET id = 99 - id",
+        "UPDATE things SET id = id + (random() * 100)::int",
+        "UPDATE things SET id = id + 1000 RETURNING ctid",
+        "UPDATE things SET id = (SELECT max(id) FROM things) + id",
+    ] {
+        refused(&mut client, text);
+    }
+    assert_eq!(total(herd, "SELECT count(*) FROM things WHERE id = n"), 100);
+}
+
+fn moves_are_part_of_a_pipeline(herd: &TestHerd, proxy: &Proxy) {
+    let mut client = Raw::connect(proxy.port(), &[]);
+    hundred(&mut client);
+    let good =
+        ["UPDATE things SET n = -1 WHERE id = 3", MOVE, "DELETE FROM things WHERE id >= 1000"];
+    let heard = pipeline(&mut client, &good);
+    done(&heard);
+    assert_eq!((heard.rows.len(), heard.tag.trim_end_matches(char::from(0))), (50, "DELETE 50"));
+    assert_eq!(total(herd, "SELECT count(*) FROM things"), 50);
+    let bad = ["UPDATE things SET id = id + 1000", "SELECT 1 / 0"];
+    assert_eq!(pipeline(&mut client, &bad).error.expect("an error").0, "22012");
+    assert_eq!(total(herd, "SELECT count(*) FROM things WHERE id = n"), 50);
+}
+
+/// Rows are those of the time when it is their turn.
+fn who_changes_the_same_rows_waits(herd: &TestHerd, proxy: &Proxy) {
+    let mut client = Raw::connect(proxy.port(), &[]);
+    hundred(&mut client);
+    let mut other = Raw::connect(proxy.port(), &[]);
+    for text in
+        ["BEGIN", "UPDATE things SET n = n + 100 WHERE id = 7", "DELETE FROM things WHERE id = 8"]
+    {
+        assert_eq!(answer(&mut other, How::Simple, text, &[]).ready, "T");
+    }
+    let text = "UPDATE things SET id = n + 1000, t = n::text WHERE id IN (6, 7, 8, 9) RETURNING id";
+    ask(&mut client, How::Simple, text, &[]);
+    client.send();
+    until_it_waits(herd);
+    done(&answer(&mut other, How::Simple, "COMMIT", &[]));
+    let heard = seen(&client.until_ready(1));
+    done(&heard);
+    assert_eq!(heard.tag.trim_end_matches(char::from(0)), "UPDATE 3");
+    assert_eq!(total(herd, "SELECT coalesce(sum(id), 0) FROM things WHERE t IS NOT NULL"), 3122);
+    let moving = |to: i64| format!("UPDATE things SET id = id + {to} WHERE id BETWEEN 20 AND 60");
+    std::thread::scope(|scope| {
+        for to in [200, 400, 600] {
+            let text = moving(to);
+            scope.spawn(move || {
+                let mut client = Raw::connect(proxy.port(), &[]);
+                let heard = answer(&mut client, How::Simple, &text, &[]);
+                let error = heard.error.map(|error| error.0);
+                assert!(error.as_deref().is_none_or(|code| code == "40P01"), "{error:?}");
+            });
+        }
+    });
+    assert_eq!(total(herd, "SELECT count(*) FROM things"), 99);
+    assert_eq!(total(herd, "SELECT count(DISTINCT n) FROM things"), 99);
 }

@@ -9,8 +9,8 @@
 
 mod finish;
 mod groups;
-mod pull;
-mod shape;
+pub(in crate::proxy) mod pull;
+pub(in crate::proxy) mod shape;
 
 use std::sync::Arc;
 

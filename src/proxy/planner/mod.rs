@@ -16,8 +16,8 @@ use super::reading::Reading;
 use super::session::{Session, Stop};
 use super::statements::{Statement, World};
 use crate::routing::{
-    self, Action, CopyTask, Gathered, Leaves, Parameter, ParameterValue, Plan, Refusal, Route,
-    RouteError, Router, RoutingHint, Several, ShardId, Shares, Values,
+    self, Action, CopyTask, Gathered, Leaves, Moving, Parameter, ParameterValue, Plan, Refusal,
+    Route, RouteError, Router, RoutingHint, Several, ShardId, Shares, Values,
 };
 use crate::sql::{self, ExplainFormat, Scanned};
 use crate::wire::frontend::{Bind, Format};
@@ -34,6 +34,8 @@ pub enum Bound {
     Copied(CopyTask),
     /// To several shards, each of which writes its share.
     Shared(Shares),
+    /// To several shards, between which rows move.
+    Moved(Moving),
     /// To be asked again: what came before it has run.
     Anew,
 }
@@ -198,6 +200,14 @@ impl Session {
             let first = shares.each.first().map_or(router.home(), |share| share.shard);
             return Ok((Route::One(first), Some(Arc::new(shown))));
         }
+        if let (Err(RouteError::Moved(_)), Action::Explain { format, .. }) =
+            (&routed, &known.plan.action)
+        {
+            let moving = known.plan.moving(&router, &values, &known.scanned)?;
+            let shown = Shown { format: *format, route: moving.words(&router).join("\n") };
+            let first = moving.shards.first().map_or(router.home(), |shard| *shard);
+            return Ok((Route::One(first), Some(Arc::new(shown))));
+        }
         if let (Err(RouteError::Unfilled(_)), Action::Explain { format, .. }, Some(fill)) =
             (&routed, &known.plan.action, &known.plan.fill)
         {
@@ -288,6 +298,20 @@ impl Session {
         known.plan.spread(&self.router(), &values, &known.scanned)
     }
 
+    /// How an UPDATE moves rows, where its route says that it may.
+    pub(super) fn moving(
+        &self,
+        part: &Part,
+        text: &[u8],
+        parameters: &[Parameter<'_>],
+    ) -> Result<Moving, RouteError> {
+        let Some(known) = &part.known else { return Err(Refusal::not_analysed().into()) };
+        let utf8 = self.reading().utf8;
+        let literals = &known.scanned.literals;
+        let values = Values { text, literals, parameters, utf8 };
+        known.plan.moving(&self.router(), &values, &known.scanned)
+    }
+
     /// Where a Bind goes. The types of its parameters are learned from a server if they decide.
     /// `leg` is what was gathered before it.
     pub(super) async fn route_bind(
@@ -321,6 +345,7 @@ impl Session {
                 RouteError::Refused(refusal)
                 | RouteError::Several(refusal)
                 | RouteError::Spread(refusal)
+                | RouteError::Moved(refusal)
                 | RouteError::Unfilled(refusal),
             ) => Err(refusal.into()),
             Err(RouteError::NeedsParameterTypes) => Err(parameter_unknown().into()),
@@ -345,6 +370,9 @@ impl Session {
         match self.route(part, &statement.text, &parameters) {
             Err(RouteError::Spread(_)) if self.may_scatter() => {
                 self.shares(part, &statement.text, &parameters).map(Bound::Shared)
+            }
+            Err(RouteError::Moved(_)) if self.may_scatter() => {
+                self.moving(part, &statement.text, &parameters).map(Bound::Moved)
             }
             routed => routed.map(Bound::Routed),
         }
@@ -420,6 +448,7 @@ fn not_merged(error: RouteError) -> Failure {
         RouteError::Refused(refusal)
         | RouteError::Several(refusal)
         | RouteError::Spread(refusal)
+        | RouteError::Moved(refusal)
         | RouteError::Unfilled(refusal) => refusal.into(),
         RouteError::NeedsParameterTypes => parameter_unknown(),
     }

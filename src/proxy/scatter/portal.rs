@@ -21,7 +21,7 @@ use crate::proxy::session::{Session, Stop};
 use crate::proxy::share;
 use crate::proxy::state::{Note, Purpose};
 use crate::proxy::statements::Statement;
-use crate::routing::{Several, ShardId, Shares};
+use crate::routing::{Moving, Several, ShardId, Shares};
 use crate::wire::backend::{self, tag as answer};
 use crate::wire::frontend::{self, Bind, Execute, Target as Named, tag};
 use crate::wire::write;
@@ -47,6 +47,8 @@ pub enum Way {
     Several(Several),
     /// Each writes its share.
     Shared(Shares),
+    /// Rows move between them.
+    Moved(Moving),
 }
 
 impl From<Several> for Way {
@@ -62,6 +64,7 @@ impl Way {
             Way::Several(Several::Gathered(gathered)) => Some(gathered.finisher),
             Way::Several(Several::Finished(finished)) => Some(finished.finisher),
             Way::Shared(shares) => shares.each.first().map(|share| share.shard),
+            Way::Moved(moving) => moving.shards.first().copied(),
         }
     }
 }
@@ -140,7 +143,7 @@ impl Session {
         let executed = executed.and_then(|next| Execute::read(&next.body).ok());
         let same = |execute: &Execute<'_>| {
             let next = self.portals.get(execute.portal).and_then(|portal| portal.spread.as_ref());
-            let in_portions = execute.max_rows > 0 && matches!(spread.way, Way::Shared(_));
+            let in_portions = execute.max_rows > 0 && !matches!(spread.way, Way::Several(_));
             next.is_some_and(|next| Arc::ptr_eq(next, spread)) && !in_portions
         };
         if executed.as_ref().is_some_and(same) && !spread.done.load(Ordering::Relaxed) {
@@ -183,10 +186,18 @@ impl Session {
         let several = match &spread.way {
             Way::Several(several) => several,
             Way::Shared(shares) => {
-                let done = spread.done.swap(true, Ordering::Relaxed);
-                return self
-                    .execute_shares(portal, spread, shares, (execute, described, done))
-                    .await;
+                may_write(spread, &execute, shares.returns)?;
+                return self.execute_shares(portal, spread, shares, described).await;
+            }
+            Way::Moved(moving) => {
+                may_write(spread, &execute, moving.returns)?;
+                let statement = &portal.statement;
+                let bind = Some(&spread.bind[..]);
+                let asked =
+                    share::Asked { statement, unnamed: spread.unnamed, bind, shown: described };
+                let tag = Box::pin(self.move_rows(moving, &asked)).await?;
+                backend::command_complete(&mut self.client.output, &tag);
+                return Ok(());
             }
         };
         if spread.rest.give(execute.max_rows, &mut self.client.output) {
@@ -245,21 +256,8 @@ impl Session {
         portal: &Portal,
         spread: &Spread,
         shares: &Shares,
-        (execute, described, done): (Execute<'_>, bool, bool),
+        described: bool,
     ) -> Result<(), Stop> {
-        if done {
-            let name = String::from_utf8_lossy(execute.portal).into_owned();
-            let said = format!("portal \"{name}\" cannot be run");
-            return Err(Failure::new("55000", said).into());
-        }
-        // Drivers that want no rows say so by a limit.
-        if execute.max_rows > 0 && shares.returns {
-            return Err(Failure::unsupported(
-                "a part of what several shards return of a write",
-                "Execute it without a limit on rows (a fetch size).",
-            )
-            .into());
-        }
         let statement = &portal.statement;
         let question =
             share::Question::Bound { statement, bind: &spread.bind, unnamed: spread.unnamed };
@@ -267,6 +265,22 @@ impl Session {
         backend::command_complete(&mut self.client.output, &tag);
         Ok(())
     }
+}
+
+/// Whether a portal that writes can be executed: once, and whole.
+fn may_write(spread: &Spread, execute: &Execute<'_>, returns: bool) -> Result<(), Failure> {
+    if spread.done.swap(true, Ordering::Relaxed) {
+        let name = String::from_utf8_lossy(execute.portal).into_owned();
+        return Err(Failure::new("55000", format!("portal \"{name}\" cannot be run")));
+    }
+    // Drivers that want no rows say so by a limit.
+    if execute.max_rows > 0 && returns {
+        return Err(Failure::unsupported(
+            "a part of what several shards return of a write",
+            "Execute it without a limit on rows (a fetch size).",
+        ));
+    }
+    Ok(())
 }
 
 /// Appends the client's Bind for the unnamed portal: with a format for each column that is added to

@@ -5,10 +5,13 @@
 //! are asked; what they answer is put together by `written`.
 
 mod ask;
+mod moved;
+mod rows;
 mod written;
 
 use tokio::time::Instant;
 
+pub use self::moved::Asked;
 use self::written::{Locked, Written};
 use super::failure::Failure;
 use super::scatter::leg::Leg;

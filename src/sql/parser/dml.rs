@@ -43,8 +43,9 @@ impl Parser<'_> {
     }
 
     fn insert(&mut self, (with, recursive): With) -> Result<Statement> {
-        self.expect_all(&[K::Insert, K::Into])?;
         let mut insert = Insert { with, recursive, ..Insert::default() };
+        insert.begins = self.position() as u32;
+        self.expect_all(&[K::Insert, K::Into])?;
         insert.table = Some(self.qualified_name()?);
         if self.eat(K::As) {
             insert.alias = Some(self.column_id()?);
@@ -61,7 +62,7 @@ impl Parser<'_> {
         insert.overriding_system = overriding == Some(false);
         let source = self.position();
         if self.eat_all(&[K::Default, K::Values]) {
-            insert.rows.push(source as u32..self.position() as u32);
+            insert.rows.push(self.place_from(source));
         } else {
             let values = self.is(K::Values).then(|| self.position());
             let query = self.query()?;
@@ -70,6 +71,7 @@ impl Parser<'_> {
             }
             insert.source = InsertSource::Query(Box::new(query));
         }
+        insert.source_at = self.place_from(source);
         if self.eat_all(&[K::On, K::Conflict]) {
             insert.on_conflict = Some(self.on_conflict()?);
         }
@@ -189,12 +191,14 @@ impl Parser<'_> {
             vec![target(self)?]
         };
         self.expect_operator(b"=")?;
+        let start = self.position();
         let mut value = self.expr()?;
+        let value_at = self.place_from(start);
         if !subscripts.is_empty() {
             subscripts.insert(0, value);
             value = Expr::Other(subscripts);
         }
-        Ok(Assignment { columns, partial, value })
+        Ok(Assignment { columns, partial, value, value_at })
     }
 
     /// The table of UPDATE, DELETE or MERGE, and its alias.
@@ -210,16 +214,29 @@ impl Parser<'_> {
 
     fn update(&mut self, (with, recursive): With) -> Result<Statement> {
         self.expect(K::Update)?;
+        let start = self.position();
         let (table, alias) = self.target()?;
         let mut update = Update { with, recursive, table: Some(table), alias, ..Update::default() };
+        update.table_at = self.place_from(start);
         self.expect(K::Set)?;
         update.assignments = self.comma_list(Self::assignment)?;
         if self.eat(K::From) {
             update.from = self.table_refs()?;
         }
+        let condition = self.position();
         (update.filter, update.current_of) = self.where_or_current()?;
+        // Without the word WHERE.
+        update.filter_at = self.place_from(condition + usize::from(update.filter.is_some()));
+        let returning = self.position();
         update.returning = self.returning()?;
+        update.returning_at =
+            self.place_from(returning + usize::from(!update.returning.is_empty()));
         Ok(Statement::Update(Box::new(update)))
+    }
+
+    /// From a token to what was read last.
+    fn place_from(&self, start: usize) -> Tokens {
+        start as u32..self.position() as u32
     }
 
     fn delete(&mut self, (with, recursive): With) -> Result<Statement> {

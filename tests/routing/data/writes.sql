@@ -65,9 +65,9 @@ UPDATE users SET age = (SELECT random()) -- => 0A000 public.users is not bound t
 DELETE FROM users WHERE age = nextval('s') -- => 0A000 nextval in a statement on a sharded table
 DELETE FROM accounts -- => 0A000 public.accounts is not bound to one shard
 -- The shard key.
-UPDATE users SET id = id + 1 WHERE id = 1 -- => 0A000 UPDATE changes public.users.id, a shard key, to a value that isn't known
-UPDATE users SET id = 2 WHERE id = 1 -- => 0A000 the statement's tables lie on more than one shard
-UPDATE users SET id = 2 -- => 0A000 public.users is not bound to one shard
+UPDATE users SET id = id + 1 WHERE id = 1 -- => moved
+UPDATE users SET id = 2 WHERE id = 1 -- => moved
+UPDATE users SET id = 2 -- => moved
 UPDATE posts SET user_id = users.id FROM users WHERE users.id = posts.user_id -- => spread sum s1 s2 s3
 UPDATE posts SET user_id = users.age FROM users WHERE users.id = posts.user_id -- => 0A000 public.posts is not bound to one shard
 -- Rows of VALUES.
@@ -199,3 +199,10 @@ INSERT INTO things (label) OVERRIDING USER VALUE VALUES ('x') -- => 0A000 the de
 WITH n AS (INSERT INTO things (label) VALUES ('x') RETURNING id) SELECT * FROM n -- => 0A000 the default of public.things.id, a shard key, is computed by the server
 EXPLAIN ANALYZE INSERT INTO things (label) VALUES ('x') -- => 0A000 the default of public.things.id, a shard key, is computed by the server
 EXPLAIN INSERT INTO things (label) VALUES ('x') -- => asked EXPLAIN INSERT INTO things (label, "id") VALUES ('x', '70')
+-- Changed shard keys
+UPDATE users SET id = id + 1 WHERE id = 1 -- => moved
+UPDATE users SET id = 2 WHERE id = 1 -- => moved
+UPDATE posts SET user_id = (SELECT 1) WHERE user_id = 1 -- => moved
+UPDATE users SET id = $1 WHERE id = $2 -- $1:int8=5 $2:int8=5 => s1
+UPDATE users u SET id = u.id + random() WHERE id = 1 -- => 0A000 UPDATE changes public.users.id, a shard key, to a value that isn't known
+UPDATE users SET id = (SELECT max(id) FROM users) -- => 0A000 UPDATE changes public.users.id, a shard key, to a value that isn't known

@@ -40,15 +40,94 @@ WITH c AS (SELECT id FROM users WHERE age > 20) UPDATE users SET age = 20 FROM c
 WITH c AS (UPDATE users SET age = 20 WHERE age > 20 RETURNING id) SELECT count(*) FROM c --: refused 0A000
 -- The key changes: the row moves
 UPDATE users SET id = 4 WHERE id = 4
-UPDATE users SET id = 1004 WHERE id = 4 --: refused 0A000
-UPDATE users SET id = 25 WHERE id = 4 --: refused 0A000 range
-UPDATE users SET id = id + 1000 --: refused 0A000
-UPDATE users SET id = id + 1000 WHERE id IN (3, 13) --: refused 0A000
-UPDATE users SET id = $1 WHERE id = $2 RETURNING id, name --: refused 0A000, with 1005|5
-UPDATE people SET login = 'zzz' WHERE login = 'anna' --: refused 0A000
+UPDATE users SET id = 1004 WHERE id = 4
+UPDATE users SET id = 25 WHERE id = 4
+UPDATE users SET id = id + 1000
+UPDATE users SET id = id + 1000 WHERE id IN (3, 13)
+UPDATE users SET id = $1 WHERE id = $2 RETURNING id, name --: with 1005|5
+UPDATE people SET login = 'zzz' WHERE login = 'anna'
 UPDATE orders SET region = 'x' WHERE tenant = 1 AND region = 'n'
-UPDATE posts SET user_id = 9 WHERE user_id = 3 --: refused 0A000 ring
-UPDATE users SET id = NULL WHERE id = 4 --: refused 0A000
+UPDATE posts SET user_id = 9 WHERE user_id = 3
+UPDATE users SET id = NULL WHERE id = 4
+-- A changed shard key: rows go to other shards, or stay
+UPDATE users SET id = id + 1000 RETURNING *
+UPDATE users SET id = id + 1000, name = name || id, age = DEFAULT, balance = NULL, country = 'xx' WHERE age > 15 RETURNING id, name AS n, age + 1, country, (SELECT name FROM countries WHERE code = users.country)
+UPDATE users u SET id = 2000 + u.age * 100 + u.id WHERE u.age IS NOT NULL RETURNING u.id, u.name
+UPDATE users SET id = -id WHERE id > 3 RETURNING id
+UPDATE users SET id = id * 2 WHERE id = 25 RETURNING id
+UPDATE users SET id = 20 WHERE id = 4
+UPDATE users SET id = 20 WHERE id IN (4, 25)
+UPDATE users SET id = 2000 WHERE id IN (4, 25)
+UPDATE users SET id = 2000 WHERE id IN (4, 25) AND name = 'nobody' RETURNING *
+UPDATE users SET id = 2000 WHERE id = NULL RETURNING id
+UPDATE users SET id = '2001' WHERE id = 12 RETURNING id
+UPDATE users SET id = 2001.6 WHERE id = 12 RETURNING id
+UPDATE users SET id = (SELECT size FROM countries WHERE code = 'us') WHERE id = 12 RETURNING id
+UPDATE users SET id = (SELECT size FROM countries c WHERE c.code = users.country) + 1000 + id WHERE country IS NOT NULL RETURNING *
+UPDATE users SET id = (SELECT max(id) FROM users) WHERE id = 12 --: refused 0A000
+UPDATE users SET id = id / 0 WHERE id > 12
+UPDATE users SET id = id * 9223372036854775807 WHERE id > 12
+UPDATE users SET id = 'x' WHERE id > 12
+UPDATE users SET id = name WHERE id > 12
+UPDATE users SET id = true WHERE id > 12
+UPDATE users SET id = nothing WHERE id > 12
+UPDATE users SET id = id + 1000 WHERE nothing = 3
+UPDATE users SET id = id + 1000 RETURNING nothing
+UPDATE users SET id = id + 1000, nothing = 1
+UPDATE users SET id = id + 1000, age = 'x'
+UPDATE users SET id = id + 1000, name = NULL
+UPDATE users SET id = id + 1000, age = 1 / (id - 30)
+UPDATE users SET id = $1 + id, name = $2 WHERE age = $3 RETURNING * --: with 1000|moved|12
+UPDATE users SET id = $1, name = $2 WHERE id = $3 RETURNING id, name --: with 1000|moved|33
+UPDATE users SET id = $1 WHERE id = 12 --: with NULL
+UPDATE users SET id = CASE WHEN id % 2 = 0 THEN id + 1000 ELSE id END WHERE id > 10 RETURNING id
+UPDATE users SET id = id + 1000 WHERE EXISTS (SELECT FROM posts p WHERE p.user_id = users.id AND p.likes > 3) RETURNING id
+UPDATE users SET id = id + 1000 WHERE country IN (SELECT code FROM countries WHERE size > 80) RETURNING id
+UPDATE users SET id = id + random()::int --: refused 0A000
+UPDATE users SET (id, name) = (id + 1000, 'x') --: refused 0A000
+UPDATE users SET id = DEFAULT WHERE id = 12 --: refused 0A000
+UPDATE users SET id = id + 1000 FROM countries c WHERE c.code = users.country --: refused 0A000
+UPDATE ONLY users /* here */ AS "U" SET id = "U".id + 1000 -- there
+UPDATE users SET id = 45 - id WHERE id IN (12, 33) --: refused 0A000
+UPDATE users SET id = id - 2 WHERE id IN (-2, 0)
+UPDATE posts SET user_id = user_id + 100, id = id + 1 RETURNING user_id, id, tags, created, score
+UPDATE posts SET user_id = 5, id = id + 10 WHERE user_id IN (3, 7, 11)
+UPDATE posts SET user_id = 5 WHERE user_id IN (3, 7, 11)
+UPDATE posts SET user_id = 50, tags = tags || '{new}' WHERE user_id IN (3, 22) RETURNING *
+UPDATE measures SET k = k + 100, j = j || '{"m": true}', a = a || 7, n = n / 3, c = v, t = t || 'é' RETURNING *
+UPDATE measures SET k = NULL WHERE k > 40 RETURNING k, grp, s, h, x, u
+UPDATE measures SET k = 7 WHERE k IS NULL RETURNING *
+UPDATE measures SET k = i WHERE k < 10
+UPDATE measures SET k = s, v = 'longer than ten' WHERE k < 10
+UPDATE measures SET k = k + 50, r = f, d = z, y = z, w = y, o = NULL WHERE k < 10
+UPDATE nobody SET id = id + 1
+UPDATE people SET login = login || '2' WHERE login < 'c' RETURNING *
+UPDATE people SET login = friend WHERE friend IS NOT NULL --: refused 0A000
+UPDATE people SET login = upper(login), name = $1 WHERE login = $2 RETURNING login, name --: with x|ömer
+UPDATE items SET u = md5(u::text)::uuid RETURNING u, n
+UPDATE items SET u = '00000000-0000-0000-0000-000000000001' WHERE n = 3 RETURNING *
+UPDATE visits SET day = day + 200 WHERE hits > 3 RETURNING *
+UPDATE visits SET day = '2026-05-05' WHERE day = '2024-11-07' RETURNING *
+UPDATE visits SET day = $1 WHERE day = $2 RETURNING * --: with 2026-05-05|2024-11-07
+UPDATE orders SET tenant = tenant + 10, region = lower(region) || 'x', note = NULL WHERE total > 30 RETURNING *
+UPDATE orders SET region = 'q' WHERE tenant = 3 RETURNING tenant, region, id, note
+UPDATE tickets SET id = 3
+UPDATE logged SET id = id + 1 --: refused 0A000
+EXPLAIN ANALYZE UPDATE users SET id = id + 1000 --: refused 0A000
+BEGIN
++ UPDATE users SET name = 'before' WHERE id = 12
++ UPDATE users SET id = id + 1000 WHERE id > 10
++ SELECT id, name FROM users WHERE id > 1000 ORDER BY id
++ SAVEPOINT s
++ UPDATE users SET id = 5 WHERE id = 1012
++ ROLLBACK TO s
++ UPDATE posts SET user_id = user_id + 1000 WHERE user_id = 12 RETURNING *
++ UPDATE users SET id = id - 1000 WHERE id IN (1012, 1013) RETURNING id
++ COMMIT
+BEGIN
++ UPDATE users SET id = 20 WHERE id = 4
++ SELECT 1
++ ROLLBACK
 -- DELETE
 DELETE FROM users WHERE id = 4
 DELETE FROM users WHERE id = 4 RETURNING *

@@ -62,7 +62,7 @@ UPDATE users SET country = (SELECT code FROM countries ORDER BY size LIMIT 1) --
 UPDATE users SET age = CASE WHEN age IS NULL THEN 0 WHEN age > 15 THEN age - 1 ELSE age END, balance = -balance RETURNING *
 UPDATE users SET name = NULL
 UPDATE users SET id = id
-UPDATE users SET id = users.id + 0 --: refused 0A000
+UPDATE users SET id = users.id + 0
 UPDATE users SET joined = joined + 1 WHERE joined < '2024-12-25' AND $1 = ANY (ARRAY[country, 'x']) RETURNING id, joined --: with de
 UPDATE users SET joined = $1, country = $2 WHERE age > $3 RETURNING id --: with 2025-05-05|NULL|14
 UPDATE users SET age = $1 --: with x

@@ -20,7 +20,8 @@ impl Generator<'_> {
             1 => " RETURNING *".into(),
             _ => String::new(),
         };
-        match self.below(6) {
+        match self.below(7) {
+            6 if table.split => self.new_key(&table, &scope) + &returning,
             0 => format!("DELETE FROM {}{}{returning}", table.name, self.narrowed(&table, &scope)),
             1 | 2 => {
                 // Not a column that is unique: which row is in the way would be open.
@@ -58,6 +59,30 @@ impl Generator<'_> {
                 )
             }
         }
+    }
+
+    /// A new key, which no row has and each row makes another one of, so that it doesn't matter in which
+    /// order rows change.
+    fn new_key(&mut self, table: &Table, scope: &[Shown]) -> String {
+        let (name, kind) = &table.columns[0];
+        let fresh = match (self.below(3), kind) {
+            (0, _) => literal(*kind, 70),
+            (_, Kind::Text) => format!("{name} || 'z'"),
+            (_, Kind::Uuid) => format!("md5({name}::text)::uuid"),
+            _ => format!("{name} * 2 + 1000"),
+        };
+        let others: Vec<_> = table
+            .columns
+            .iter()
+            .filter(|(name, _)| !["k", "m", "n"].contains(&name.as_str()))
+            .cloned()
+            .collect();
+        let mut set = format!("{name} = {fresh}");
+        if !others.is_empty() && self.chance(50) {
+            let (other, kind) = self.pick(&others).clone();
+            set += &format!(", {other} = {}", self.expression(kind, 1, scope));
+        }
+        format!("UPDATE {} SET {set}{}", table.name, self.narrowed(table, scope))
     }
 
     /// WHERE for a write: on one key, on several, or on anything.
