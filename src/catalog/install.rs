@@ -34,6 +34,7 @@ const MIGRATIONS: &[Migration] = &[
         name: "decisions",
         sql: include_str!("../../migrations/0002_decisions.sql"),
     },
+    Migration { number: 3, name: "clock", sql: include_str!("../../migrations/0003_clock.sql") },
 ];
 
 /// The advisory lock of installing: "pgherd" as a number.

@@ -225,6 +225,7 @@ const FAMILY: &str = "
     WHERE r.one = ANY ($1)
     ORDER BY 1, 2, 3";
 
+/// What pgherd itself calls in place of the clock is no function of anybody's.
 const FUNCTIONS: &str = "
     SELECT p.proname::text, n.nspname::text,
            CASE WHEN bool_or(p.provolatile = 'v') THEN 'v'
@@ -232,6 +233,9 @@ const FUNCTIONS: &str = "
            bool_or(p.proretset)
     FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
     WHERE n.nspname !~ '^pg_(toast_)?temp_'
+      AND NOT (n.nspname = 'pgherd' AND p.proname IN
+          ('age', 'current_date', 'current_time', 'current_timestamp', 'localtime',
+           'localtimestamp', 'now', 'statement_timestamp', 'transaction_timestamp'))
     GROUP BY 1, 2 ORDER BY 1, 2";
 
 /// What the questions are asked under, whatever the user's own settings are: names in them mean the

@@ -6,7 +6,9 @@ use bytes::Bytes;
 
 use super::control::Where;
 use super::copy::Copying;
+use super::edited::EditedText;
 use super::explain::Shown;
+use super::extended::End;
 use super::failure::Failure;
 use super::leg::{Leg, Target};
 use super::planner::{Bound, Part, parameters};
@@ -16,7 +18,7 @@ use super::session::{Session, Stop};
 use super::setting_call::effect_of_call;
 use super::state::Effect;
 use super::statements::Statement;
-use crate::routing::{Leaves, Route};
+use crate::routing::{Leaves, Route, RouteError};
 use crate::wire::frontend::Bind;
 
 /// Where a Bind goes.
@@ -25,6 +27,15 @@ pub(super) struct Found {
     pub answered: Answered,
     /// EXPLAIN: what stands before the server's plan.
     pub explain: Option<Arc<Shown>>,
+    /// What is bound in the place of the client's statement, which reads the clock.
+    pub timed: Option<TimedBind>,
+}
+
+/// A statement with the time in it.
+pub(super) struct TimedBind {
+    pub part: Arc<Part>,
+    pub statement: Arc<Statement>,
+    pub edited: Arc<EditedText>,
 }
 
 /// Who answers what is bound.
@@ -41,12 +52,12 @@ pub(super) enum Answered {
 impl Found {
     /// A server answers it.
     pub fn at(target: Target) -> Found {
-        Found { target, answered: Answered::ByServer, explain: None }
+        Found { target, answered: Answered::ByServer, explain: None, timed: None }
     }
 
     /// The session answers it.
     pub fn here(answered: Answered) -> Found {
-        Found { target: Target::Nowhere, answered, explain: None }
+        Found { target: Target::Nowhere, answered, explain: None, timed: None }
     }
 }
 
@@ -60,7 +71,6 @@ impl Session {
         bind: &Bind<'_>,
         (body, leg): (&Bytes, &mut Leg),
     ) -> Result<Option<Found>, Stop> {
-        let unnamed = bind.statement.is_empty();
         match self.place(part, &statement.text, leg.goes_somewhere())? {
             Where::Local | Where::Everywhere | Where::Wide => {
                 return Ok(Some(Found::here(Answered::Locally)));
@@ -69,6 +79,21 @@ impl Session {
             Where::Anywhere => return Ok(Some(Found::at(Target::Any))),
             Where::Routed => {}
         }
+        if part.reads_clock() {
+            return Box::pin(self.find_timed(part, statement, bind, (body, leg))).await;
+        }
+        self.find_routed(part, statement, bind, (body, leg)).await
+    }
+
+    /// Where a Bind goes by its route.
+    async fn find_routed(
+        &mut self,
+        part: &Part,
+        statement: &Arc<Statement>,
+        bind: &Bind<'_>,
+        (body, leg): (&Bytes, &mut Leg),
+    ) -> Result<Option<Found>, Stop> {
+        let unnamed = bind.statement.is_empty();
         let way = match self.route_bind(part, statement, bind, leg).await? {
             Bound::Anew => return Ok(None),
             Bound::Routed((route, explain)) => {
@@ -93,6 +118,53 @@ impl Session {
         };
         let spread = Spread::bound(way, body.clone(), unnamed, statement, leg)?;
         Ok(Some(Found::here(Answered::Together(spread))))
+    }
+
+    /// Where a Bind goes whose statement reads the clock: with the time in it where several shards
+    /// answer.
+    async fn find_timed(
+        &mut self,
+        part: &Part,
+        statement: &Arc<Statement>,
+        bind: &Bind<'_>,
+        (body, leg): (&Bytes, &mut Leg),
+    ) -> Result<Option<Found>, Stop> {
+        let values = parameters(statement, bind);
+        let (several, untyped) = match self.route_of_part(part, &statement.text, &values) {
+            Ok(route) => (self.is_elsewhere(route), false),
+            Err(RouteError::NeedsParameterTypes) => (false, true),
+            Err(_) => (true, false),
+        };
+        drop(values);
+        if (several || untyped) && leg.goes_somewhere() {
+            // It goes on in the transaction that those before it are.
+            self.run_leg_before(leg).await?;
+            return Ok(None);
+        }
+        if untyped {
+            if !statement.is_described() && !leg.ops.is_empty() {
+                self.run_leg(leg, End::Flush).await?;
+                return Ok(None);
+            }
+            self.learn_types(statement).await?;
+        }
+        let values = parameters(statement, bind);
+        let Some(timed) = self.timed(part, &statement.text, &values).await? else {
+            return self.find_routed(part, statement, bind, (body, leg)).await;
+        };
+        let types = statement.learned_types().iter().copied();
+        let own = self.db.registry.statement(&timed.text, types, self.world());
+        let own_part = Arc::new(timed.part);
+        // Its text is another one each time: nothing is kept of it on servers.
+        let unnamed = Bind { statement: b"", ..*bind };
+        let found = self.find_routed(&own_part, &own, &unnamed, (body, leg)).await?;
+        Ok(found.map(|found| {
+            if bind.statement.is_empty() {
+                leg.answer_parse_of(statement.number);
+            }
+            let timed = TimedBind { part: own_part, statement: own, edited: timed.edited };
+            Found { timed: Some(timed), ..found }
+        }))
     }
 
     /// What a bound statement leaves in its server's session, and does to the client's.

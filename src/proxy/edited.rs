@@ -1,7 +1,10 @@
 //! Places in texts that servers get in place of the client's.
 
+use std::sync::Arc;
+
 use bytes::BytesMut;
 
+use super::session::Session;
 use crate::sql::Edited;
 use crate::wire::backend::{ErrorFields, tag};
 use crate::wire::{ProtocolError, write};
@@ -18,6 +21,19 @@ impl EditedText {
     /// Where a place in what servers get, as they tell it, is in the client's text.
     pub fn place_before(&self, position: &[u8]) -> Option<Vec<u8>> {
         place_before(&self.edited, &self.before, position)
+    }
+}
+
+impl Session {
+    /// What was made of a text, which may itself be what was made of the client's.
+    pub(super) fn edited_over(&self, edited: Edited, text: &[u8]) -> Arc<EditedText> {
+        let edited = if self.reading().utf8 { edited } else { Edited::default() };
+        Arc::new(match &self.state.edited {
+            Some(first) => {
+                EditedText { edited: edited.over(&first.edited), before: first.before.clone() }
+            }
+            None => EditedText { edited, before: text.into() },
+        })
     }
 }
 

@@ -355,7 +355,7 @@ impl Session {
                 None => return Box::pin(self.bind(statement, body, leg)).await,
             },
         };
-        let Found { target, answered, explain } = found;
+        let Found { target, answered, explain, timed } = found;
         if !leg.admits(target, self.held.as_ref().map(|held| held.shard)) {
             self.run_leg_before(leg).await?;
             if self.skipping {
@@ -370,6 +370,12 @@ impl Session {
             None => (Leaves::NOTHING, Effect::Nothing),
         };
         self.check_portal(bind.portal, statement.size() + body.len())?;
+        let (statement, part, edited) = match timed {
+            Some(timed) => (timed.statement, Some(timed.part), Some(timed.edited)),
+            None => (statement, part, None),
+        };
+        // Another text each time: nothing is kept of it on servers.
+        let unnamed = unnamed || edited.is_some();
         let local = !matches!(answered, Answered::ByServer);
         let (spread, copying) = match answered {
             Answered::ByServer | Answered::Locally => (None, None),
@@ -384,6 +390,7 @@ impl Session {
             formats,
             statement: statement_of,
             part,
+            edited,
             local,
             spread,
             copying,
@@ -469,15 +476,16 @@ impl Session {
             if self.skipping {
                 return Ok(());
             }
-            if let Some(copying) = &portal.copying {
-                return Box::pin(self.execute_copy(&portal, copying)).await;
-            }
-            return match &portal.spread {
-                Some(spread) => {
+            self.state.edited = portal.edited.clone();
+            let executed = match (&portal.copying, &portal.spread) {
+                (Some(copying), _) => Box::pin(self.execute_copy(&portal, copying)).await,
+                (None, Some(spread)) => {
                     Box::pin(self.execute_spread(&portal, spread, execute, described)).await
                 }
-                None => self.execute_local(&portal).await,
+                (None, None) => self.execute_local(&portal).await,
             };
+            self.state.edited = None;
+            return executed;
         }
         let copies_in =
             portal.part.as_ref().is_some_and(|part| part.copies_in(&portal.statement.text));

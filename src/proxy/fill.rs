@@ -7,7 +7,6 @@ use std::sync::Arc;
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::future::join_all;
 
-use super::edited::EditedText;
 use super::extended::End;
 use super::failure::Failure;
 use super::leg::{Leg, Op};
@@ -35,8 +34,7 @@ impl Session {
     pub(super) async fn fill_text(&mut self, part: &Part, text: &[u8]) -> Result<Vec<u8>, Stop> {
         let Filled { text: edited, .. } = self.ask_and_fill(part, text, None).await?;
         let filled = edited.text.clone();
-        let edited = if self.reading().utf8 { edited } else { Edited::default() };
-        self.state.edited = Some(Box::new(EditedText { edited, before: text.into() }));
+        self.state.edited = Some(self.edited_over(edited, text));
         Ok(filled)
     }
 

@@ -22,6 +22,8 @@ pub struct Journal {
     told: bool,
     /// The first one that was: its shard and process.
     first: Option<(ShardId, i32)>,
+    /// When it began, as the first of its servers has it, once that was asked.
+    began: Option<Box<[u8]>>,
     /// What statements are routed by in this transaction, which has changed what there is: as it
     /// was found after the last such change.
     own_router: Option<Arc<Router>>,
@@ -63,6 +65,21 @@ impl Journal {
         self.told = true;
         let first = *self.first.get_or_insert(part);
         (first != part).then_some(first)
+    }
+
+    /// The shard whose server was told first: its clock is the transaction's.
+    pub fn first(&self) -> Option<ShardId> {
+        self.first.map(|(shard, _)| shard)
+    }
+
+    /// When the transaction began, if a server was asked.
+    pub fn began(&self) -> Option<&[u8]> {
+        self.began.as_deref()
+    }
+
+    /// The first server says when the transaction began.
+    pub fn has_begun(&mut self, moment: &[u8]) {
+        self.began = Some(moment.into());
     }
 
     /// What statements are routed by in this transaction, where that is its own.
@@ -219,6 +236,7 @@ impl Journal {
         self.steps.retain(|step| step.kind == StepKind::Characteristics);
         self.told = false;
         self.first = None;
+        self.began = None;
         self.own_router = None;
         self.count();
         let chained = |step: &Step| step.text.to_ascii_uppercase().ends_with(b"CHAIN");

@@ -10,8 +10,9 @@
 //! finishes over the rows of all, `share` what several of them write, `fill` asks for the keys of
 //! rows before it is known where they go, `named` has SQL's prepared
 //! statements. `held` is the connection that serves a transaction, `transaction` what becomes of it
-//! where several do (and `deadlock` where they wait for each other), `kept` those that stay a
-//! client's between its transactions (and `notify` what comes by them unasked), `relay` carries bytes
+//! where several do (and `deadlock` where they wait for each other, `clock` where they are to have
+//! one time), `kept` those that stay a client's between its transactions (and `notify` what comes by
+//! them unasked), `relay` carries bytes
 //! to it and back, `replies` knows which reply belongs to which message, and `edited` where an error in
 //! a text of ours is in the client's. What a session is, apart from connections, is in `state`,
 //! `settings`, `statements` and `journal`. In session mode where there is one shard, none of it is
@@ -22,6 +23,7 @@ mod alarm;
 mod bound;
 mod cancel;
 pub mod client;
+mod clock;
 mod control;
 mod copy;
 pub mod database;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::edited::EditedText;
 use super::planner::Part;
 use super::state::Effect;
 use super::statements::Statement;
@@ -16,6 +17,8 @@ use crate::wire::frontend::Format;
 pub struct Portal {
     pub statement: Arc<Statement>,
     pub part: Option<Arc<Part>>,
+    /// Where the statement is one that was given the time: what the client's own is.
+    pub edited: Option<Arc<EditedText>>,
     /// The session answers it by itself.
     pub local: bool,
     /// It does so by asking several shards.

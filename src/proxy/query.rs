@@ -7,7 +7,7 @@ use super::failure::Failure;
 use super::fill::still_unknown;
 use super::held::purpose;
 use super::journal::is_bare_begin;
-use super::planner::Part;
+use super::planner::{Part, no_route};
 use super::replies::Request;
 use super::session::{Session, Stop};
 use super::setting_call::effect_of_call;
@@ -51,6 +51,19 @@ impl Session {
 
     async fn single(&mut self, part: &Part, text: &[u8]) -> Result<(), Stop> {
         let place = self.place(part, text, false)?;
+        if place == Where::Routed
+            && part.reads_clock()
+            && let Some(timed) = Box::pin(self.timed(part, text, &[])).await?
+        {
+            let before = self.state.edited.replace(timed.edited);
+            let answered = Box::pin(self.single_at(place, &timed.part, &timed.text)).await;
+            self.state.edited = before;
+            return answered;
+        }
+        self.single_at(place, part, text).await
+    }
+
+    async fn single_at(&mut self, place: Where, part: &Part, text: &[u8]) -> Result<(), Stop> {
         match place {
             Where::Local => {
                 describe(&mut self.client.output, part, &[]);
@@ -153,6 +166,10 @@ impl Session {
                     ) => {
                         return self.one_by_one(parts, text).await;
                     }
+                    // Refused perhaps for the time that it reads.
+                    Err(RouteError::Refused(_)) if part.reads_clock() => {
+                        return self.one_by_one(parts, text).await;
+                    }
                     routed => one(routed.map_err(no_route)?.0),
                 },
                 Where::Everywhere | Where::Wide => return self.one_by_one(parts, text).await,
@@ -212,7 +229,21 @@ impl Session {
 
     /// Answers one statement of a transaction, without ReadyForQuery.
     async fn unfinished(&mut self, part: &Part, text: &[u8]) -> Result<(), Stop> {
-        match self.place(part, text, false)? {
+        let place = self.place(part, text, false)?;
+        if place == Where::Routed
+            && part.reads_clock()
+            && let Some(timed) = Box::pin(self.timed(part, text, &[])).await?
+        {
+            let before = self.state.edited.replace(timed.edited);
+            let answered = Box::pin(self.unfinished_at(place, &timed.part, &timed.text)).await;
+            self.state.edited = before;
+            return answered;
+        }
+        self.unfinished_at(place, part, text).await
+    }
+
+    async fn unfinished_at(&mut self, place: Where, part: &Part, text: &[u8]) -> Result<(), Stop> {
+        match place {
             Where::Local => {
                 describe(&mut self.client.output, part, &[]);
                 self.answer_local(part, text, &[]).await
@@ -551,19 +582,6 @@ fn one(route: Route) -> Option<ShardId> {
     match route {
         Route::One(shard) => Some(shard),
         Route::Any | Route::All => None,
-    }
-}
-
-fn no_route(error: RouteError) -> Failure {
-    match error {
-        RouteError::Refused(refusal)
-        | RouteError::Several(refusal)
-        | RouteError::Spread(refusal)
-        | RouteError::Moved(refusal)
-        | RouteError::Unfilled(refusal) => refusal.into(),
-        RouteError::NeedsParameterTypes => {
-            Failure::new("42P02", "there is no parameter in a simple query")
-        }
     }
 }
 

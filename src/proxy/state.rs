@@ -54,7 +54,7 @@ pub struct ClientState {
     /// What was prepared and deallocated since the session has last looked.
     pub named: Vec<Named>,
     /// Servers get the client's text with something put in.
-    pub edited: Option<Box<EditedText>>,
+    pub edited: Option<Arc<EditedText>>,
 }
 
 /// What a server has done to SQL's prepared statements.

@@ -26,6 +26,8 @@ pub(super) struct Effects {
     pub need_home: Option<Box<str>>,
     /// NOTIFY: said where the transaction is.
     pub notifies: bool,
+    /// It reads the clock, in a way that gives one time to all of a statement.
+    pub clock: bool,
     /// A trigger of what it writes may.
     pub may_notify: bool,
     pub sequence: Option<Box<str>>,
@@ -61,6 +63,7 @@ impl Effects {
             volatile: self.volatile + other.volatile,
             exact_text: self.exact_text || other.exact_text,
             notifies: self.notifies || other.notifies,
+            clock: self.clock || other.clock,
             may_notify: self.may_notify || other.may_notify,
         }
     }

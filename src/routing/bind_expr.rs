@@ -260,6 +260,7 @@ impl<'a> Analysis<'a> {
         if let Some(name) = &function.name {
             let before = self.effects.leaves;
             self.call(name);
+            self.effects.clock |= super::clock::reads_clock(function);
             // set_config with `true` is SET LOCAL. Where there are several shards, what it sets
             // may decide where the transaction's other statements go.
             let local = matches!(function.arguments.as_slice(), [_, _, Expr::Bool(true)]);

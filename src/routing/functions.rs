@@ -3,6 +3,7 @@
 use crate::config::rules::Rules;
 use crate::sql::{Function, Name};
 
+use super::clock::is_given_time;
 use super::refusal::Refusal;
 use super::schema::{Schema, Volatility};
 
@@ -299,6 +300,9 @@ const AGGREGATES: &[&str] = &[
 /// Whether a call of this name may be of an aggregate: of Postgres's own, or of any
 /// function that somebody defined.
 pub(super) fn may_aggregate(name: &Name, schema: &Schema) -> bool {
+    if is_given_time(name) {
+        return false;
+    }
     is_defined(name, schema)
         || AGGREGATES.binary_search(&&*name.name).is_ok()
         || name.schema.as_deref().is_some_and(|schema| schema != "pg_catalog")

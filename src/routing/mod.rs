@@ -24,6 +24,7 @@ mod bind_through;
 mod bind_view;
 mod bind_write;
 pub mod cache;
+mod clock;
 mod copy;
 mod copy_options;
 mod cursor;
@@ -73,6 +74,7 @@ use crate::sql;
 /// Index of a shard within its database, in the catalog's order.
 pub use crate::placement::ShardId;
 pub use cache::PlanCache;
+pub use clock::Timed;
 pub use copy::{Copied, CopiedQuery, CopyKeys, CopyTask, NoShard};
 pub use cursor::CursorUse;
 pub use describe::describe;

@@ -35,6 +35,9 @@ pub struct Plan {
     pub action: Action,
     /// It may change something: rows, sequences, locks.
     pub writes: bool,
+    /// It reads the clock, so that shards that answer it together must be told the time. Never so
+    /// where there is one shard.
+    pub clock: bool,
     /// A trigger of what it writes may say NOTIFY, so that its shard had better not be asked to
     /// prepare the transaction. Never so where there is one shard.
     pub may_notify: bool,
@@ -121,6 +124,7 @@ impl Plan {
         Plan {
             action,
             writes: false,
+            clock: false,
             may_notify: false,
             exact_text: false,
             leaves: Leaves::NOTHING,
@@ -185,6 +189,7 @@ impl Plan {
         dedup(&mut occurrences);
         Ok(Plan {
             writes: effects.writes,
+            clock: effects.clock && router.shards.len() > 1,
             may_notify: effects.may_notify && router.shards.len() > 1,
             exact_text: effects.exact_text,
             leaves: effects.leaves,

@@ -6,6 +6,7 @@ use crate::sql::{
 };
 
 use super::bind::Analysis;
+use super::clock::reads_clock;
 use super::definition::Definition;
 use super::scatter::Reason;
 use super::scatter_groups::aggregate;
@@ -21,18 +22,6 @@ pub(super) const ASKS_SERVER: &[&str] = &[
     "pg_my_temp_schema",
     "pg_postmaster_start_time",
     "version",
-];
-
-/// Functions that give one time to all of a statement.
-pub(super) const CLOCK: &[&str] = &[
-    "current_date",
-    "current_time",
-    "current_timestamp",
-    "localtime",
-    "localtimestamp",
-    "now",
-    "statement_timestamp",
-    "transaction_timestamp",
 ];
 
 /// Looks at all parts of a query.
@@ -250,13 +239,10 @@ impl<'a, 'q> Check<'a, 'q> {
             return Err("it has an aggregate, or a function that may be one");
         }
         let Some(name) = &call.name else { return Ok(()) };
-        let name = &*name.name;
-        // `age(t)` is the time since today began.
-        let clock = CLOCK.contains(&name) || (name == "age" && call.arguments.len() == 1);
-        if clock && may.shown {
+        if may.shown && reads_clock(call) {
             return Err("it shows the time, which each server reads from its own clock");
         }
-        match ASKS_SERVER.contains(&name) {
+        match ASKS_SERVER.contains(&&*name.name) {
             true => Err("it asks of the server that it runs on"),
             false => Ok(()),
         }

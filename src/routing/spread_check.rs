@@ -7,9 +7,10 @@ use crate::sql::{
 };
 
 use super::bind::Analysis;
+use super::clock::reads_clock;
 use super::functions::{self, Effect};
 use super::router::TableRule;
-use super::scatter_check::{ASKS_SERVER, CLOCK, OF_SERVER, is_time};
+use super::scatter_check::{ASKS_SERVER, OF_SERVER, is_time};
 use super::spread::Reason;
 
 /// Aggregates that are the same in whatever order their rows come, down to the last digit.
@@ -133,13 +134,6 @@ pub(super) fn may_write_elsewhere(analysis: &Analysis<'_>, statement: &Statement
         }
     });
     writes
-}
-
-/// Whether a call reads the clock.
-pub(super) fn reads_clock(call: &Function) -> bool {
-    let name = call.name.as_ref().map_or("", |name| &*name.name);
-    // `age(t)` is the time since today began.
-    CLOCK.contains(&name) || (name == "age" && call.arguments.len() == 1)
 }
 
 /// RETURNING must not show what one Postgres shows alike in all rows. Yields the literals that are

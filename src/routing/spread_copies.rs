@@ -4,10 +4,10 @@
 use crate::sql::{Expr, FromItem, Function, Insert, InsertSource, Node, SetExpr, Statement, visit};
 
 use super::bind::Analysis;
+use super::clock::reads_clock;
 use super::scatter_check::is_time;
 use super::schema::{Column, Table, Volatility};
 use super::spread::Reason;
-use super::spread_check::reads_clock;
 
 /// Functions of the catalog that are stable, and yet tell something of their server.
 const OF_SERVER: &[&str] = &[

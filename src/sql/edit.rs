@@ -58,6 +58,21 @@ impl Edited {
         self
     }
 
+    /// Where these bytes stand in what was put in.
+    pub fn put_in(&self, wanted: &[u8]) -> Vec<usize> {
+        let ends = self.runs.iter().map(|(new, _, len)| new + len);
+        let gaps = std::iter::once(0)
+            .chain(ends)
+            .zip(self.runs.iter().map(|(new, ..)| *new).chain(std::iter::once(self.text.len())));
+        let mut places = Vec::new();
+        for (from, to) in gaps.filter(|(from, to)| from < to) {
+            let gap = self.text.get(from..to).unwrap_or_default();
+            let all = gap.windows(wanted.len().max(1)).enumerate();
+            places.extend(all.filter(|(_, bytes)| *bytes == wanted).map(|(at, _)| from + at));
+        }
+        places
+    }
+
     /// Where a place of the changed text is in the one `before`: both counted in characters from
     /// 1, as servers do in their errors. `None` for what was put in.
     pub fn place_before(&self, before: &[u8], character: usize) -> Option<usize> {

@@ -87,7 +87,7 @@ fn library_route_and_servers_agree() {
     assert_eq!(early["recorded"], false);
     let first = said(&pgherd(&herd, &["install"]));
     assert_eq!(
-        first.matches("ran 0001_placement, 0002_decisions; placement written").count(),
+        first.matches("ran 0001_placement, 0002_decisions, 0003_clock; placement written").count(),
         3,
         "{first}"
     );

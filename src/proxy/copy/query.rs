@@ -3,7 +3,6 @@
 use bytes::{Buf, BytesMut};
 use tokio::time::Instant;
 
-use crate::proxy::edited::EditedText;
 use crate::proxy::failure::Failure;
 use crate::proxy::replies::Request;
 use crate::proxy::scatter::leg::Leg;
@@ -13,7 +12,6 @@ use crate::proxy::session::{Session, Stop};
 use crate::proxy::state::{ClientState, Note, Purpose};
 use crate::proxy::statements::Statement;
 use crate::routing::{CopiedQuery, Refusal, Scattered, Several};
-use crate::sql::Edited;
 use crate::wire::backend::{self, RowDescription};
 use crate::wire::copy::Writer;
 use crate::wire::frame::{HEADER_LEN, Header};
@@ -27,13 +25,10 @@ impl Session {
         text: &[u8],
     ) -> Result<(), Stop> {
         // Places in the query are told as places in the COPY.
-        let edited = match self.reading().utf8 {
-            true => copied.query.clone(),
-            false => Edited::default(),
-        };
-        self.state.edited = Some(Box::new(EditedText { edited, before: text.into() }));
+        let edited = self.edited_over(copied.query.clone(), text);
+        let before = self.state.edited.replace(edited);
         let done = self.copy_rows(copied).await;
-        self.state.edited = None;
+        self.state.edited = before;
         done
     }
 

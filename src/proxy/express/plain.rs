@@ -120,6 +120,9 @@ impl Session {
             return Some(Goes::To(shard, part.may_write()));
         }
         let (route, _) = self.route(part, text, &[]).ok()?;
+        if part.reads_clock() && self.is_elsewhere(route) {
+            return None;
+        }
         Some(Goes::To(self.one_shard(route)?, part.may_write()))
     }
 
@@ -217,6 +220,9 @@ impl Session {
         }
         let values = parameters(statement, bind);
         let (route, _) = self.route(&part, &statement.text, &values).ok()?;
+        if part.reads_clock() && self.is_elsewhere(route) {
+            return None;
+        }
         Some(Goes::To(self.one_shard(route)?, part.may_write()))
     }
 

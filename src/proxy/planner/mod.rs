@@ -228,6 +228,26 @@ impl Session {
         Ok((route, shown))
     }
 
+    /// Where a statement's rows are, whether it is to be explained or run.
+    pub(super) fn route_of_part(
+        &self,
+        part: &Part,
+        text: &[u8],
+        parameters: &[Parameter<'_>],
+    ) -> Result<Route, RouteError> {
+        let Some(known) = &part.known else { return Err(Refusal::not_analysed().into()) };
+        let (literals, utf8) = (&known.scanned.literals, self.reading().utf8);
+        let values = Values { text, literals, parameters, utf8 };
+        let (hint, current) = (self.hint(part), self.current_shard(part));
+        known.plan.route(&self.router(), &values, hint.as_ref(), current)
+    }
+
+    /// The statement's text with a time for what reads the clock in it.
+    pub(super) fn timed_text(&self, part: &Part, text: &[u8]) -> Option<routing::Timed> {
+        let known = part.known.as_ref()?;
+        self.router().timed(text, &known.scanned)
+    }
+
     /// How a statement is answered by several shards, where its route says that it can be.
     pub(super) fn by_several(
         &self,
@@ -451,6 +471,20 @@ fn not_merged(error: RouteError) -> Failure {
         | RouteError::Moved(refusal)
         | RouteError::Unfilled(refusal) => refusal.into(),
         RouteError::NeedsParameterTypes => parameter_unknown(),
+    }
+}
+
+/// Of a simple query, which has no parameters.
+pub fn no_route(error: RouteError) -> Failure {
+    match error {
+        RouteError::Refused(refusal)
+        | RouteError::Several(refusal)
+        | RouteError::Spread(refusal)
+        | RouteError::Moved(refusal)
+        | RouteError::Unfilled(refusal) => refusal.into(),
+        RouteError::NeedsParameterTypes => {
+            Failure::new("42P02", "there is no parameter in a simple query")
+        }
     }
 }
 

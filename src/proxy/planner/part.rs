@@ -149,6 +149,11 @@ impl Part {
         self.known.as_ref().is_none_or(|known| known.plan.writes)
     }
 
+    /// It reads the clock, and several shards that answer it must be told the time.
+    pub fn reads_clock(&self) -> bool {
+        self.known.as_ref().is_some_and(|known| known.plan.clock)
+    }
+
     /// A trigger of what it writes may say NOTIFY.
     pub fn may_notify(&self) -> bool {
         self.known.as_ref().is_some_and(|known| known.plan.may_notify)

@@ -204,12 +204,17 @@ impl<'a, A: Answer> Run<'a, A> {
     /// Takes what was read as far as the client has room for it.
     fn digest(&mut self) {
         loop {
+            let wanted = self.stopped.is_none();
             for at in 0..self.legs.len() {
                 if let Err(error) = self.listen(at) {
                     self.lose(at, error.message);
                 }
             }
             if self.stopped.is_some() {
+                // Rows that others had said before aren't wanted any more, and nobody says more.
+                if wanted {
+                    continue;
+                }
                 return;
             }
             match self.answer.take(self.legs, &mut self.client.output, HIGH_WATER) {

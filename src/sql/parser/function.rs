@@ -3,7 +3,7 @@
 use super::cursor::{Parser, Result};
 use super::keywords::Keyword as K;
 use super::primary::{Parens, cast};
-use crate::sql::statement::{Expr, Function, Name};
+use crate::sql::statement::{CallTokens, Expr, Function, Name};
 use crate::sql::tokens::TokenKind;
 
 impl Parser<'_> {
@@ -135,8 +135,14 @@ impl Parser<'_> {
     /// `open`: a parenthesis follows.
     pub fn special_function(&mut self, keyword: K, open: bool) -> Result<Option<Expr>> {
         match keyword {
-            K::CurrentDate
-            | K::CurrentRole
+            K::CurrentDate => {
+                let start = self.position() as u32;
+                self.advance();
+                let all = start..self.position() as u32;
+                let tokens = CallTokens { all, ..CallTokens::default() };
+                Ok(Some(own_at(keyword.text(), tokens)))
+            }
+            K::CurrentRole
             | K::CurrentUser
             | K::SessionUser
             | K::SystemUser
@@ -150,9 +156,14 @@ impl Parser<'_> {
                 Ok(Some(own(keyword.text(), Vec::new())))
             }
             K::CurrentTime | K::CurrentTimestamp | K::Localtime | K::Localtimestamp => {
+                let start = self.position() as u32;
                 self.advance();
-                self.type_modifier()?;
-                Ok(Some(own(keyword.text(), Vec::new())))
+                let inside = self.position() as u32 + 1;
+                let rounded = self.type_modifier()?;
+                let end = self.position() as u32;
+                let arguments = if rounded { inside..end.saturating_sub(1) } else { 0..0 };
+                let tokens = CallTokens { all: start..end, arguments, ..CallTokens::default() };
+                Ok(Some(own_at(keyword.text(), tokens)))
             }
             K::Collation if self.keyword_ahead(1) == Some(K::For) => {
                 self.advance();
@@ -384,6 +395,14 @@ impl Parser<'_> {
 /// pg_catalog, whatever the search path says.
 pub(super) fn own(name: &str, arguments: Vec<Expr>) -> Expr {
     call_of(Some("pg_catalog".into()), name, arguments)
+}
+
+/// The same for one without arguments, that stands there.
+fn own_at(name: &str, tokens: CallTokens) -> Expr {
+    match own(name, Vec::new()) {
+        Expr::Function(call) => Expr::Function(Box::new(Function { tokens, ..*call })),
+        other => other,
+    }
 }
 
 /// A call that a function of that name in any schema may answer, as on a server whose

@@ -30,8 +30,8 @@ INSERT INTO users (id, name) VALUES (-501, 'a'), (502, 'b'), (-501, 'c') ON CONF
 INSERT INTO users (id, name) VALUES (-501, 'a'), (502, 'b'), (503, 'c') RETURNING nothing
 INSERT INTO users (id, name) VALUES (-11, 'a'), (502, 'b'), (503, 'c') RETURNING ctid --: refused 0A000
 INSERT INTO users (id, age) VALUES (-501, generate_series(1, 2)), (502, 1), (503, 4) --: refused 0A000 simple
-INSERT INTO users (id, name) VALUES (-11, 'a'), (502, 'b'), (503, 'c') RETURNING now() --: refused 0A000
-INSERT INTO users (id, name, joined) VALUES (-11, 'a', now()), (502, 'b', current_date), (503, 'c', 'today') RETURNING id, joined - current_date AS since --: refused 0A000
+INSERT INTO users (id, name) VALUES (-11, 'a'), (502, 'b'), (503, 'c') RETURNING now() = now() AS same
+INSERT INTO users (id, name, joined) VALUES (-11, 'a', now()), (502, 'b', current_date), (503, 'c', 'today') RETURNING id, joined - current_date AS since
 INSERT INTO users (id, name, joined) VALUES (-501, 'a', now()), (502, 'b', current_date), (503, 'c', 'today') RETURNING id, joined IS NULL AS open --: ordered
 WITH c AS (SELECT code FROM countries WHERE size > 100) INSERT INTO users (id, name, country) VALUES (501, 'a', (SELECT code FROM c)), (502, 'b', 'x'), (503, 'c', NULL) RETURNING id, country --: ordered
 -- Triggers, defaults, checks, references
@@ -128,7 +128,7 @@ UPDATE countries SET size = (SELECT max(rate) FROM rates WHERE rates.code = coun
 UPDATE countries SET size = r.rate FROM rates r WHERE r.code = countries.code --: refused 0A000
 UPDATE countries SET size = random() --: refused 0A000
 UPDATE rates SET rate = rate + 1 WHERE since < '2025-02-15'
-UPDATE rates SET rate = rate + 1 WHERE since < now() --: refused 0A000
+UPDATE rates SET rate = rate + 1 WHERE since < now()
 DELETE FROM rates r USING countries c WHERE c.code = r.code AND c.size > 80 RETURNING r.code, since
 DELETE FROM countries WHERE code = $1 --: with xx
 MERGE INTO countries c USING rates r ON r.code = c.code AND r.since = '2025-01-01' WHEN MATCHED AND r.rate >= 1 THEN UPDATE SET size = r.rate
@@ -138,7 +138,7 @@ INSERT INTO units (id, name, made) VALUES (1, 'm', 'today')
 INSERT INTO units (id, name, made) VALUES (1, 'now', '2025-01-01') RETURNING *
 INSERT INTO units (id, name, made) SELECT size, name, '2025-01-01' FROM countries WHERE size IS NOT NULL RETURNING made, id
 INSERT INTO units (id, name, made) VALUES (1, 'm', DEFAULT), (1, 'n', '2025-01-01')
-UPDATE units SET made = now() --: refused 0A000
+UPDATE units SET made = now()
 TRUNCATE countries
 TRUNCATE countries CASCADE
 TRUNCATE rates, likes
