@@ -20,6 +20,7 @@
 
 pub mod admission;
 mod alarm;
+mod arrays;
 mod bound;
 mod cancel;
 pub mod client;

@@ -25,6 +25,7 @@ mod bind_view;
 mod bind_write;
 pub mod cache;
 mod clock;
+mod collations;
 mod copy;
 mod copy_options;
 mod cursor;

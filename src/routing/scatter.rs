@@ -47,6 +47,8 @@ pub(super) struct Scatter {
     pub limits: Tokens,
     /// Which outputs are ordered by bytes, if they are texts.
     bytewise: Vec<bool>,
+    /// All texts in it have the database's own collation.
+    one_collation: bool,
     /// String literals of outputs that are read as a time.
     times: Vec<LiteralSlot>,
 }
@@ -78,6 +80,9 @@ pub struct Steps {
     /// `None` is all.
     pub limit: Option<u64>,
     pub offset: u64,
+    /// Keys that are texts all have the database's own collation, so that any server can tell their
+    /// order.
+    pub one_collation: bool,
 }
 
 /// How rows become groups.
@@ -147,7 +152,10 @@ pub(super) fn of(
         return Err("it has an aggregate in a subquery that may be one of the query around it");
     }
     let by_bytes = !collates && compares_bytes(analysis);
-    asked.plan(analysis, query, by_bytes).map(|scatter| Box::new(Scatter { times, ..scatter }))
+    let one_collation = super::collations::is_one(analysis, statement);
+    asked
+        .plan(analysis, query, by_bytes)
+        .map(|scatter| Box::new(Scatter { times, one_collation, ..scatter }))
 }
 
 /// Whether a query does nothing but read what lies on the shards.
@@ -223,6 +231,7 @@ impl Asked<'_> {
             ties: query.with_ties,
             limits: query.limits.clone(),
             bytewise: outputs.bytewise(),
+            one_collation: false,
             times: Vec::new(),
         })
     }
@@ -374,7 +383,8 @@ impl Scatter {
         let groups =
             self.groups.as_ref().map(|groups| self.grouping(groups, values)).transpose()?;
         let (distinct, ties, hidden) = (self.distinct, self.ties, self.added.len());
-        Ok(Steps { order, groups, distinct, ties, hidden, limit, offset })
+        let one_collation = self.one_collation;
+        Ok(Steps { order, groups, distinct, ties, hidden, limit, offset, one_collation })
     }
 
     fn grouping(&self, groups: &Groups, values: &Values<'_>) -> Result<Grouping, Refusal> {
@@ -447,7 +457,7 @@ impl Scattered {
         if let Some(edited) = &self.text {
             lines.push(format!("each gets: {}", String::from_utf8_lossy(&edited.text)));
         }
-        let Steps { order, groups, distinct, ties, hidden, limit, offset } = &self.steps;
+        let Steps { order, groups, distinct, ties, hidden, limit, offset, .. } = &self.steps;
         if let Some(groups) = groups {
             let calls = groups.aggregates.iter();
             let calls: Vec<String> = calls

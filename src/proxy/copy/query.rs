@@ -5,13 +5,15 @@ use tokio::time::Instant;
 
 use crate::proxy::failure::Failure;
 use crate::proxy::replies::Request;
+use crate::proxy::scatter::Ordered;
 use crate::proxy::scatter::leg::Leg;
 use crate::proxy::scatter::merge::{Merged, Took};
-use crate::proxy::scatter::run::{Answer, Run, Why};
+use crate::proxy::scatter::run::{Answer, Why};
 use crate::proxy::session::{Session, Stop};
 use crate::proxy::state::{ClientState, Note, Purpose};
 use crate::proxy::statements::Statement;
 use crate::routing::{CopiedQuery, Refusal, Scattered, Several};
+use crate::sql::Edited;
 use crate::wire::backend::{self, RowDescription};
 use crate::wire::copy::Writer;
 use crate::wire::frame::{HEADER_LEN, Header};
@@ -59,19 +61,28 @@ impl Session {
         let portals = std::mem::take(&mut self.portals);
         let mut legs = self.call_legs(&scattered.shards).await?;
         let in_transaction = self.state.journal.is_open();
-        let merged = Merged::new(&scattered.steps, false, self.db.limits.merge_memory);
+        let merged = Merged::new(&scattered.steps, false, self.db.limits.merge_memory).or_kept();
         let mut rows = Written::new(copied, scattered.steps.hidden, merged);
         let asked = legs.iter_mut().try_for_each(|leg| leg.ask_for_copy(&statement, copied));
-        let ended = match asked {
+        let since = Instant::now();
+        let mut ended = match asked {
             Err(stop) => Err(stop),
-            Ok(()) => {
-                let us = (&mut self.client, &mut self.state, &mut self.alarm);
-                let limit = (self.times.statement, Instant::now());
-                let run = Run::new(us, &mut legs, &mut rows, limit);
-                let run = if in_transaction { run.until_the_end() } else { run };
-                Ok(run.run().await)
-            }
+            Ok(()) => Ok(self.run_legs(&mut legs, &mut rows, since).await),
         };
+        let mut ordered = None;
+        if let Ok(Ok(())) = ended
+            && let Some(pile) = rows.answer.pile()
+            && let Some(first) = legs.first_mut()
+        {
+            let pile = Ordered::new(pile);
+            let asked = pile.ask(first);
+            let mut pile = rows.with(pile);
+            ended = match asked {
+                Err(error) => Err(error.into()),
+                Ok(()) => Ok(self.run_legs(std::slice::from_mut(first), &mut pile, since).await),
+            };
+            ordered = Some(pile);
+        }
         let failed = !matches!(ended, Ok(Ok(()) | Err(Why::Enough)));
         self.dismiss(legs, failed).await;
         if self.held.is_some() == in_transaction {
@@ -79,8 +90,16 @@ impl Session {
         }
         match ended? {
             Ok(()) | Err(Why::Enough) => {
-                rows.end(&mut self.client.output);
+                match &ordered {
+                    Some(ordered) => ordered.end(&mut self.client.output),
+                    None => rows.end(&mut self.client.output),
+                }
                 Ok(Ok(()))
+            }
+            Err(Why::Told(frame)) if ordered.is_some() => {
+                // Its place is in a text of ours.
+                self.tell_error(&frame, Some(&Edited::default()), b"")?;
+                Err(Stop::Told)
             }
             Err(Why::Unfit(failure)) => Ok(Err(failure)),
             Err(Why::Gone(gone)) => Err(gone.into()),
@@ -147,6 +166,12 @@ pub struct Written<'a, A> {
 impl<'a, A: Counted> Written<'a, A> {
     pub fn new(copied: &'a CopiedQuery, hidden: usize, answer: A) -> Written<'a, A> {
         Written { copied, hidden, answer, writer: None, taken: BytesMut::new() }
+    }
+
+    /// The same of another answer's rows, which look the same.
+    fn with<B>(&mut self, answer: B) -> Written<'a, B> {
+        let writer = self.writer.take();
+        Written { copied: self.copied, hidden: 0, answer, writer, taken: BytesMut::new() }
     }
 
     /// Behind the last row.

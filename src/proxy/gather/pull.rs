@@ -4,6 +4,7 @@ use bytes::{Buf, BufMut, BytesMut};
 
 use super::SNAPSHOT;
 use super::shape::Shape;
+use crate::proxy::arrays::ArrayOf;
 use crate::proxy::failure::Failure;
 use crate::proxy::held::purpose;
 use crate::proxy::replies::Request;
@@ -18,10 +19,6 @@ use crate::wire::write;
 
 /// `FirstNormalObjectId`: what users make has OIDs from here on, each server its own.
 const FIRST_OF_USERS: u32 = 16384;
-
-/// Bytes before the elements of an array: dimensions, whether it has NULLs, the elements' type, how
-/// many there are, and the number of the first.
-const ARRAY_HEADER: usize = 20;
 
 /// All rows that are pulled.
 pub struct Piles<'g> {
@@ -56,11 +53,10 @@ pub struct Pile {
     columns: Vec<Column>,
 }
 
-/// The values of one column: each its length and its bytes, as in a row and in an array.
+/// The values of one column.
 struct Column {
     carried: Carried,
-    values: BytesMut,
-    nulls: bool,
+    values: ArrayOf,
 }
 
 impl<'g> Piles<'g> {
@@ -246,7 +242,7 @@ impl Arrays for Pile {
     }
 
     fn write(&self, out: &mut BytesMut) {
-        self.columns.iter().for_each(|column| column.write(self.rows, out));
+        self.columns.iter().for_each(|column| column.values.write(self.rows, out));
     }
 
     fn are_unmodified(&self) -> bool {
@@ -267,8 +263,7 @@ impl Pile {
             return Err(Box::new(Failure::new("XX000", "a row to gather isn't what it must be")));
         }
         for (column, value) in self.columns.iter_mut().zip(values.iter()) {
-            column.nulls |= value.is_none();
-            write::value(&mut column.values, value);
+            column.values.push(value);
         }
         self.rows += 1;
         self.bytes += row.len();
@@ -278,22 +273,7 @@ impl Pile {
 
 impl Column {
     fn of(carried: Carried) -> Column {
-        Column { carried, values: BytesMut::new(), nulls: false }
-    }
-
-    /// Appends the array, with its length before it.
-    fn write(&self, rows: u32, out: &mut BytesMut) {
-        let (element, _) = self.carried.bound();
-        let dimensions = u32::from(rows > 0);
-        let header = if rows > 0 { ARRAY_HEADER } else { ARRAY_HEADER - 8 };
-        out.put_u32((header + self.values.len()) as u32);
-        out.put_u32(dimensions);
-        out.put_u32(u32::from(self.nulls));
-        out.put_u32(element);
-        if rows > 0 {
-            out.put_u32(rows);
-            out.put_u32(1);
-        }
-        out.put_slice(&self.values);
+        let (element, _) = carried.bound();
+        Column { carried, values: ArrayOf::new(element) }
     }
 }

@@ -6,6 +6,7 @@ use super::groups::Grouped;
 use super::leg::{Leg, Stage};
 use super::run::{Answer, Why};
 use super::shape;
+use super::sorted::Pile;
 use crate::proxy::failure::Failure;
 use crate::proxy::state::ClientState;
 use crate::routing::merge::{Collation, Column, Cut, Merge, NotComparable, Obstacle, Order};
@@ -56,13 +57,31 @@ pub struct Merged<'a> {
     shown: bool,
     /// `limits.merge_memory`
     memory: usize,
+    /// Rows whose order only a server knows are kept.
+    keeps: bool,
     merging: Option<Merging>,
 }
 
 impl<'a> Merged<'a> {
     /// `shown`: the client gets a RowDescription. `memory` is how many bytes may be kept.
     pub fn new(steps: &'a Steps, shown: bool, memory: usize) -> Merged<'a> {
-        Merged { steps, shown, memory, merging: None }
+        Merged { steps, shown, memory, keeps: false, merging: None }
+    }
+
+    /// The same, but rows whose order only a server knows are kept: see [`Merged::pile`].
+    pub fn or_kept(self) -> Merged<'a> {
+        Merged { keeps: true, ..self }
+    }
+
+    /// The rows that were kept, which a server has to put in order: the client has got none.
+    pub fn pile(&mut self) -> Option<Pile> {
+        match self.merging.take() {
+            Some(Merging { how: How::Piled(pile), .. }) => Some(*pile),
+            merging => {
+                self.merging = merging;
+                None
+            }
+        }
     }
 
     /// All is known that rows are merged by.
@@ -105,7 +124,8 @@ impl Answer for Merged<'_> {
             return Ok(());
         }
         let form = Form::of(state, self.memory);
-        let merging = Merging::new(steps, first.1, legs.len(), form).map_err(|failure| {
+        let merging = Merging::new(steps, first.1, legs.len(), (form, self.keeps));
+        let merging = merging.map_err(|failure| {
             let unfit = failure.sqlstate == "0A000";
             if unfit { Why::Unfit(failure) } else { Why::Failed(failure) }
         })?;
@@ -144,6 +164,8 @@ enum How {
         skip: u64,
         left: u64,
     },
+    /// Kept until a server says their order.
+    Piled(Box<Pile>),
     /// By their keys. A row is known by its leg and its frame's length.
     Sorted {
         merge: Merge<(usize, usize)>,
@@ -160,7 +182,7 @@ impl Merging {
         steps: &Steps,
         description: RowDescription<'_>,
         legs: usize,
-        form: Form,
+        (form, keeps): (Form, bool),
     ) -> Result<Merging, Box<Failure>> {
         let visible = description.len().saturating_sub(steps.hidden);
         let how = if let Some(grouping) = &steps.groups {
@@ -168,8 +190,17 @@ impl Merging {
         } else if steps.order.is_empty() {
             How::Concatenate { skip: steps.offset, left: steps.limit.unwrap_or(u64::MAX) }
         } else {
-            let order = order(&steps.order, description, visible, form)?;
-            How::Sorted { merge: Merge::new(order, cut(steps), legs), pushed: vec![None; legs] }
+            let pile = || {
+                let pile = keeps.then(|| Pile::of(steps, description, visible, form));
+                pile.flatten().map(|pile| How::Piled(Box::new(pile)))
+            };
+            match order(&steps.order, description, visible, form) {
+                Ok(order) => {
+                    let merge = Merge::new(order, cut(steps), legs);
+                    How::Sorted { merge, pushed: vec![None; legs] }
+                }
+                Err(failure) => pile().ok_or(failure)?,
+            }
         };
         let cuts = (steps.hidden > 0).then_some(visible as u16);
         Ok(Merging { visible: cuts, given: 0, how })
@@ -192,6 +223,7 @@ impl Merging {
     ) -> Result<Took, Box<Failure>> {
         match &mut self.how {
             How::Grouped(grouped) => grouped.take(legs, out, room, &mut self.given),
+            How::Piled(pile) => pile.take(legs),
             How::Concatenate { skip, left } => {
                 concatenate(legs, out, room, (skip, left, &mut self.given))
             }
@@ -290,7 +322,7 @@ pub fn concatenate(
 }
 
 /// Appends a row's frame with no more than its first columns.
-fn put_row(out: &mut BytesMut, frame: &[u8], visible: Option<u16>) {
+pub fn put_row(out: &mut BytesMut, frame: &[u8], visible: Option<u16>) {
     let Some(visible) = visible else { return out.extend_from_slice(frame) };
     // Behind the header and the count; the row was read before, so that its lengths hold.
     let columns = frame.get(HEADER_LEN + 2..).unwrap_or_default();

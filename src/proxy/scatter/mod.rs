@@ -13,6 +13,7 @@ mod portal;
 mod portion;
 pub(in crate::proxy) mod run;
 pub(in crate::proxy) mod shape;
+pub(in crate::proxy) mod sorted;
 
 use std::sync::Arc;
 
@@ -23,7 +24,9 @@ pub use self::merge::{Form, Merged, Took, concatenate};
 pub use self::portal::{Spread, Way};
 pub use self::portion::{Giving, Kept};
 pub use self::run::{Answer, Run, Why};
+pub use self::sorted::Ordered;
 use super::client::Gone;
+use super::copy::Counted;
 use super::edited::{move_error, place_before};
 use super::failure::Failure;
 use super::planner::Part;
@@ -95,18 +98,23 @@ impl Session {
         let in_transaction = self.state.journal.is_open();
         let asked = legs.iter_mut().try_for_each(|leg| leg.ask(&question));
         let memory = self.db.limits.merge_memory;
-        let merged = Merged::new(&scattered.steps, giving.shown, memory);
+        let merged = Merged::new(&scattered.steps, giving.shown, memory).or_kept();
         let mut merged = Kept::new(merged, giving.rest.map(|_| memory));
-        let ended = match asked {
+        let since = Instant::now();
+        let mut ended = match asked {
             Err(stop) => Err(stop),
-            Ok(()) => {
-                let us = (&mut self.client, &mut self.state, &mut self.alarm);
-                let limit = (self.times.statement, Instant::now());
-                let run = Run::new(us, &mut legs, &mut merged, limit);
-                let run = if in_transaction { run.until_the_end() } else { run };
-                Ok(run.run().await)
-            }
+            Ok(()) => Ok(self.run_legs(&mut legs, &mut merged, since).await),
         };
+        let mut given = merged.answer.given();
+        let mut sorted = false;
+        if let Ok(Ok(())) = ended
+            && let Some(pile) = merged.answer.pile()
+        {
+            let most = giving.rest.map(|_| memory);
+            let mut ordered = Kept::new(Ordered::new(pile), most);
+            ended = self.order(&mut legs, &mut ordered, since).await;
+            (given, merged.rows, sorted) = (ordered.answer.given(), ordered.rows, true);
+        }
         let failed = !matches!(ended, Ok(Ok(()) | Err(Why::Enough | Why::Unfit(_))));
         self.dismiss(legs, failed).await;
         if self.held.is_some() == in_transaction {
@@ -114,13 +122,17 @@ impl Session {
         }
         match ended? {
             Ok(()) => {
-                let Kept { answer, rows, .. } = merged;
-                giving.end(rows, answer.given(), &mut self.client.output);
+                giving.end(merged.rows, given, &mut self.client.output);
                 Ok(Ok(()))
             }
             Err(Why::Gone(gone)) => Err(gone.into()),
             Err(Why::Unfit(failure)) => Ok(Err(failure)),
             Err(Why::Failed(failure)) => Err(Stop::Failed(failure)),
+            Err(Why::Told(frame)) if sorted => {
+                // Its place is in a text of ours.
+                self.tell_error(&frame, Some(&Edited::default()), b"")?;
+                Err(Stop::Told)
+            }
             Err(Why::Told(frame)) => {
                 let edited = scattered.text.as_ref().filter(|_| self.reading().utf8);
                 self.tell_error(&frame, edited, text)?;
@@ -128,6 +140,32 @@ impl Session {
             }
             Err(Why::Enough) => Ok(Ok(())),
         }
+    }
+
+    /// Runs legs that were asked to their end.
+    pub(in crate::proxy) async fn run_legs<A: Answer>(
+        &mut self,
+        legs: &mut [Leg],
+        answer: &mut A,
+        since: Instant,
+    ) -> Result<(), Why> {
+        let in_transaction = self.state.journal.is_open();
+        let us = (&mut self.client, &mut self.state, &mut self.alarm);
+        let run = Run::new(us, legs, answer, (self.times.statement, since));
+        let run = if in_transaction { run.until_the_end() } else { run };
+        run.run().await
+    }
+
+    /// Has the first of the legs say in which order the rows come that were kept.
+    async fn order(
+        &mut self,
+        legs: &mut [Leg],
+        ordered: &mut Kept<Ordered>,
+        since: Instant,
+    ) -> Result<Result<(), Why>, Stop> {
+        let Some(first) = legs.first_mut() else { return Ok(Ok(())) };
+        ordered.answer.ask(first)?;
+        Ok(self.run_legs(std::slice::from_mut(first), ordered, since).await)
     }
 
     /// A server's error, with its position in the client's own text.

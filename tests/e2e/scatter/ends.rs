@@ -31,6 +31,7 @@ fn afterwards_all_is_as_before() {
         a_slow_client_stops_the_servers,
         gathered_rows_have_a_bound,
         groups_have_a_bound,
+        rows_to_put_in_order_have_a_bound,
         a_shard_that_dies_is_an_error_and_the_others_go_on,
     ];
     for step in steps {
@@ -291,6 +292,28 @@ fn gathered_rows_have_a_bound(herd: &TestHerd, _: &Proxy) {
                 (SELECT max(id + 0) FROM large WHERE id < 100)";
     let few = answer(&mut client, How::Simple, text, &[]);
     assert_eq!((few.rows.len(), few.error), (1, None));
+    works(proxy);
+}
+
+/// Texts, whose order only a server knows.
+fn rows_to_put_in_order_have_a_bound(herd: &TestHerd, _: &Proxy) {
+    let limits = "\n[pool]\nsize = 1\n[limits]\nmerge_memory = \"1MB\"\ngather_memory = \"1MB\"\n";
+    let proxy = &herd.proxy_with(|text| text + limits);
+    let mut client = Raw::connect(proxy.port(), &[]);
+    for how in [How::Simple, How::Extended(&[1])] {
+        let text = "SELECT id, pad FROM large ORDER BY pad";
+        let (code, message, _) = answer(&mut client, how, text, &[]).error.expect("an error");
+        assert_eq!(code, "53200", "{message}");
+        until_quiet(herd, "large");
+        // Of many rows a few, which each shard chooses for itself.
+        let text = "SELECT id FROM large ORDER BY pad || id, id LIMIT 3 OFFSET 2";
+        let few = answer(&mut client, how, text, &[]);
+        assert_eq!((few.rows.len(), few.error), (3, None));
+    }
+    // An error comes before any row does.
+    let text = "SELECT 1 / (id - 7) FROM large WHERE id < 100 ORDER BY pad";
+    let wrong = answer(&mut client, How::Simple, text, &[]);
+    assert_eq!((wrong.rows.len(), wrong.error.expect("an error").0.as_str()), (0, "22012"));
     works(proxy);
 }
 

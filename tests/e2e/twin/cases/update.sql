@@ -35,7 +35,7 @@ UPDATE visits SET hits = 0 WHERE day < '2025-03-01'
 UPDATE nobody SET n = 1
 UPDATE settings SET value = 'z' WHERE name < 's3'
 UPDATE measures SET i = 1 WHERE k IS NULL
-UPDATE adults SET age = 30 WHERE id = 6 --: refused 0A000
+UPDATE adults SET age = 30 WHERE id = 6
 WITH c AS (SELECT id FROM users WHERE age > 20) UPDATE users SET age = 20 FROM c WHERE c.id = users.id
 WITH c AS (UPDATE users SET age = 20 WHERE age > 20 RETURNING id) SELECT count(*) FROM c --: refused 0A000
 -- The key changes: the row moves
