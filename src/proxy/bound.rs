@@ -107,13 +107,14 @@ impl Session {
                 let copying = Copying::bound(copied, bind, statement, leg)?;
                 return Ok(Some(Found::here(Answered::Copying(copying))));
             }
-            Bound::Shared(_) | Bound::Moved(_) if leg.goes_somewhere() => {
+            Bound::Shared(_) | Bound::Moved(_) | Bound::Fed(_) if leg.goes_somewhere() => {
                 // It goes on in the transaction that those before it are.
                 self.run_leg_before(leg).await?;
                 return Ok(None);
             }
             Bound::Shared(shares) => Way::Shared(shares),
             Bound::Moved(moving) => Way::Moved(moving),
+            Bound::Fed(feeding) => Way::Fed(feeding),
             Bound::Several(several) => Way::from(several),
         };
         let spread = Spread::bound(way, body.clone(), unnamed, statement, leg)?;

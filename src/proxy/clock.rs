@@ -55,7 +55,12 @@ impl Session {
             Ok(route) => self.is_elsewhere(route) && *part.action() == Action::Run,
             Err(RouteError::NeedsParameterTypes | RouteError::Unfilled(_)) => false,
             Err(RouteError::Refused(refusal)) => refusal.sqlstate == "0A000",
-            Err(RouteError::Several(_) | RouteError::Spread(_) | RouteError::Moved(_)) => true,
+            Err(
+                RouteError::Several(_)
+                | RouteError::Spread(_)
+                | RouteError::Moved(_)
+                | RouteError::Fed(_),
+            ) => true,
         };
         let Some(mut timed) = needed.then(|| self.timed_text(part, text)).flatten() else {
             return Ok(None);
@@ -94,7 +99,7 @@ impl Session {
         parameters: &[Parameter<'_>],
     ) -> Result<ShardId, Stop> {
         let several = match self.route_of_part(part, text, parameters) {
-            Ok(_) | Err(RouteError::Moved(_)) => return Ok(self.db.home()),
+            Ok(_) | Err(RouteError::Moved(_) | RouteError::Fed(_)) => return Ok(self.db.home()),
             Err(RouteError::Spread(_)) => {
                 let shares = self.shares(part, text, parameters).map_err(no_route)?;
                 return Ok(shares.each.first().map_or(self.db.home(), |share| share.shard));

@@ -89,7 +89,7 @@ impl Session {
         let not = || Failure::new("XX000", "no key to ask for");
         let (fill, scanned) = part.fill().zip(part.scanned()).ok_or_else(not)?;
         let question = fill.question(text, scanned).map_err(Failure::from)?;
-        let mut answers = self.ask_for_keys(&question).await?;
+        let mut answers = self.ask_for_values(&question).await?;
         // A BEGIN of ours may have been answered before.
         let before = answers.len().saturating_sub(fill.commands());
         let answers = answers.split_off(before);
@@ -97,8 +97,9 @@ impl Session {
         Ok(filled)
     }
 
-    /// Has a server answer: one of the transaction, if there is one, as a part of it.
-    async fn ask_for_keys(&mut self, question: &[u8]) -> Result<Vec<Vec<Row>>, Stop> {
+    /// Has a server answer: one of the transaction, if there is one, as a part of it. The rows of each
+    /// command, those of BEGIN before them, too.
+    pub(super) async fn ask_for_values(&mut self, question: &[u8]) -> Result<Vec<Vec<Row>>, Stop> {
         let shard = match &self.held {
             Some(held) => held.shard,
             None => self.any_shard(),

@@ -236,9 +236,9 @@ impl Session {
         let current = self.held.as_ref().map(|held| held.shard);
         let route = plan.route(&router, &values, self.hint(part).as_ref(), current);
         let route = route.map_err(|error| match error {
-            RouteError::Unfilled(refusal) | RouteError::Moved(refusal) => {
-                RouteError::Refused(refusal)
-            }
+            RouteError::Unfilled(refusal)
+            | RouteError::Moved(refusal)
+            | RouteError::Fed(refusal) => RouteError::Refused(refusal),
             other => other,
         })?;
         Ok((route, None))

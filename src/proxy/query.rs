@@ -122,6 +122,12 @@ impl Session {
                         self.ready();
                         return Ok(());
                     }
+                    Err(RouteError::Fed(_)) if self.may_scatter() => {
+                        let feeding = self.feeding(part, text, &[]).map_err(no_route)?;
+                        Box::pin(self.feed_text(&feeding, text, true)).await?;
+                        self.ready();
+                        return Ok(());
+                    }
                     Err(RouteError::Unfilled(_)) if self.may_fill() => {
                         return Box::pin(self.filled(part, text, true)).await;
                     }
@@ -162,6 +168,7 @@ impl Session {
                         RouteError::Several(_)
                         | RouteError::Spread(_)
                         | RouteError::Moved(_)
+                        | RouteError::Fed(_)
                         | RouteError::Unfilled(_),
                     ) => {
                         return self.one_by_one(parts, text).await;
@@ -270,6 +277,10 @@ impl Session {
                 Err(RouteError::Moved(_)) if self.may_scatter() => {
                     let moving = self.moving(part, text, &[]).map_err(no_route)?;
                     Box::pin(self.move_text(&moving, text, false)).await
+                }
+                Err(RouteError::Fed(_)) if self.may_scatter() => {
+                    let feeding = self.feeding(part, text, &[]).map_err(no_route)?;
+                    Box::pin(self.feed_text(&feeding, text, false)).await
                 }
                 Err(RouteError::Unfilled(_)) if self.may_fill() => {
                     Box::pin(self.filled(part, text, false)).await

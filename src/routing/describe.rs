@@ -30,6 +30,7 @@ pub fn describe(
             "route: several shards, merged".into()
         }
         Err(RouteError::Several(_)) => "route: several shards, gathered on one".into(),
+        Err(RouteError::Fed(_)) => "route: several shards, by way of pgherd".into(),
         Err(RouteError::Moved(_)) => "route: several shards, between which rows move".into(),
         Err(RouteError::Unfilled(_)) => match &plan.fill {
             Some(fill) => format!("route: {}", fill.words()),

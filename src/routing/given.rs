@@ -8,7 +8,8 @@ use super::schema::Column;
 
 /// `FirstNormalObjectId`: what users make has OIDs from here on, each server its own.
 const FIRST_OF_USERS: u32 = 16384;
-const TEXT: u32 = 25;
+/// The type `text`.
+pub(super) const TEXT: u32 = 25;
 /// Types to which a text is assigned as it is. To others only a literal is, which is told as a text
 /// where it stands in a SELECT.
 const TEXTS: &[&str] = &["text", "varchar", "bpchar", "name", "char"];
@@ -100,7 +101,7 @@ impl Given {
 
 fn carry(type_oid: u32, column: &Column) -> Option<Carry> {
     let type_name = &column.type_name;
-    if type_oid == TEXT && !TEXTS.contains(&&**type_name) {
+    if matches!(type_oid, 0 | TEXT) && !is_text(column) {
         // Its server has taken it for the column, so that it was a literal: read by the column's type.
         let cast = match column.type_oid < FIRST_OF_USERS {
             true => format!("pg_catalog.{}", quoted(type_name)),
@@ -120,6 +121,11 @@ fn carry(type_oid: u32, column: &Column) -> Option<Carry> {
         false => column.written.to_string(),
     };
     Some(Carry { carried: Carried::of(column)?, cast: Some(cast.into()) })
+}
+
+/// Whether a text is assigned to it as it is.
+pub(super) fn is_text(column: &Column) -> bool {
+    TEXTS.contains(&&*column.type_name)
 }
 
 pub(super) fn quoted(name: &str) -> String {

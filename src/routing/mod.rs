@@ -32,6 +32,7 @@ mod cursor;
 mod definition;
 mod describe;
 mod facts;
+mod feeding;
 mod fill;
 mod functions;
 mod gather;
@@ -79,6 +80,7 @@ pub use clock::Timed;
 pub use copy::{Copied, CopiedQuery, CopyKeys, CopyTask, NoShard};
 pub use cursor::CursorUse;
 pub use describe::describe;
+pub use feeding::{Fed, Feeding};
 pub use fill::{Fill, Filled};
 pub use functions::is_of_large_objects;
 pub use gather_text::{Gathered, Pull, PulledColumn};
@@ -185,6 +187,10 @@ pub enum RouteError {
     /// what is said where that can't be done.
     #[error(transparent)]
     Moved(Refusal),
+    /// It inserts the rows of a query, which has to be answered first: see [`Plan::feeding`]. In it
+    /// what is said where that can't be done.
+    #[error(transparent)]
+    Fed(Refusal),
     /// It inserts rows whose shard key a server is to be asked for: see [`Plan::fill`]. In it what is
     /// said where that can't be done.
     #[error(transparent)]

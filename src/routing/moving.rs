@@ -360,13 +360,17 @@ impl Moves {
 }
 
 /// A text, whose words are taken from it.
-struct Words<'a> {
-    text: &'a [u8],
-    scanned: &'a Scanned,
+pub(super) struct Words<'a> {
+    pub text: &'a [u8],
+    pub scanned: &'a Scanned,
 }
 
 impl Words<'_> {
-    fn of(&self, at: &Tokens) -> Result<&[u8], Refusal> {
+    /// What stands there, which may be nothing.
+    pub fn of(&self, at: &Tokens) -> Result<&[u8], Refusal> {
+        if at.is_empty() {
+            return Ok(b"");
+        }
         let words = sql::words(self.text, self.scanned, std::slice::from_ref(at))?;
         Ok(words.first().copied().unwrap_or_default())
     }
@@ -416,7 +420,7 @@ impl Moving {
     }
 }
 
-/// Where a key lies.
+/// Where a key lies: its columns' values in binary, with their types; without a type, texts.
 pub(super) fn place(
     router: &Router,
     keyspace: usize,
@@ -438,7 +442,10 @@ pub(super) fn place(
         if column.key_type == KeyType::Text && !utf8 && !value.is_ascii() {
             return Err(Refusal::encoding());
         }
-        let source = Source::Binary { type_oid: *type_oid, value };
+        let source = match *type_oid {
+            0 => Source::Untyped(value),
+            type_oid => Source::Binary { type_oid, value },
+        };
         values.push(column.read(source, Purpose::Assign).map_err(|error| {
             match error {
                 NotAKey::Invalid { sqlstate, message }

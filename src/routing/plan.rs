@@ -7,6 +7,7 @@ use crate::sql::{self, Ident, Scanned, Statement};
 use super::bind::Analysis;
 use super::copy::{CopyPlan, CopyQuery};
 use super::cursor::CursorUse;
+use super::feeding::{self, Feeds};
 use super::fill::{self, Fill};
 use super::gather::Gather;
 use super::moving::{self, Moves};
@@ -63,6 +64,8 @@ pub struct Plan {
     pub(super) copy_query: Option<Box<CopyQuery>>,
     /// How several shards write, each its own, or why they don't.
     pub(super) spread: Result<Box<Spread>, Reason>,
+    /// How it is fed with the rows of its query.
+    pub(super) feeds: Option<Box<Feeds>>,
     /// How it moves rows, whose shard key it changes.
     pub(super) moves: Option<Box<Moves>>,
     /// Its shard key is to be asked for first.
@@ -139,6 +142,7 @@ impl Plan {
             copy: None,
             copy_query: None,
             spread: Err(super::spread::NO_WRITE),
+            feeds: None,
             moves: None,
             fill: None,
             cursor: None,
@@ -252,6 +256,11 @@ impl Plan {
         {
             return Err(RouteError::Unfilled(refusal.clone()));
         }
+        if self.feeds.is_some()
+            && let [refusal, ..] = self.refusals.as_slice()
+        {
+            return Err(RouteError::Fed(refusal.clone()));
+        }
         if self.moves.is_some()
             && let [refusal, ..] = self.refusals.as_slice()
         {
@@ -285,6 +294,9 @@ impl Plan {
             ShardSet::Several(_) | ShardSet::All => {
                 let refusal = super::describe::several(self, router, values, unknown);
                 let alone = self.follow == Follow::No && self.leaves.is_nothing();
+                if self.feeds.is_some() && alone && self.spread.is_err() {
+                    return Err(RouteError::Fed(refusal));
+                }
                 if self.moves.is_some() && alone && self.spread.is_err() {
                     return Err(RouteError::Moved(refusal));
                 }
@@ -374,7 +386,8 @@ impl Plan {
         let spread = self.spread.as_ref().map_or(0, |spread| spread.bytes());
         let partial = self.partial.as_ref().map_or(0, |partial| partial.bytes());
         let fill = self.fill.as_ref().map_or(0, |fill| fill.bytes());
-        let moves = self.moves.as_ref().map_or(0, |moves| moves.bytes());
+        let feeds = self.feeds.as_ref().map_or(0, |feeds| feeds.bytes());
+        let moves = feeds + self.moves.as_ref().map_or(0, |moves| moves.bytes());
         let several = scatter + gather + partial + spread + copy + moves + fill;
         size_of::<Plan>() + occurrences + 400 * self.refusals.len() + several + prepared
     }
@@ -508,6 +521,10 @@ impl<'a> Analysis<'a> {
             return Plan::found(action, self);
         }
         let fill = fill::of(&self, statement);
+        let (feeds, unfed) = match feeding::of(&self, statement) {
+            Ok(feeds) => (feeds, ""),
+            Err(reason) => (None, reason),
+        };
         let moves = match moving::of(&mut self, statement, &mut node) {
             Ok(moves) => moves,
             Err(reason) => {
@@ -521,8 +538,12 @@ impl<'a> Analysis<'a> {
             Err(_) => Err("it has a name that can't be read"),
         };
         let partial = super::partial::of(&self, statement, &node);
-        let spread = super::spread::of(&mut self, statement, &node, early);
-        Ok(Plan { scatter, gather, partial, spread, moves, fill, ..Plan::found(action, self)? })
+        let spread = match super::spread::of(&mut self, statement, &node, early) {
+            Err(_) if !unfed.is_empty() => Err(unfed),
+            spread => spread,
+        };
+        let found = Plan::found(action, self)?;
+        Ok(Plan { scatter, gather, partial, spread, feeds, moves, fill, ..found })
     }
 }
 

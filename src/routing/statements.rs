@@ -88,7 +88,16 @@ fn explained<'a>(analysis: Analysis<'a>, explain: &'a Explain) -> Result<Plan, R
     };
     let fill = inner.fill.filter(|_| !explain.analyze);
     let moves = inner.moves.filter(|_| !explain.analyze);
-    Ok(Plan { action, writes: inner.writes && explain.analyze, spread, moves, fill, ..inner })
+    let feeds = inner.feeds.filter(|_| !explain.analyze);
+    Ok(Plan {
+        action,
+        writes: inner.writes && explain.analyze,
+        spread,
+        feeds,
+        moves,
+        fill,
+        ..inner
+    })
 }
 
 fn prepared<'a>(

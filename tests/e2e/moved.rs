@@ -101,6 +101,9 @@ fn rows_go_where_they_belong_by_way_of_pgherd() {
         what_would_be_seen_otherwise_is_not_moved,
         moves_are_part_of_a_pipeline,
         who_changes_the_same_rows_waits,
+        rows_of_a_query_go_where_they_belong,
+        a_query_whose_rows_dont_fit_inserts_nothing,
+        a_vanished_client_inserts_nothing,
     ];
     for step in steps {
         let truncate = "TRUNCATE things, always, kept, tokens";
@@ -537,4 +540,97 @@ fn who_changes_the_same_rows_waits(herd: &TestHerd, proxy: &Proxy) {
     });
     assert_eq!(total(herd, "SELECT count(*) FROM things"), 99);
     assert_eq!(total(herd, "SELECT count(DISTINCT n) FROM things"), 99);
+}
+
+fn rows_of_a_query_go_where_they_belong(herd: &TestHerd, proxy: &Proxy) {
+    let mut client = Raw::connect(proxy.port(), &[]);
+    let text = "INSERT INTO things (id, n, t) SELECT g, g, 'é' FROM generate_series(1, 3000) g";
+    assert_eq!(heard(&mut client, How::Simple, text, &[]).0, "INSERT 0 3000");
+    let text =
+        "INSERT INTO things (id, n, t) SELECT id + $1, n, t FROM things WHERE n > $2 RETURNING id";
+    for (how, more) in
+        [(How::Extended(&[]), "10000"), (How::Extended(&[1]), "20000"), (How::Named(&[]), "40000")]
+    {
+        let (tag, ids) = heard(&mut client, how, text, &[more, "2900"]);
+        assert_eq!(tag, format!("INSERT 0 {}", ids.len()));
+    }
+    // 100, of which each turn makes as many again.
+    assert_eq!(total(herd, "SELECT count(*) FROM things"), 3700);
+    // The identity gives each its key.
+    let text = "INSERT INTO kept (n) SELECT n % 90 FROM things ORDER BY id LIMIT 2500 RETURNING id";
+    let (tag, mut ids) = heard(&mut client, How::Simple, text, &[]);
+    ids.sort();
+    ids.dedup();
+    assert_eq!((tag.as_str(), ids.len()), ("INSERT 0 2500", 2500));
+    let text = "INSERT INTO always (t, n) SELECT t, max(n) FROM things GROUP BY t";
+    assert_eq!(heard(&mut client, How::Extended(&[]), text, &[]).0, "INSERT 0 1");
+    let text = "INSERT INTO tokens (n) SELECT n FROM things WHERE n < 10";
+    assert_eq!(heard(&mut client, How::Simple, text, &[]).0, "INSERT 0 9");
+    // In a pipeline.
+    let heard = pipeline(
+        &mut client,
+        &[
+            "DELETE FROM tokens",
+            "INSERT INTO tokens (n) SELECT n FROM things WHERE n < 20",
+            "UPDATE tokens SET n = 0",
+        ],
+    );
+    done(&heard);
+    assert_eq!(heard.tag.trim_end_matches(char::from(0)), "UPDATE 19");
+    let (_, lines) = self::heard(
+        &mut client,
+        How::Simple,
+        "EXPLAIN INSERT INTO kept (n) SELECT id FROM things",
+        &[],
+    );
+    let said = lines.join("\n");
+    assert!(said.contains("first the query, as by itself: SELECT id FROM things"), "{said}");
+}
+
+fn a_query_whose_rows_dont_fit_inserts_nothing(herd: &TestHerd, proxy: &Proxy) {
+    let mut client = Raw::connect(proxy.port(), &[]);
+    hundred(&mut client);
+    for how in [How::Simple, How::Extended(&[]), How::Named(&[])] {
+        for (text, code) in [
+            ("INSERT INTO kept (id, n) SELECT id + 7, id FROM things", "23514"),
+            ("INSERT INTO kept (n) SELECT id FROM things", "23514"),
+            ("INSERT INTO things (id) SELECT id + 50 FROM things", "23505"),
+            ("INSERT INTO kept (id, n) SELECT id + 7, 1 / (id - 50) FROM things", "22012"),
+            ("INSERT INTO kept (id, n) SELECT n, n, n FROM things", "42601"),
+            ("INSERT INTO kept (id, n) SELECT n + 1, nothing FROM things", "42703"),
+        ] {
+            let heard = answer(&mut client, how, text, &[]);
+            let (said, _, position) = heard.error.expect("an error");
+            assert_eq!((said.as_str(), heard.ready.as_str()), (code, "I"), "{text}");
+            if code == "42703" {
+                let place = text.find("nothing").expect("there") + 1;
+                assert_eq!(position, place.to_string(), "{how:?}");
+            }
+        }
+    }
+    assert_eq!(total(herd, "SELECT count(*) FROM kept"), 0);
+    assert_eq!(total(herd, "SELECT count(*) FROM things"), 100);
+}
+
+fn a_vanished_client_inserts_nothing(herd: &TestHerd, proxy: &Proxy) {
+    let mut client = Raw::connect(proxy.port(), &[]);
+    hundred(&mut client);
+    let mut holder = Raw::connect(proxy.port(), &[]);
+    for text in ["BEGIN", "INSERT INTO things (id) VALUES (1007)"] {
+        assert_eq!(answer(&mut holder, How::Simple, text, &[]).ready, "T");
+    }
+    let waits = WAITS
+        .replace("FOR UPDATE OF", "OVERRIDING")
+        .replace("%OVERRIDING%", "INSERT INTO \"public\"%");
+    ask(&mut client, How::Simple, "INSERT INTO things (id) SELECT id + 1000 FROM things", &[]);
+    client.send();
+    while total(herd, &waits) == 0 {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    drop(client);
+    while total(herd, &waits) > 0 {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    done(&answer(&mut holder, How::Simple, "ROLLBACK", &[]));
+    assert_eq!(total(herd, "SELECT count(*) FROM things"), 100);
 }

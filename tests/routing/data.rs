@@ -1,7 +1,7 @@
 //! Reads `data/*.sql`: `statement -- [$1:type=value …] => expectation`.
 //!
 //! An expectation is `any`, `home`, `all`, `KEYSPACE KEY` (the shard of that key), `several`
-//! (merged), `moved` (between shards), `gathered` (on one of several), `types` (the parameters' types are needed), `spread HOW
+//! (merged), `moved` (between shards), `fed` (with the rows of a query), `gathered` (on one of several), `types` (the parameters' types are needed), `spread HOW
 //! SHARDS` (each with how many rows of VALUES it gets), `asked TEXT` (with the keys in it that a server
 //! was asked for) or `CODE words of the message`.
 //! `UPDATE_EXPECT=1` rewrites the files with what routing says.
@@ -146,6 +146,7 @@ fn said(router: &Router, line: &Line) -> String {
             None => "spread".into(),
         },
         Err(RouteError::Moved(_)) => "moved".into(),
+        Err(RouteError::Fed(_)) => "fed".into(),
         Err(RouteError::Unfilled(_)) => format!("asked {}", asked.unwrap_or_default()),
         Err(RouteError::Refused(refusal)) => {
             let said = format!("{} {}", refusal.sqlstate, refusal.message);

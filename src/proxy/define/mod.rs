@@ -214,6 +214,7 @@ fn refused(error: RouteError) -> Failure {
         | RouteError::Several(refusal)
         | RouteError::Spread(refusal)
         | RouteError::Moved(refusal)
+        | RouteError::Fed(refusal)
         | RouteError::Unfilled(refusal) => refusal.into(),
         RouteError::NeedsParameterTypes => {
             Failure::new("42P02", "a statement that defines has no parameters")

@@ -16,8 +16,8 @@ use super::reading::Reading;
 use super::session::{Session, Stop};
 use super::statements::{Statement, World};
 use crate::routing::{
-    self, Action, CopyTask, Gathered, Leaves, Moving, Parameter, ParameterValue, Plan, Refusal,
-    Route, RouteError, Router, RoutingHint, Several, ShardId, Shares, Values,
+    self, Action, CopyTask, Feeding, Gathered, Leaves, Moving, Parameter, ParameterValue, Plan,
+    Refusal, Route, RouteError, Router, RoutingHint, Several, ShardId, Shares, Values,
 };
 use crate::sql::{self, ExplainFormat, Scanned};
 use crate::wire::frontend::{Bind, Format};
@@ -36,6 +36,8 @@ pub enum Bound {
     Shared(Shares),
     /// To several shards, between which rows move.
     Moved(Moving),
+    /// To several shards, which get the rows of a query.
+    Fed(Feeding),
     /// To be asked again: what came before it has run.
     Anew,
 }
@@ -208,6 +210,13 @@ impl Session {
             let first = moving.shards.first().map_or(router.home(), |shard| *shard);
             return Ok((Route::One(first), Some(Arc::new(shown))));
         }
+        if let (Err(RouteError::Fed(_)), Action::Explain { format, .. }) =
+            (&routed, &known.plan.action)
+        {
+            let feeding = known.plan.feeding(&values, &known.scanned)?;
+            let shown = Shown { format: *format, route: feeding.words().join("\n") };
+            return Ok((Route::One(router.home()), Some(Arc::new(shown))));
+        }
         if let (Err(RouteError::Unfilled(_)), Action::Explain { format, .. }, Some(fill)) =
             (&routed, &known.plan.action, &known.plan.fill)
         {
@@ -318,6 +327,20 @@ impl Session {
         known.plan.spread(&self.router(), &values, &known.scanned)
     }
 
+    /// How an INSERT is fed with the rows of its query, where its route says that it can be.
+    pub(super) fn feeding(
+        &self,
+        part: &Part,
+        text: &[u8],
+        parameters: &[Parameter<'_>],
+    ) -> Result<Feeding, RouteError> {
+        let Some(known) = &part.known else { return Err(Refusal::not_analysed().into()) };
+        let utf8 = self.reading().utf8;
+        let literals = &known.scanned.literals;
+        let values = Values { text, literals, parameters, utf8 };
+        known.plan.feeding(&values, &known.scanned)
+    }
+
     /// How an UPDATE moves rows, where its route says that it may.
     pub(super) fn moving(
         &self,
@@ -366,6 +389,7 @@ impl Session {
                 | RouteError::Several(refusal)
                 | RouteError::Spread(refusal)
                 | RouteError::Moved(refusal)
+                | RouteError::Fed(refusal)
                 | RouteError::Unfilled(refusal),
             ) => Err(refusal.into()),
             Err(RouteError::NeedsParameterTypes) => Err(parameter_unknown().into()),
@@ -393,6 +417,9 @@ impl Session {
             }
             Err(RouteError::Moved(_)) if self.may_scatter() => {
                 self.moving(part, &statement.text, &parameters).map(Bound::Moved)
+            }
+            Err(RouteError::Fed(_)) if self.may_scatter() => {
+                self.feeding(part, &statement.text, &parameters).map(Bound::Fed)
             }
             routed => routed.map(Bound::Routed),
         }
@@ -469,6 +496,7 @@ fn not_merged(error: RouteError) -> Failure {
         | RouteError::Several(refusal)
         | RouteError::Spread(refusal)
         | RouteError::Moved(refusal)
+        | RouteError::Fed(refusal)
         | RouteError::Unfilled(refusal) => refusal.into(),
         RouteError::NeedsParameterTypes => parameter_unknown(),
     }
@@ -481,6 +509,7 @@ pub fn no_route(error: RouteError) -> Failure {
         | RouteError::Several(refusal)
         | RouteError::Spread(refusal)
         | RouteError::Moved(refusal)
+        | RouteError::Fed(refusal)
         | RouteError::Unfilled(refusal) => refusal.into(),
         RouteError::NeedsParameterTypes => {
             Failure::new("42P02", "there is no parameter in a simple query")

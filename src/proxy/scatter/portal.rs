@@ -14,14 +14,15 @@ use super::portion::{Giving, Rest};
 use crate::proxy::extended::{End, Message};
 use crate::proxy::failure::Failure;
 use crate::proxy::leg::{Leg, Op};
+use crate::proxy::planner::Part;
 use crate::proxy::planner::parameters;
 use crate::proxy::portals::Portal;
 use crate::proxy::replies::Request;
 use crate::proxy::session::{Session, Stop};
 use crate::proxy::share;
-use crate::proxy::state::{Note, Purpose};
+use crate::proxy::state::{Effect, Note, Purpose};
 use crate::proxy::statements::Statement;
-use crate::routing::{Moving, Several, ShardId, Shares};
+use crate::routing::{Feeding, Leaves, Moving, Several, ShardId, Shares};
 use crate::wire::backend::{self, tag as answer};
 use crate::wire::frontend::{self, Bind, Execute, Target as Named, tag};
 use crate::wire::write;
@@ -49,6 +50,8 @@ pub enum Way {
     Shared(Shares),
     /// Rows move between them.
     Moved(Moving),
+    /// They get the rows of a query.
+    Fed(Feeding),
 }
 
 impl From<Several> for Way {
@@ -65,6 +68,7 @@ impl Way {
             Way::Several(Several::Finished(finished)) => Some(finished.finisher),
             Way::Shared(shares) => shares.each.first().map(|share| share.shard),
             Way::Moved(moving) => moving.shards.first().copied(),
+            Way::Fed(_) => None,
         }
     }
 }
@@ -191,11 +195,15 @@ impl Session {
             }
             Way::Moved(moving) => {
                 may_write(spread, &execute, moving.returns)?;
-                let statement = &portal.statement;
-                let bind = Some(&spread.bind[..]);
-                let asked =
-                    share::Asked { statement, unnamed: spread.unnamed, bind, shown: described };
+                let asked = asked_of(portal, spread, described);
                 let tag = Box::pin(self.move_rows(moving, &asked)).await?;
+                backend::command_complete(&mut self.client.output, &tag);
+                return Ok(());
+            }
+            Way::Fed(feeding) => {
+                may_write(spread, &execute, feeding.returns)?;
+                let asked = asked_of(portal, spread, described);
+                let tag = Box::pin(self.feed(feeding, &asked)).await?;
                 backend::command_complete(&mut self.client.output, &tag);
                 return Ok(());
             }
@@ -213,6 +221,33 @@ impl Session {
         self.execute_several(portal, spread, several, giving).await?;
         spread.rest.give(execute.max_rows, &mut self.client.output);
         Ok(())
+    }
+
+    /// The rows' frames of a query of ours that several shards answer: up to `limits.merge_memory`.
+    /// `bind` is the body of its Bind.
+    pub(in crate::proxy) async fn rows_of(
+        &mut self,
+        (statement, part): (&Arc<Statement>, Arc<Part>),
+        bind: Bytes,
+        several: Several,
+    ) -> Result<BytesMut, Stop> {
+        let way = Way::from(several.clone());
+        let spread = Spread::bound(way, bind, false, statement, &mut Leg::default())?;
+        let portal = Portal {
+            statement: Arc::clone(statement),
+            part: Some(part),
+            local: true,
+            spread: Some(Arc::clone(&spread)),
+            copying: None,
+            edited: None,
+            formats: Box::default(),
+            explain: None,
+            effect: Effect::Nothing,
+            leaves: Leaves::NOTHING,
+        };
+        let giving = Giving { shown: false, rest: Some(&spread.rest) };
+        self.execute_several(&portal, &spread, &several, giving).await?;
+        Ok(spread.rest.take())
     }
 
     /// Answers an Execute whose rows are merged, or finished by one of the shards.
@@ -265,6 +300,12 @@ impl Session {
         backend::command_complete(&mut self.client.output, &tag);
         Ok(())
     }
+}
+
+/// What a client asked by a portal.
+fn asked_of<'a>(portal: &'a Portal, spread: &'a Spread, shown: bool) -> share::Asked<'a> {
+    let bind = Some(&spread.bind[..]);
+    share::Asked { statement: &portal.statement, unnamed: spread.unnamed, bind, shown }
 }
 
 /// Whether a portal that writes can be executed: once, and whole.

@@ -24,6 +24,11 @@ impl Rest {
         *self.0.lock() = Some(rows);
     }
 
+    /// Takes all of them: their frames.
+    pub fn take(&self) -> BytesMut {
+        self.0.lock().take().unwrap_or_default()
+    }
+
     /// Gives at most so many rows, all where that is 0 or less, and says whether there may be more.
     /// False where none were kept.
     pub fn give(&self, most: i32, out: &mut BytesMut) -> bool {

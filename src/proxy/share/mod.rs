@@ -5,6 +5,7 @@
 //! are asked; what they answer is put together by `written`.
 
 mod ask;
+mod fed;
 mod moved;
 mod rows;
 mod written;

@@ -184,7 +184,7 @@ impl Session {
             more: &NoMore,
             formats: &[Format::Binary],
         };
-        self.run_tasks(&moving.shards, &mut answer, |_| vec![&task]).await?;
+        self.run_tasks(&moving.shards, &mut answer, false, |_| vec![&task]).await?;
         let Rows { kept, description, .. } = answer;
         let description = description.unwrap_or_default();
         let columns: Vec<u32> = match description.is_empty() {
@@ -282,7 +282,7 @@ impl Session {
             .collect();
         let shards: Vec<ShardId> = concerned.iter().map(|at| moving.shards[*at]).collect();
         let mut answer = Rows::new(&uses, told, (bytes, self.db.limits.merge_memory));
-        self.run_tasks(&shards, &mut answer, |at| tasks[at].iter().collect()).await?;
+        self.run_tasks(&shards, &mut answer, true, |at| tasks[at].iter().collect()).await?;
         let Rows { kept, counts, .. } = answer;
         let mut stayed = 0;
         for ((at, uses), counts) in concerned.iter().zip(&uses).zip(&counts) {
@@ -332,7 +332,7 @@ impl Session {
             going.values().map(|(count, pile)| task((count, pile))).collect();
         let uses: Vec<Vec<Use>> = shards.iter().map(|_| vec![Use::Given]).collect();
         let mut answer = Rows::new(&uses, told, (0, self.db.limits.merge_memory));
-        self.run_tasks(&shards, &mut answer, |at| vec![&tasks[at]]).await?;
+        self.run_tasks(&shards, &mut answer, true, |at| vec![&tasks[at]]).await?;
         Ok(answer.counts.iter().flatten().sum())
     }
 
@@ -361,6 +361,7 @@ impl Session {
         &mut self,
         shards: &[ShardId],
         answer: &mut Rows<'_>,
+        writes: bool,
         tasks: impl Fn(usize) -> Vec<&'t Task<'a>>,
     ) -> Result<(), Stop> {
         let mut legs = self.call_legs(shards).await?;
@@ -368,7 +369,7 @@ impl Session {
         for (at, leg) in legs.iter_mut().enumerate() {
             let tasks = tasks(at);
             leg.again(tasks.len());
-            leg.held.wrote = true;
+            leg.held.wrote |= writes;
             asked = asked.and(tasks.into_iter().try_for_each(|task| task.ask(leg)));
             leg.held.sync(false, crate::proxy::state::Purpose::Undo);
         }

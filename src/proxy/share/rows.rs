@@ -203,7 +203,8 @@ impl<'a> Rows<'a> {
     }
 }
 
-fn over(most: usize) -> Failure {
+/// Rows that are kept take too much.
+pub(super) fn over(most: usize) -> Failure {
     Failure::new("53200", format!("rows that go from shard to shard take more than {most} bytes"))
         .with_hint("Change fewer rows at once, or raise limits.merge_memory. Nothing was changed.")
 }

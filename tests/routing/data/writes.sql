@@ -104,22 +104,22 @@ INSERT INTO users (id, country) SELECT u.id, c.code FROM users u, countries c --
 WITH p AS (SELECT user_id, id FROM posts) INSERT INTO timelines (user_id, post_id) SELECT user_id, id FROM p -- => spread sum s1 s2 s3
 INSERT INTO timelines (user_id, post_id) SELECT p.user_id, p.id FROM (SELECT user_id, id FROM posts) p -- => spread sum s1 s2 s3
 INSERT INTO timelines (user_id, post_id) SELECT follower_id, 7 FROM follows WHERE followee_id = 1 -- => spread sum s1 s2 s3
-INSERT INTO timelines (user_id, post_id) SELECT p.user_id, p.id FROM countries c LEFT JOIN (SELECT user_id, id FROM posts) p ON p.id = length(c.code) -- => 0A000 public.posts is not bound to one shard
+INSERT INTO timelines (user_id, post_id) SELECT p.user_id, p.id FROM countries c LEFT JOIN (SELECT user_id, id FROM posts) p ON p.id = length(c.code) -- => fed
 INSERT INTO timelines (user_id, post_id) SELECT p.user_id, p.id FROM countries c RIGHT JOIN (SELECT user_id, id FROM posts) p ON p.id = length(c.code) -- => spread sum s1 s2 s3
-INSERT INTO timelines (user_id, post_id) SELECT followee_id, 7 FROM follows -- => 0A000 public.follows is not bound to one shard
-INSERT INTO timelines (user_id, post_id) SELECT user_id, id FROM posts UNION SELECT id, 1 FROM users -- => 0A000 public.posts is not bound to one shard
-INSERT INTO timelines (user_id, post_id) SELECT p.user_id, p.id FROM users u LEFT JOIN posts p ON p.user_id = u.id -- => 0A000 public.users as u is not bound to one shard
-INSERT INTO timelines (user_id, post_id) SELECT user_id, id FROM posts ORDER BY id LIMIT 3 -- => 0A000 public.posts is not bound to one shard
-INSERT INTO timelines (user_id, post_id) SELECT user_id, rank() OVER (ORDER BY id) FROM posts -- => 0A000 public.posts is not bound to one shard
-INSERT INTO timelines (user_id, post_id) SELECT 1, id FROM posts -- => 0A000 public.posts is not bound to one shard
-INSERT INTO users (id) SELECT id FROM jobs -- => 0A000 public.users is not bound to one shard
-INSERT INTO amounts SELECT id FROM users -- => 0A000 the row's key public.amounts.n isn't known
-INSERT INTO users (id, name) SELECT id + 1, name FROM users -- => 0A000 the row's key public.users.id isn't known
+INSERT INTO timelines (user_id, post_id) SELECT followee_id, 7 FROM follows -- => fed
+INSERT INTO timelines (user_id, post_id) SELECT user_id, id FROM posts UNION SELECT id, 1 FROM users -- => fed
+INSERT INTO timelines (user_id, post_id) SELECT p.user_id, p.id FROM users u LEFT JOIN posts p ON p.user_id = u.id -- => fed
+INSERT INTO timelines (user_id, post_id) SELECT user_id, id FROM posts ORDER BY id LIMIT 3 -- => fed
+INSERT INTO timelines (user_id, post_id) SELECT user_id, rank() OVER (ORDER BY id) FROM posts -- => fed
+INSERT INTO timelines (user_id, post_id) SELECT 1, id FROM posts -- => fed
+INSERT INTO users (id) SELECT id FROM jobs -- => fed
+INSERT INTO amounts SELECT id FROM users -- => fed
+INSERT INTO users (id, name) SELECT id + 1, name FROM users -- => fed
 INSERT INTO users (id, name) SELECT 1, code FROM countries -- => s3
-INSERT INTO users (id) SELECT generate_series(1, 10) -- => 0A000 the row's key public.users.id isn't known
-INSERT INTO users (id) SELECT * FROM unnest($1::int8[]) -- $1:int8[]={1,2} => 0A000 the row's key public.users.id isn't known
+INSERT INTO users (id) SELECT generate_series(1, 10) -- => fed
+INSERT INTO users (id) SELECT * FROM unnest($1::int8[]) -- $1:int8[]={1,2} => fed
 INSERT INTO timelines (user_id, post_id) SELECT DISTINCT user_id, id FROM posts -- => spread sum s1 s2 s3
-INSERT INTO timelines (user_id, post_id) SELECT user_id, id FROM posts p WHERE EXISTS (SELECT FROM likes l WHERE l.author_id = p.id) -- => 0A000 public.posts as p is not bound to one shard
+INSERT INTO timelines (user_id, post_id) SELECT user_id, id FROM posts p WHERE EXISTS (SELECT FROM likes l WHERE l.author_id = p.id) -- => fed
 -- MERGE.
 MERGE INTO users u USING (VALUES (1, 'x'), (2, 'y')) v(id, name) ON u.id = v.id WHEN MATCHED THEN UPDATE SET name = v.name -- => spread sum s2 s3
 MERGE INTO users u USING countries c ON u.country = c.code WHEN MATCHED THEN DELETE -- => spread sum s1 s2 s3
@@ -206,3 +206,7 @@ UPDATE posts SET user_id = (SELECT 1) WHERE user_id = 1 -- => moved
 UPDATE users SET id = $1 WHERE id = $2 -- $1:int8=5 $2:int8=5 => s1
 UPDATE users u SET id = u.id + random() WHERE id = 1 -- => 0A000 UPDATE changes public.users.id, a shard key, to a value that isn't known
 UPDATE users SET id = (SELECT max(id) FROM users) -- => 0A000 UPDATE changes public.users.id, a shard key, to a value that isn't known
+-- Rows of a query
+INSERT INTO users (id) SELECT id FROM jobs -- => fed
+INSERT INTO timelines (user_id, post_id) SELECT 1, id FROM posts -- => fed
+INSERT INTO amounts SELECT id FROM users WHERE id = 1 -- => fed

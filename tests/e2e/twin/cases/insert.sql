@@ -98,17 +98,17 @@ INSERT INTO settings VALUES ('x', '1'), ('y', '2') RETURNING *
 INSERT INTO nobody SELECT id, age, name FROM users
 INSERT INTO nobody SELECT id, age, name FROM users WHERE id = 7
 INSERT INTO nobody SELECT id, age, name FROM users WHERE id IN (7, 17, 27) RETURNING id
-INSERT INTO nobody (id, t) SELECT id + 1000, name FROM users WHERE age > 15 --: refused 0A000
+INSERT INTO nobody (id, t) SELECT id + 1000, name FROM users WHERE age > 15
 INSERT INTO nobody (id, t) SELECT user_id, max(title) FROM posts GROUP BY user_id
-INSERT INTO nobody (id, n) SELECT count(*), max(age) FROM users --: refused 0A000
-INSERT INTO nobody (id) SELECT owner FROM items --: refused 0A000
-INSERT INTO nobody (id) SELECT generate_series(1, 20) --: refused 0A000
-INSERT INTO nobody (id, t) SELECT size, name FROM countries WHERE size IS NOT NULL --: refused 0A000
+INSERT INTO nobody (id, n) SELECT count(*), max(age) FROM users
+INSERT INTO nobody (id) SELECT owner FROM items
+INSERT INTO nobody (id) SELECT generate_series(1, 20)
+INSERT INTO nobody (id, t) SELECT size, name FROM countries WHERE size IS NOT NULL
 INSERT INTO nobody (id) SELECT user_id FROM posts
-INSERT INTO users (id, name) SELECT id + 500, name FROM users ORDER BY id LIMIT 3 --: refused 0A000
-INSERT INTO settings SELECT 'u' || id, name FROM users WHERE age = 12 --: refused 0A000
+INSERT INTO users (id, name) SELECT id + 500, name FROM users ORDER BY id LIMIT 3
+INSERT INTO settings SELECT 'u' || id, name FROM users WHERE age = 12
 INSERT INTO settings SELECT code, name FROM countries RETURNING *
-INSERT INTO people (login, name) SELECT login || '2', name FROM people WHERE born IS NULL --: refused 0A000
+INSERT INTO people (login, name) SELECT login || '2', name FROM people WHERE born IS NULL
 INSERT INTO measures SELECT * FROM measures WHERE k = 3
 WITH n AS (SELECT 300 AS id, 'cte' AS name) INSERT INTO users (id, name) SELECT id, name FROM n
 WITH n AS (INSERT INTO users (id, name) VALUES (301, 'x') RETURNING id) SELECT * FROM n

@@ -79,7 +79,7 @@ BEGIN
 + COMMIT
 BEGIN
 + DELETE FROM users WHERE age > 15
-+ INSERT INTO nobody (id, n) SELECT count(*), 1 FROM users --: refused 0A000
++ INSERT INTO nobody (id, n) SELECT count(*), 1 FROM users
 + SELECT * FROM nobody
 + COMMIT
 BEGIN

@@ -93,15 +93,15 @@ WITH old AS (SELECT id FROM users ORDER BY age DESC NULLS LAST LIMIT 3) DELETE F
 -- INSERT … SELECT, the same key
 INSERT INTO likes SELECT p.user_id, p.id + 100, u.id, 1 FROM posts p JOIN users u ON u.id = p.user_id WHERE p.likes > 1 RETURNING user_id, post_id
 INSERT INTO likes SELECT user_id, id, user_id, likes FROM posts ON CONFLICT (user_id, author_id, post_id) DO UPDATE SET weight = likes.weight + excluded.weight
-INSERT INTO nobody SELECT DISTINCT user_id, 1, max(title) OVER (PARTITION BY user_id) FROM posts --: refused 0A000
+INSERT INTO nobody SELECT DISTINCT user_id, 1, max(title) OVER (PARTITION BY user_id) FROM posts
 INSERT INTO nobody SELECT user_id, count(*), string_agg(title, ',' ORDER BY id) FROM posts GROUP BY user_id HAVING count(*) > 1 RETURNING *
-INSERT INTO nobody SELECT u.id, p.n, c.name FROM users u LEFT JOIN (SELECT user_id, count(*) AS n FROM posts GROUP BY 1) p ON p.user_id = u.id LEFT JOIN countries c ON c.code = u.country --: refused 0A000
-INSERT INTO nobody SELECT u.id, 1, 'x' FROM countries c LEFT JOIN users u ON u.country = c.code --: refused 0A000
+INSERT INTO nobody SELECT u.id, p.n, c.name FROM users u LEFT JOIN (SELECT user_id, count(*) AS n FROM posts GROUP BY 1) p ON p.user_id = u.id LEFT JOIN countries c ON c.code = u.country
+INSERT INTO nobody SELECT u.id, 1, 'x' FROM countries c LEFT JOIN users u ON u.country = c.code
 INSERT INTO nobody SELECT u.id, 1, 'x' FROM countries c RIGHT JOIN users u ON u.country = c.code
-INSERT INTO nobody SELECT user_id, 1, 'x' FROM posts UNION SELECT id, 1, 'x' FROM users --: refused 0A000
+INSERT INTO nobody SELECT user_id, 1, 'x' FROM posts UNION SELECT id, 1, 'x' FROM users
 INSERT INTO nobody SELECT id, age, name FROM users WHERE id NOT IN (SELECT user_id FROM posts WHERE posts.user_id = users.id)
 INSERT INTO nobody SELECT id, age, name FROM users ORDER BY id
-INSERT INTO nobody SELECT id, age, name FROM users ORDER BY id LIMIT 5 --: refused 0A000
+INSERT INTO nobody SELECT id, age, name FROM users ORDER BY id LIMIT 5
 INSERT INTO nobody SELECT id, age, name FROM users, generate_series(1, 2)
 INSERT INTO nobody SELECT id, age, name FROM users, generate_series(1, 2) ON CONFLICT DO NOTHING
 WITH u AS (SELECT id, age FROM users WHERE age > 15) INSERT INTO nobody (id, n) SELECT id, age FROM u

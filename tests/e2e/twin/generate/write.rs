@@ -20,7 +20,8 @@ impl Generator<'_> {
             1 => " RETURNING *".into(),
             _ => String::new(),
         };
-        match self.below(7) {
+        match self.below(8) {
+            7 => self.rows_of_a_query(),
             6 if table.split => self.new_key(&table, &scope) + &returning,
             0 => format!("DELETE FROM {}{}{returning}", table.name, self.narrowed(&table, &scope)),
             1 | 2 => {
@@ -65,12 +66,7 @@ impl Generator<'_> {
     /// order rows change.
     fn new_key(&mut self, table: &Table, scope: &[Shown]) -> String {
         let (name, kind) = &table.columns[0];
-        let fresh = match (self.below(3), kind) {
-            (0, _) => literal(*kind, 70),
-            (_, Kind::Text) => format!("{name} || 'z'"),
-            (_, Kind::Uuid) => format!("md5({name}::text)::uuid"),
-            _ => format!("{name} * 2 + 1000"),
-        };
+        let fresh = self.fresh_key(name, *kind);
         let others: Vec<_> = table
             .columns
             .iter()
@@ -83,6 +79,39 @@ impl Generator<'_> {
             set += &format!(", {other} = {}", self.expression(kind, 1, scope));
         }
         format!("UPDATE {} SET {set}{}", table.name, self.narrowed(table, scope))
+    }
+
+    /// From a key.
+    fn fresh_key(&mut self, name: &str, kind: Kind) -> String {
+        match (self.below(3), kind) {
+            (0, _) => literal(kind, 70),
+            (_, Kind::Text) => format!("{name} || 'z'"),
+            (_, Kind::Uuid) => format!("md5({name}::text)::uuid"),
+            _ => format!("{name} * 2 + 1000"),
+        }
+    }
+
+    /// INSERT … SELECT of rows with other keys, into a table in which nothing is unique.
+    fn rows_of_a_query(&mut self) -> String {
+        let target = &self.tables.together[2];
+        let (to, kind) = (target.name.clone(), target.columns[0].1);
+        let source = self.any_table().clone();
+        let scope = shown(&source, &source.name);
+        let key = match &source.columns[0] {
+            (name, own) if *own == kind && source.split => {
+                let name = format!("{}.{name}", source.name);
+                self.fresh_key(&name, kind)
+            }
+            _ => literal(kind, world::key(&mut self.random)),
+        };
+        let (second, condition) = match self.below(3) {
+            0 => ("count(*)".into(), self.condition(1, &scope)),
+            1 => (self.expression(Kind::Int, 1, &scope), self.condition(1, &scope)),
+            _ => ("2000".into(), self.bound(&scope[0])),
+        };
+        let key = if second == "count(*)" { literal(kind, 50) } else { key };
+        let from = &source.name;
+        format!("INSERT INTO {to} (k, n) SELECT {key}, {second} FROM {from} WHERE {condition}")
     }
 
     /// WHERE for a write: on one key, on several, or on anything.
