@@ -158,8 +158,10 @@ impl Session {
         let own_part = Arc::new(timed.part);
         // Its text is another one each time: nothing is kept of it on servers.
         let unnamed = Bind { statement: b"", ..*bind };
-        let found = self.find_routed(&own_part, &own, &unnamed, (body, leg)).await?;
-        Ok(found.map(|found| {
+        let before = self.state.edited.replace(Arc::clone(&timed.edited));
+        let found = self.find_routed(&own_part, &own, &unnamed, (body, leg)).await;
+        self.state.edited = before;
+        Ok(found?.map(|found| {
             if bind.statement.is_empty() {
                 leg.answer_parse_of(statement.number);
             }

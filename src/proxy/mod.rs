@@ -2,7 +2,7 @@
 //!
 //! The way of a client through the files: `door` → `listener` → `startup` → `session`, which reads
 //! messages. What most send goes by `express`, which knows a text again by `forms`. Else a text
-//! goes through `query`, a function call through `function_call`, messages of the extended
+//! goes through `query` (and `block`), a function call through `function_call`, messages of the extended
 //! protocol through `extended`, `bound` and `leg`; `planner` says what each statement is and where it goes,
 //! `control` what of it the session answers by itself and what it does to the session, `define` what
 //! goes to all shards, `copy` COPY of several of them, `scatter` what
@@ -21,6 +21,7 @@
 pub mod admission;
 mod alarm;
 mod arrays;
+mod block;
 mod bound;
 mod cancel;
 pub mod client;

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use super::block::out_of_block;
 use super::control::{Where, describe};
 use super::failure::Failure;
 use super::fill::still_unknown;
 use super::held::purpose;
-use super::journal::is_bare_begin;
 use super::planner::{Part, no_route};
 use super::replies::Request;
 use super::session::{Session, Stop};
@@ -208,16 +208,13 @@ impl Session {
             return Err(by_itself(part, text));
         }
         for part in parts {
+            if self.in_implicit_block(part, text).await? {
+                continue;
+            }
             let control = matches!(part.action(), Action::Transaction(_));
             if self.state.status == TransactionStatus::Idle && !control {
                 self.open_block().await?;
                 self.begin_implicit();
-            } else if control && self.implicit {
-                // BEGIN: what stands before it in the text is part of the block.
-                self.implicit = false;
-                self.state.status = TransactionStatus::InTransaction;
-                backend::command_complete(&mut self.client.output, "BEGIN");
-                continue;
             }
             // By itself, where it stands in the text: an error tells its position.
             let before = text.get(..part.start()).unwrap_or_default();
@@ -594,33 +591,6 @@ fn one(route: Route) -> Option<ShardId> {
         Route::One(shard) => Some(shard),
         Route::Any | Route::All => None,
     }
-}
-
-/// The first statement about a transaction in a text that doesn't mean a block that is open there,
-/// and would be a warning or an error; or a BEGIN with options behind other statements.
-fn out_of_block<'p>(parts: &'p [Part], mut in_block: bool, text: &[u8]) -> Option<&'p Part> {
-    use crate::sql::Transaction as T;
-    let mut any = false;
-    for part in parts {
-        let Action::Transaction(transaction) = part.action() else {
-            any |= *part.action() != Action::Empty;
-            continue;
-        };
-        let fits = match transaction {
-            T::Begin { .. } => !in_block && (!any || is_bare_begin(part.text(text))),
-            T::PrepareTransaction | T::CommitPrepared | T::RollbackPrepared => false,
-            _ => in_block,
-        };
-        if !fits {
-            return Some(part);
-        }
-        in_block = match transaction {
-            T::Commit { chain } | T::Rollback { chain } => *chain,
-            _ => true,
-        };
-        any &= in_block;
-    }
-    None
 }
 
 fn is_control(part: &Part) -> bool {

@@ -190,7 +190,7 @@ impl Session {
                 Several::Gathered(gathered) => (gathered.words(&router), Some(gathered.finisher)),
                 Several::Finished(groups) => (groups.words(&router), Some(groups.finisher)),
             };
-            let shown = Shown { format: *format, route: words.join("\n") };
+            let shown = Shown { format: *format, route: self.words_with(words, text) };
             let route = Route::One(shard.unwrap_or(router.home()));
             return Ok((route, Some(Arc::new(shown))));
         }
@@ -198,7 +198,8 @@ impl Session {
             (&routed, &known.plan.action)
         {
             let shares = known.plan.spread(&router, &values, &known.scanned)?;
-            let shown = Shown { format: *format, route: shares.words(&router).join("\n") };
+            let shown =
+                Shown { format: *format, route: self.words_with(shares.words(&router), text) };
             let first = shares.each.first().map_or(router.home(), |share| share.shard);
             return Ok((Route::One(first), Some(Arc::new(shown))));
         }
@@ -206,7 +207,8 @@ impl Session {
             (&routed, &known.plan.action)
         {
             let moving = known.plan.moving(&router, &values, &known.scanned)?;
-            let shown = Shown { format: *format, route: moving.words(&router).join("\n") };
+            let shown =
+                Shown { format: *format, route: self.words_with(moving.words(&router), text) };
             let first = moving.shards.first().map_or(router.home(), |shard| *shard);
             return Ok((Route::One(first), Some(Arc::new(shown))));
         }
@@ -235,6 +237,15 @@ impl Session {
             _ => None,
         };
         Ok((route, shown))
+    }
+
+    /// What EXPLAIN says of several shards, and of the text that stands in the place of the client's.
+    fn words_with(&self, mut words: Vec<String>, text: &[u8]) -> String {
+        let given = String::from_utf8_lossy(text);
+        if self.state.edited.is_some() {
+            words.insert(words.len().min(1), format!("asked: {given}"));
+        }
+        words.join("\n")
     }
 
     /// Where a statement's rows are, whether it is to be explained or run.

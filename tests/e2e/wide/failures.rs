@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pgherd::local::Stop;
+use pgherd::wire::backend::ErrorFields;
 
 use super::speaker::Speaker;
 use super::stage::{SHARDS, SOON, Stage, write_all};
@@ -570,6 +571,45 @@ fn settings_go_back_to_what_the_client_began_with() {
             assert_eq!(speaker.must("SHOW work_mem").rows(), ["7MB"]);
         }
     }
+    drop(speaker);
+    stage.is_whole(POOL);
+}
+
+#[test]
+fn the_time_is_asked_of_a_shard_that_may_be_gone() {
+    let stage = stage();
+    let mut speaker = stage.speaker();
+    let keys = stage.fresh();
+    all(&mut speaker, &keys.map(|key| insert(key, "timed")));
+    // EXPLAIN tells what the shards get.
+    let explained = speaker.must("EXPLAIN SELECT now() FROM rows WHERE tag = 'timed'").rows();
+    assert!(explained[0].contains("asked: EXPLAIN SELECT pgherd."), "{explained:?}");
+    // A mistake is where it is in the client's own text.
+    for text in
+        ["SELECT now(), nothing FROM rows", "UPDATE rows SET tag = now()::text, nothing = 1"]
+    {
+        for heard in [speaker.query(text), speaker.extended(text, &[])] {
+            let heard = heard.expect("answered");
+            let error = heard.0.iter().find(|(kind, _)| *kind == b'E').expect("an error");
+            let fields = ErrorFields::read(&error.1).expect("fields");
+            let at = (text.find("nothing").expect("there") + 1).to_string();
+            assert_eq!(fields.sqlstate(), b"42703", "{}", heard.words());
+            assert_eq!(fields.get(b'P'), Some(at.as_bytes()), "{text}: {}", heard.words());
+        }
+    }
+    // In a transaction of a shard that dies, and outside of any.
+    all(&mut speaker, &["BEGIN".into(), format!("SELECT * FROM rows WHERE id = {}", keys[1])]);
+    stage.stop("s2", Stop::Kill);
+    let heard = speaker.query("UPDATE rows SET tag = now()::text").expect("answered");
+    assert!(heard.code().is_some_and(|code| code.starts_with("08")), "{}", heard.words());
+    speaker.must("ROLLBACK");
+    let heard = speaker.query("SELECT count(*) FROM rows WHERE now() > 'epoch'").expect("answered");
+    assert_eq!(heard.code().as_deref(), Some("57P03"), "{}", heard.words());
+    stage.start("s2");
+    stage.works();
+    assert_eq!(stage.tagged("timed"), 3);
+    let rows = speaker.must("SELECT count(DISTINCT now()) FROM rows").rows();
+    assert_eq!(rows, ["1"]);
     drop(speaker);
     stage.is_whole(POOL);
 }

@@ -125,6 +125,6 @@ CREATE TABLE fresh (a int); DROP TABLE fresh
 CREATE TABLE fresh (a int); SELECT 1 / 0
 BEGIN; CREATE TABLE fresh (a int); DROP TABLE fresh; COMMIT
 BEGIN; ALTER TABLE nobody ADD extra int DEFAULT 4; INSERT INTO nobody (id) VALUES (3); SELECT id, extra FROM nobody ORDER BY id; ROLLBACK --: ordered
-CREATE TABLE fresh (a int); COMMIT --: refused 0A000
-CREATE TABLE fresh (a int); SAVEPOINT s --: refused 0A000
+CREATE TABLE fresh (a int); COMMIT
+CREATE TABLE fresh (a int); SAVEPOINT s
 ALTER TABLE nobody ADD extra int; INSERT INTO nobody (id, extra) VALUES (3, 4); UPDATE nobody SET n = extra; ALTER TABLE nobody DROP COLUMN extra
