@@ -72,7 +72,7 @@ impl Session {
         (body, leg): (&Bytes, &mut Leg),
     ) -> Result<Option<Found>, Stop> {
         match self.place(part, &statement.text, leg.goes_somewhere())? {
-            Where::Local | Where::Everywhere | Where::Wide => {
+            Where::Local | Where::Everywhere | Where::Wide | Where::Cursor => {
                 return Ok(Some(Found::here(Answered::Locally)));
             }
             Where::Trial => return Ok(Some(Found::at(Target::Trial))),
@@ -97,6 +97,7 @@ impl Session {
         let way = match self.route_bind(part, statement, bind, leg).await? {
             Bound::Anew => return Ok(None),
             Bound::Routed((route, explain)) => {
+                self.check_declares(part).await?;
                 let target = match route {
                     Route::One(shard) => Target::Shard(shard),
                     Route::Any | Route::All => Target::Any,
@@ -198,8 +199,11 @@ impl Session {
             return Ok(());
         }
         self.bound_state(bytes)?;
-        let spreads = |portal: &Portal| portal.spread.is_some();
-        if self.portals.get(name).is_some_and(spreads) {
+        let ours = |portal: &Portal| {
+            let of_cursor = portal.part.as_ref().is_some_and(|part| part.cursor().is_some());
+            portal.spread.is_some() || (portal.local && of_cursor)
+        };
+        if self.portals.get(name).is_some_and(ours) || self.state.cursors.has(name) {
             // No server knows of it.
             let name = String::from_utf8_lossy(name);
             return Err(Failure::new("42P03", format!("cursor \"{name}\" already exists")));

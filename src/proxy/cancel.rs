@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ struct Target {
     arrived: Notify,
     /// A statement that still waits for a connection hears of it here.
     waiting: Notify,
+    /// How many requests have come.
+    requests: AtomicU64,
 }
 
 /// What a client's statement runs on.
@@ -117,6 +120,7 @@ impl CancelKeys {
 
 /// Cancels what one client runs, or waits to run.
 async fn cancel(target: Arc<Target>, limit: Duration) {
+    target.requests.fetch_add(1, Ordering::Relaxed);
     target.waiting.notify_waiters();
     let Some((token, others, _on_its_way)) = OnItsWay::set_out(target) else { return };
     let mut asked = JoinSet::new();
@@ -142,6 +146,7 @@ impl Target {
             running: Mutex::new(Running { token: running, others: Vec::new(), asked: false }),
             arrived: Notify::new(),
             waiting: Notify::new(),
+            requests: AtomicU64::new(0),
         }
     }
 }
@@ -202,6 +207,11 @@ impl CancelKey {
     /// As the client is told.
     pub fn secret(&self) -> &[u8] {
         &self.target.secret
+    }
+
+    /// How many requests have come.
+    pub fn requests(&self) -> u64 {
+        self.target.requests.load(Ordering::Relaxed)
     }
 
     /// From now on requests go to this connection.

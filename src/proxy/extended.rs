@@ -144,7 +144,15 @@ impl Session {
                 return if self.skipping { Ok(()) } else { Err(stop) };
             }
         }
-        self.run_leg(&mut leg, end).await
+        self.run_leg(&mut leg, end).await?;
+        if self.state.cursors.any_waits() && !self.skipping {
+            let lasts = self.state.status != TransactionStatus::Idle && !self.implicit;
+            match lasts || end == End::Flush {
+                true => Box::pin(self.open_waiting(None)).await?,
+                false => drop(self.state.cursors.take_waiting()),
+            }
+        }
+        Ok(())
     }
 
     /// `next` is the message behind it, if that has come.
@@ -165,11 +173,11 @@ impl Session {
             tag::PARSE => self.take_parse(body, leg),
             tag::BIND => self.take_bind(body, leg).await,
             tag::DESCRIBE => match self.spread_portal(body) {
-                Some(portal) => Box::pin(self.describe_spread(&portal, next, leg)).await,
+                Some(portal) => Box::pin(self.describe_spread((&portal, body), next, leg)).await,
                 None => self.take_describe(body, leg),
             },
             tag::EXECUTE => self.take_execute(body, leg).await,
-            tag::CLOSE => self.take_close(body, leg),
+            tag::CLOSE => self.take_close(body, leg).await,
             _ => Ok(()),
         }
     }
@@ -370,6 +378,15 @@ impl Session {
             None => (Leaves::NOTHING, Effect::Nothing),
         };
         self.check_portal(bind.portal, statement.size() + body.len())?;
+        self.state.cursors.forget_fetched(bind.portal);
+        if !self.state.cursors.is_empty() && self.state.cursors.has(bind.portal) {
+            // The portal without a name makes way.
+            self.run_leg(leg, End::Flush).await?;
+            if self.skipping {
+                return Ok(());
+            }
+            Box::pin(self.close_cursor(bind.portal)).await?;
+        }
         let (statement, part, edited) = match timed {
             Some(timed) => (timed.statement, Some(timed.part), Some(timed.edited)),
             None => (statement, part, None),
@@ -379,13 +396,20 @@ impl Session {
         let local = !matches!(answered, Answered::ByServer);
         let (spread, copying) = match answered {
             Answered::ByServer | Answered::Locally => (None, None),
-            Answered::Together(spread) => (Some(spread), None),
+            Answered::Together(spread) => {
+                if spread.is_query() {
+                    self.state.cursors.waits(bind.portal);
+                }
+                (Some(spread), None)
+            }
             Answered::Copying(copying) => (None, Some(copying)),
         };
         let statement_of = Arc::clone(&statement);
         // Who answers by itself has to know how.
         let columns = part.as_deref().filter(|_| local).and_then(columns).unwrap_or_default();
-        let formats = (0..columns.len()).map(|at| bind.result_formats.of(at)).collect();
+        let fetches = part.as_deref().is_some_and(|part| local && part.fetches());
+        let formats = if fetches { bind.result_formats.len() } else { columns.len() };
+        let formats = (0..formats).map(|at| bind.result_formats.of(at)).collect();
         let portal = Portal {
             formats,
             statement: statement_of,
@@ -426,10 +450,13 @@ impl Session {
             Named::Prepared(name) => {
                 let statement = self.statement(name)?;
                 let part = self.planned(&statement).ok().flatten();
-                if part.as_ref().is_none_or(|part| part.never_parsed()) && !self.server_refuses() {
+                let ours = part.as_ref().is_none_or(|part| {
+                    part.never_parsed() || (part.fetches() && self.is_of_cursors(part))
+                });
+                if ours && !self.server_refuses() {
                     let mut out = BytesMut::new();
                     backend::parameter_description(&mut out, &[]);
-                    describe_local(&mut out, part.as_deref(), &[]);
+                    self.describe_local(&mut out, part.as_deref(), &[])?;
                     leg.ops.push(Op::Answer { bytes: out.freeze(), before: None });
                 } else {
                     self.want_name(part.as_deref(), &statement.text, leg)?;
@@ -440,7 +467,7 @@ impl Session {
             Named::Portal(name) => match self.portals.get(name) {
                 Some(portal) if portal.local => {
                     let mut out = BytesMut::new();
-                    describe_local(&mut out, portal.part.as_deref(), &portal.formats);
+                    self.describe_local(&mut out, portal.part.as_deref(), &portal.formats)?;
                     leg.ops.push(Op::Answer { bytes: out.freeze(), before: None });
                 }
                 _ => {
@@ -461,8 +488,33 @@ impl Session {
         Err(Failure::new("34000", format!("portal \"{name}\" does not exist")))
     }
 
+    /// What Describe says of a statement that the session answers by itself.
+    fn describe_local(
+        &self,
+        out: &mut BytesMut,
+        part: Option<&Part>,
+        formats: &[Format],
+    ) -> Result<(), Failure> {
+        let Some(part) = part else {
+            backend::empty(out, answer::NO_DATA);
+            return Ok(());
+        };
+        if !describe(out, part, formats) && !self.describe_fetch(part, formats, out)? {
+            backend::empty(out, answer::NO_DATA);
+        }
+        Ok(())
+    }
+
     async fn take_execute(&mut self, body: &Bytes, leg: &mut Leg) -> Result<(), Stop> {
         let execute = Execute::read(body)?;
+        if self.state.cursors.wait_beside(execute.portal) {
+            // What is executed now may change what they are to show.
+            self.run_leg(leg, End::Flush).await?;
+            if self.skipping {
+                return Ok(());
+            }
+            Box::pin(self.open_waiting(Some(execute.portal))).await?;
+        }
         let Some(portal) = self.portals.get(execute.portal).cloned() else {
             self.require_portal(execute.portal)?;
             let note = Default::default();
@@ -482,7 +534,7 @@ impl Session {
                 (None, Some(spread)) => {
                     Box::pin(self.execute_spread(&portal, spread, execute, described)).await
                 }
-                (None, None) => self.execute_local(&portal).await,
+                (None, None) => self.execute_local(&portal, &execute).await,
             };
             self.state.edited = None;
             return executed;
@@ -529,19 +581,29 @@ impl Session {
             explain: portal.explain.clone(),
             commits: portal.part.as_ref().is_none_or(|part| part.may_write()),
             may_notify: portal.part.as_ref().is_some_and(|part| part.may_notify()),
-            declares: portal.part.as_ref().and_then(|part| part.declares()),
+            cursor: portal.part.as_ref().and_then(|part| part.cursor_note()),
             ..Default::default()
         }
     }
 
-    fn take_close(&mut self, body: &Bytes, leg: &mut Leg) -> Result<(), Stop> {
+    async fn take_close(&mut self, body: &Bytes, leg: &mut Leg) -> Result<(), Stop> {
         match frontend::read_close(body)? {
             Named::Prepared(name) => {
                 // Connections keep it, for others and for the next time.
                 let before = self.state.statements.put(Bytes::copy_from_slice(name), None);
                 leg.answer(answer::CLOSE_COMPLETE, Some(before));
             }
+            Named::Portal(name) if self.state.cursors.has(name) => {
+                self.run_leg(leg, End::Flush).await?;
+                if !self.skipping {
+                    self.portals.remove(name);
+                    Box::pin(self.close_cursor(name)).await?;
+                    leg.answer(answer::CLOSE_COMPLETE, None);
+                }
+            }
             Named::Portal(name) => {
+                self.state.cursors.waits_no_more(name);
+                self.state.cursors.forget_fetched(name);
                 let known = self.portals.remove(name);
                 let on_server = known.is_some_and(|portal| !portal.local) || self.held.is_some();
                 if on_server && (leg.goes_somewhere() || self.held.is_some()) {
@@ -552,12 +614,5 @@ impl Session {
             }
         }
         Ok(())
-    }
-}
-
-/// What Describe says of a statement that the session answers by itself.
-fn describe_local(out: &mut BytesMut, part: Option<&Part>, formats: &[Format]) {
-    if !part.is_some_and(|part| describe(out, part, formats)) {
-        backend::empty(out, answer::NO_DATA);
     }
 }

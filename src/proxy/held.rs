@@ -13,7 +13,7 @@ use super::relay::{Broken, Conversation, Ended};
 use super::replies::{Replies, Request};
 use super::session::{Session, Stop};
 use super::settings;
-use super::state::{Effect, Note, Purpose};
+use super::state::{CursorNote, Effect, Note, Purpose};
 use super::vigil::Vigil;
 use crate::cluster::Lent;
 use crate::routing::{Leaves, ShardId};
@@ -66,7 +66,7 @@ impl Held {
 
     /// Puts a Query into what is to be sent.
     pub fn query(&mut self, text: &[u8], shown: bool, mut note: Note) {
-        self.cursors.extend(note.declares.take());
+        self.note_cursor(note.cursor.take());
         frontend::write_query(&mut self.backend.output, text);
         self.backend.expect_ready(1);
         // A simple query takes the unnamed statement's place.
@@ -76,6 +76,14 @@ impl Held {
         self.wrote |= note.commits;
         self.may_have_notified |= note.may_notify;
         self.replies.push(Request::Query, shown, note);
+    }
+
+    pub(super) fn note_cursor(&mut self, note: Option<Box<CursorNote>>) {
+        let Some(note) = note else { return };
+        match *note {
+            CursorNote::Declared(name) => self.cursors.push(name),
+            CursorNote::Closed(name) => self.cursors.retain(|cursor| *cursor != name),
+        }
     }
 
     /// Puts a FunctionCall into what is to be sent.
@@ -367,6 +375,7 @@ impl Session {
                 }
             }
             self.portals.clear();
+            self.state.cursors.clear();
             self.doom(held.left);
             self.cancel.detach().await;
             self.state.journal.forget_told();

@@ -178,6 +178,11 @@ impl Journal {
         }
     }
 
+    /// How many savepoints there are.
+    pub fn savepoints(&self) -> usize {
+        self.steps.iter().filter(|step| matches!(step.kind, StepKind::Savepoint(_))).count()
+    }
+
     /// Bytes of memory that it takes; the session bounds them.
     pub fn memory(&self) -> usize {
         self.bytes + self.steps.len() * size_of::<Step>()

@@ -38,6 +38,7 @@ impl Session {
             held.backend.settings = Arc::clone(committed);
         }
         self.portals.clear();
+        self.state.cursors.clear();
         self.cancel.detach().await;
         if !self.keeps() && held.left.things().is_nothing() {
             return;

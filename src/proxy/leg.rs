@@ -311,7 +311,7 @@ impl Held {
             }
             Op::Execute(op) => {
                 let ExecuteOp { body, mut note, after, .. } = *op;
-                self.cursors.extend(note.declares.take());
+                self.note_cursor(note.cursor.take());
                 let execute = Execute::read(&body)?;
                 frontend::execute(&mut self.backend.output, execute.portal, execute.max_rows);
                 self.left = self.left.and(note.leaves);

@@ -7,8 +7,8 @@
 //! `control` what of it the session answers by itself and what it does to the session, `define` what
 //! goes to all shards, `copy` COPY of several of them, `scatter` what
 //! several of them answer at once, `gather` what one of them
-//! finishes over the rows of all, `share` what several of them write, `fill` asks for the keys of
-//! rows before it is known where they go, `named` has SQL's prepared
+//! finishes over the rows of all, `cursor` what of both is taken in portions, `share` what several of
+//! them write, `fill` asks for the keys of rows before it is known where they go, `named` has SQL's prepared
 //! statements. `held` is the connection that serves a transaction, `transaction` what becomes of it
 //! where several do (and `deadlock` where they wait for each other, `clock` where they are to have
 //! one time), `kept` those that stay a client's between its transactions (and `notify` what comes by
@@ -28,6 +28,7 @@ pub mod client;
 mod clock;
 mod control;
 mod copy;
+mod cursor;
 pub mod database;
 mod deadlock;
 mod define;

@@ -89,6 +89,12 @@ impl Session {
                 self.ready();
                 Ok(())
             }
+            Where::Cursor => {
+                Box::pin(self.answer_cursor(part, text, None)).await?;
+                self.conclude(true).await?;
+                self.ready();
+                Ok(())
+            }
             Where::Wide => {
                 self.tell_transaction(part, text).await?;
                 // Of what messages without Sync have begun this is the end.
@@ -98,6 +104,7 @@ impl Session {
             }
             Where::Routed => {
                 self.tell_call(part, text).await?;
+                self.check_declares(part).await?;
                 let (route, explain) = match self.route(part, text, &[]) {
                     Err(RouteError::Several(_)) if self.may_scatter() => {
                         if let Some(copied) = self.copied(part, text)? {
@@ -179,7 +186,9 @@ impl Session {
                     }
                     routed => one(routed.map_err(no_route)?.0),
                 },
-                Where::Everywhere | Where::Wide => return self.one_by_one(parts, text).await,
+                Where::Everywhere | Where::Wide | Where::Cursor => {
+                    return self.one_by_one(parts, text).await;
+                }
                 Where::Local | Where::Trial => return Err(by_itself(part, text)),
             };
             if let (Some(here), Some(there)) = (target, shard)
@@ -254,6 +263,7 @@ impl Session {
             }
             Where::Trial => self.try_part(part, text).await,
             Where::Wide => self.tell_transaction(part, text).await,
+            Where::Cursor => Box::pin(self.answer_cursor(part, text, None)).await,
             Where::Everywhere => {
                 let said = Box::pin(self.define(part, text)).await?;
                 self.tell_defined(said);
@@ -285,6 +295,7 @@ impl Session {
                 routed => {
                     let (route, explain) = routed.map_err(no_route)?;
                     self.tell_call(part, text).await?;
+                    self.check_declares(part).await?;
                     let note = Note { explain, ..note_of_one(part, text) };
                     self.run_unfinished(one(route), text, note).await
                 }
@@ -566,7 +577,7 @@ fn note_of(parts: &[Part], text: &[u8]) -> Note {
         leaves: parts.iter().fold(Leaves::NOTHING, |all, part| all.and(part.leaves(text))),
         commits: parts.iter().any(Part::may_write),
         may_notify: parts.iter().any(Part::may_notify),
-        declares: parts.iter().find_map(Part::declares),
+        cursor: parts.iter().find_map(Part::cursor_note),
         ..Note::default()
     }
 }

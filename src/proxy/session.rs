@@ -338,7 +338,14 @@ impl Session {
             return Ok(());
         }
         self.state.statements.drop_unnamed();
-        let answered = self.query(text).await;
+        let answered = match self.state.cursors.has(b"") {
+            // It takes the place of the portal without a name.
+            true => match Box::pin(self.close_cursor(b"")).await {
+                Ok(()) => self.query(text).await,
+                failed => failed,
+            },
+            false => self.query(text).await,
+        };
         self.answered(answered).await
     }
 

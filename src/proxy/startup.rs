@@ -236,6 +236,7 @@ impl Beginner<'_> {
             settings: ClientSettings::new(Arc::clone(&welcome.startup)),
             hints: RouteHints::new(Arc::clone(&welcome.nothing_set)),
             statements: ClientStatements::default(),
+            cursors: super::cursor::Cursors::default(),
             told: Arc::clone(&welcome.told),
             status: TransactionStatus::Idle,
             restyled: false,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
+use super::cursor::Cursors;
 use super::deadlock::Entered;
 use super::edited::EditedText;
 use super::failure::Failure;
@@ -39,6 +40,8 @@ pub struct ClientState {
     /// Several shards take part in its transaction.
     pub wide: Option<Entered>,
     pub statements: ClientStatements,
+    /// Results of several shards that are taken in portions, until the transaction ends.
+    pub cursors: Cursors,
     /// What the client knows of its session; shared while it is what all are told.
     pub told: Arc<Told>,
     /// What the last ReadyForQuery said, or what the session has answered since.
@@ -158,12 +161,18 @@ impl ClientState {
 
     pub fn release(&mut self, name: &str) {
         self.journal.told_release(name);
+        if !self.cursors.is_empty() {
+            self.cursors.released_to(self.journal.savepoints());
+        }
         self.settings.release(name);
         self.hints.0.release(name);
     }
 
     pub fn rollback_to(&mut self, name: &str) {
         self.journal.told_rollback_to(name);
+        if !self.cursors.is_empty() {
+            self.cursors.rolled_back_to(self.journal.savepoints());
+        }
         self.settings.rollback_to(name);
         self.hints.0.rollback_to(name);
     }
@@ -356,8 +365,8 @@ pub struct Note {
     pub effects: Vec<Effect>,
     /// What it leaves in the server's session.
     pub leaves: Leaves,
-    /// It declares this cursor.
-    pub declares: Option<Box<str>>,
+    /// It declares or closes a cursor.
+    pub cursor: Option<Box<CursorNote>>,
     /// EXPLAIN: what stands before the server's plan.
     pub explain: Option<Arc<super::explain::Shown>>,
     /// A trigger may say NOTIFY in it.
@@ -365,6 +374,13 @@ pub struct Note {
     /// Something may be committed by it, so that its outcome is unknown when the connection is
     /// lost.
     pub commits: bool,
+}
+
+/// What becomes of the cursors that are known to be on a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CursorNote {
+    Declared(Box<str>),
+    Closed(Box<str>),
 }
 
 impl Note {
@@ -433,6 +449,7 @@ mod tests {
             said_bare: false,
             wide: None,
             statements: ClientStatements::default(),
+            cursors: Cursors::default(),
             told: Arc::default(),
             status: TransactionStatus::Idle,
             restyled: false,

@@ -78,7 +78,7 @@ pub use crate::placement::ShardId;
 pub use cache::PlanCache;
 pub use clock::Timed;
 pub use copy::{Copied, CopiedQuery, CopyKeys, CopyTask, NoShard};
-pub use cursor::CursorUse;
+pub use cursor::{CursorUse, Declared, Fetches};
 pub use describe::describe;
 pub use feeding::{Fed, Feeding};
 pub use fill::{Fill, Filled};

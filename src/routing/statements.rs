@@ -38,7 +38,7 @@ fn of_kind<'a>(analysis: Analysis<'a>, statement: &'a Statement) -> Result<Plan,
         Statement::Prepare { name, statement } => prepared(analysis, name, statement),
         Statement::Execute { name, arguments } => analysis.execute(name, arguments),
         Statement::Deallocate(name) => Ok(Plan::of(Action::Deallocate(name.clone()))),
-        Statement::Declare { hold, query, .. } => analysis.declare(*hold, query),
+        Statement::Declare(declare) => analysis.declare(declare.hold, &declare.query),
         Statement::Fetch(_) => Ok(Plan { follow: Follow::IfAny, ..Plan::of(Action::Run) }),
         Statement::Close(_) => {
             let leaves = Leaves::MAY_END;

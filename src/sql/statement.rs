@@ -50,13 +50,8 @@ pub enum Statement {
     },
     /// `None` is DEALLOCATE ALL.
     Deallocate(Option<Ident>),
-    Declare {
-        name: Ident,
-        hold: bool,
-        query: Box<Query>,
-    },
-    /// FETCH or MOVE from a cursor.
-    Fetch(Ident),
+    Declare(Declare),
+    Fetch(Fetch),
     /// `None` is CLOSE ALL.
     Close(Option<Ident>),
     Listen(Ident),
@@ -79,6 +74,47 @@ pub enum Statement {
     Other(Box<str>),
     /// Nothing but white space and comments.
     Empty,
+}
+
+/// DECLARE … CURSOR.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Declare {
+    pub name: Ident,
+    pub binary: bool,
+    /// SCROLL, or NO SCROLL; as written, if written.
+    pub scroll: Option<bool>,
+    /// Two of its options can't be together: Postgres says so.
+    pub contradicts: bool,
+    pub hold: bool,
+    /// The token at which its query begins, which is all the rest.
+    pub query_at: u32,
+    pub query: Box<Query>,
+}
+
+/// FETCH or MOVE.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetch {
+    pub cursor: Ident,
+    /// MOVE: the rows aren't wanted.
+    pub moves: bool,
+    pub way: FetchWay,
+    pub count: FetchCount,
+}
+
+/// In which direction, and what its count means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FetchWay {
+    Forward,
+    Backward,
+    Absolute,
+    Relative,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FetchCount {
+    Number(i64),
+    Literal { slot: LiteralSlot, negative: bool },
+    All,
 }
 
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -55,7 +55,9 @@ impl<'a> Visitor<'a, '_> {
     fn statement(&mut self, statement: &'a Statement) {
         (self.see)(Node::Statement(statement));
         match statement {
-            Statement::Query(query) | Statement::Declare { query, .. } => self.query(query),
+            Statement::Query(query) | Statement::Declare(Declare { query, .. }) => {
+                self.query(query)
+            }
             Statement::Insert(insert) => self.insert(insert),
             Statement::Update(update) => {
                 self.with(&update.with);

@@ -49,9 +49,13 @@ pub fn outline(statement: &Statement) -> String {
         Statement::Execute { name, arguments } => {
             joined([format!("execute {}", quote(name)), R.list(arguments).join(" ")])
         }
-        Statement::Declare { name, hold, query: q } => {
-            format!("declare {}{} ({})", quote(name), if *hold { " hold" } else { "" }, query(q))
-        }
+        Statement::Declare(d) => joined([
+            format!("declare {}", quote(&d.name)),
+            if d.binary { "binary".into() } else { String::new() },
+            d.scroll.map_or(String::new(), |s| if s { "scroll" } else { "no scroll" }.into()),
+            if d.hold { "hold".into() } else { String::new() },
+            format!("({})", query(&d.query)),
+        ]),
         Statement::Call { procedure, arguments } => {
             joined([format!("call {}", table(procedure)), R.list(arguments).join(" ")])
         }

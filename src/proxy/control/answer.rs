@@ -13,7 +13,7 @@ use crate::proxy::state::Purpose;
 use crate::routing::{Action, Leaves};
 use crate::sql::{self, Discard, SetScope, SetValue, Transaction};
 use crate::wire::backend::{self, TransactionStatus};
-use crate::wire::frontend::Format;
+use crate::wire::frontend::{Execute, Format};
 
 impl Session {
     /// Answers a statement of [`Where::Local`], without ReadyForQuery. Rows are text where they have
@@ -245,7 +245,11 @@ impl Session {
     }
 
     /// Execute of a portal that the session answers.
-    pub(in crate::proxy) async fn execute_local(&mut self, portal: &Portal) -> Result<(), Stop> {
+    pub(in crate::proxy) async fn execute_local(
+        &mut self,
+        portal: &Portal,
+        execute: &Execute<'_>,
+    ) -> Result<(), Stop> {
         let text = portal.statement.text.clone();
         let Some(part) = &portal.part else {
             backend::empty(&mut self.client.output, backend::tag::EMPTY_QUERY_RESPONSE);
@@ -259,6 +263,13 @@ impl Session {
                 Ok(())
             }
             Where::Wide => self.tell_transaction(part, &text).await,
+            Where::Cursor => {
+                if self.state.cursors.has_fetched(execute.portal) {
+                    self.give_fetched(execute);
+                    return Ok(());
+                }
+                self.answer_cursor(part, &text, Some((&portal.formats, execute))).await
+            }
             _ => Err(Failure::unsupported(
                 "the statement was bound when the session stood elsewhere",
                 "Bind it again before executing it.",

@@ -32,6 +32,8 @@ pub enum Where {
     Anywhere,
     /// Where its route says.
     Routed,
+    /// By the session, of a cursor that several shards answer.
+    Cursor,
     /// By all servers, one after the other.
     Everywhere,
     /// By all servers of the running transaction.
@@ -98,7 +100,11 @@ impl Session {
                 if follows && effect_of_call(part, text, &[])? != Effect::Nothing {
                     self.bound_state(part.text(text).len())?;
                 }
-                if self.concerns_all(part) { Where::Wide } else { Where::Routed }
+                match self.is_of_cursors(part) {
+                    true => Where::Cursor,
+                    false if self.concerns_all(part) => Where::Wide,
+                    false => Where::Routed,
+                }
             }
         };
         if failed && *part.action() != Action::Empty {
@@ -165,7 +171,8 @@ impl Session {
     pub(super) fn bound_state(&self, more: usize) -> Result<(), Failure> {
         let max = self.db.limits.session_state;
         let settings = self.state.settings.bytes() + self.state.hints.bytes();
-        let kept = settings + self.portals.bytes() + self.state.journal.memory();
+        let portals = self.portals.bytes() + self.state.cursors.bytes();
+        let kept = settings + portals + self.state.journal.memory();
         if kept.saturating_add(more) <= max {
             return Ok(());
         }

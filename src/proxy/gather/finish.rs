@@ -6,20 +6,21 @@ use super::pull::{Arrays, put_parameters};
 use super::shape::Shape;
 use crate::config::rules::TableName;
 use crate::proxy::copy::Counted;
+use crate::proxy::cursor::Opened;
 use crate::proxy::failure::Failure;
 use crate::proxy::replies::Request;
-use crate::proxy::scatter::{Answer, Leg, Took, Why, concatenate};
+use crate::proxy::scatter::{Answer, Giving, Leg, Took, Why, concatenate};
 use crate::proxy::session::Stop;
 use crate::proxy::state::{ClientState, Note, Purpose};
 use crate::wire::backend::{self, ErrorFields, Field, RowDescription, TransactionStatus};
+use crate::wire::frame::HEADER_LEN;
 use crate::wire::frontend::{self, Bind, Format, Target as Named};
 use crate::wire::write;
 
 /// The answer on its way to the client.
 pub struct Finish<'a> {
     shape: &'a Shape,
-    /// The client gets a RowDescription.
-    shown: bool,
+    giving: Giving<'a>,
     /// Names and modifiers of types are those of the client's own text only.
     unmodified: bool,
     begun: bool,
@@ -28,10 +29,10 @@ pub struct Finish<'a> {
 }
 
 impl<'a> Finish<'a> {
-    /// `shape` is that of the client's own text. `shown`: the client gets a RowDescription.
+    /// `shape` is that of the client's own text.
     /// `unmodified`: rows have lost the modifiers of their types, under which they were made.
-    pub fn new(shape: &'a Shape, shown: bool, unmodified: bool) -> Finish<'a> {
-        Finish { shape, shown, unmodified, begun: false, left: u64::MAX, given: 0 }
+    pub fn new(shape: &'a Shape, giving: Giving<'a>, unmodified: bool) -> Finish<'a> {
+        Finish { shape, giving, unmodified, begun: false, left: u64::MAX, given: 0 }
     }
 
     /// Puts the text and the rows into what is to be sent. `form`: that of all columns, where it isn't
@@ -55,29 +56,36 @@ impl<'a> Finish<'a> {
         let types: Vec<u32> = own.iter().chain(&arrays).copied().collect();
         let out = &mut held.backend.output;
         frontend::parse(out, b"", text, &types)?;
+        let portal = self.giving.opens.map_or(&b""[..], |opening| opening.portal.as_bytes());
         write::frame(out, frontend::tag::BIND, |b| {
-            write::cstr(b, b"");
+            write::cstr(b, portal);
             write::cstr(b, b"");
             put_parameters(b, bind.as_ref(), own.len(), arrays.len());
             piles.write(b);
-            let formats = bind.map(|bind| bind.result_formats).unwrap_or_default();
             if let Some(form) = form {
                 b.put_u16(1);
                 b.put_u16(form as u16);
                 return;
             }
+            let own = bind.map(|bind| bind.result_formats).unwrap_or_default();
+            let own: Vec<Format> = (0..own.len()).map(|at| own.of(at)).collect();
+            let formats = self.giving.opens.map_or(&own, |opening| &opening.formats);
             b.put_u16(formats.len() as u16);
-            (0..formats.len()).for_each(|at| b.put_u16(formats.of(at) as u16));
+            formats.iter().for_each(|format| b.put_u16(*format as u16));
         });
-        frontend::describe(out, Named::Portal(b""));
-        frontend::execute(out, b"", 0);
+        frontend::describe(out, Named::Portal(portal));
+        let executes = self.giving.opens.is_none();
+        if executes {
+            frontend::execute(out, portal, 0);
+        }
         // It is nobody's.
         held.backend.unnamed = None;
         for request in [Request::Parse, Request::Bind] {
             held.replies.push(request, false, Note::default());
         }
-        for request in [Request::DescribePortal, Request::Execute] {
-            held.replies.push(request, true, Note::default());
+        held.replies.push(Request::DescribePortal, true, Note::default());
+        if executes {
+            held.replies.push(Request::Execute, true, Note::default());
         }
         held.sync(false, Purpose::Undo);
         if ends && held.backend.status() != TransactionStatus::Idle {
@@ -121,13 +129,21 @@ impl Answer for Finish<'_> {
                 "Name their columns.",
             ))));
         }
-        if self.shown {
-            let fields: Vec<Field<'_>> = told
-                .iter()
-                .zip(here.iter())
-                .map(|(told, here)| Field { format: here.format, ..told })
-                .collect();
+        let fields: Vec<Field<'_>> = told
+            .iter()
+            .zip(here.iter())
+            .map(|(told, here)| Field { format: here.format, ..told })
+            .collect();
+        if self.giving.shown {
             backend::row_description(out, &fields);
+        }
+        if let Some(opening) = self.giving.opens {
+            let mut description = BytesMut::new();
+            backend::row_description(&mut description, &fields);
+            let description = description.split_off(HEADER_LEN);
+            let opened = Opened { shard: legs[at].held.shard, description };
+            // There is one finishing server, which describes them once.
+            let _ = opening.opened.set(opened);
         }
         self.begun = true;
         Ok(())
@@ -142,7 +158,7 @@ impl Answer for Finish<'_> {
         if !self.begun {
             return Ok(Took::Nothing);
         }
-        concatenate(legs, out, room, (&mut 0, &mut self.left, &mut self.given))
+        concatenate(legs, out, room, (&mut 0, &mut self.left, &mut self.given, u64::MAX))
     }
 }
 

@@ -21,11 +21,12 @@ use self::finish::Finish;
 use self::pull::{Arrays, Piles};
 use self::shape::Shape;
 use super::copy::{Counted, Written};
+use super::cursor::{Opening, Opens};
 use super::failure::Failure;
 use super::held::purpose;
 use super::planner::{Part, parameters};
 use super::replies::Request;
-use super::scatter::{Answer, Form, Giving, Kept, Leg, Run, Why};
+use super::scatter::{Answer, Form, Giving, Leg, Run, Why};
 use super::session::{Session, Stop};
 use super::state::Purpose;
 use super::statements::Statement;
@@ -33,7 +34,7 @@ use crate::config::rules::TableName;
 use crate::routing::merge::TextForm;
 use crate::routing::{Carried, CopiedQuery, Gathered, Parameter, Several};
 use crate::sql::Edited;
-use crate::wire::backend::{ErrorFields, TransactionStatus};
+use crate::wire::backend::{self, ErrorFields, TransactionStatus};
 use crate::wire::copy::Writer;
 use crate::wire::frame::HEADER_LEN;
 use crate::wire::frontend::Bind;
@@ -93,11 +94,28 @@ impl Session {
         several: Several,
         statement: &Arc<Statement>,
         (bind, unnamed): (&Bytes, bool),
-        (part, giving): (Option<&Part>, Giving<'_>),
+        (part, shown): (Option<&Part>, bool),
     ) -> Result<(), Stop> {
+        let giving = Giving { shown, opens: None };
         let asked = Asked { unnamed, bind: Some(bind), ..Asked::of(statement, giving) };
         let read = Bind::read(bind)?;
         self.gather_asked(several, &asked, (part, &parameters(statement, &read))).await
+    }
+
+    /// As `gather_bound`, of what is to be taken in portions: the finishing server has a portal then.
+    pub(super) async fn gather_for_cursor(
+        &mut self,
+        several: Several,
+        opens: &Opens<'_>,
+        opening: &Opening,
+    ) -> Result<(), Stop> {
+        let bind = opens.bind.map(|bind| &bind[..]);
+        let giving = Giving { shown: false, opens: Some(opening) };
+        let Opens { statement, unnamed, part, .. } = *opens;
+        let asked = Asked { unnamed, bind, ..Asked::of(statement, giving) };
+        let read = bind.map(Bind::read).transpose()?;
+        let values = read.map(|bind| parameters(statement, &bind)).unwrap_or_default();
+        self.gather_asked(several, &asked, (part, &values)).await
     }
 
     async fn gather_asked(
@@ -183,7 +201,7 @@ impl Session {
         let shape = self.describe_asked(asked, &mut legs[finisher..], since).await?;
         self.ask_views(gathered, &mut legs[finisher..], (asked, &shape, since)).await?;
         let pulling = if own > 0 { &mut legs[..] } else { &mut legs[..finisher] };
-        piles.ask(pulling, asked.bind, &shape)?;
+        piles.ask(pulling, (asked.bind, &shape), in_transaction)?;
         let text = Text::Pulled(&gathered.of_owners);
         self.run_step(pulling, &mut piles, since, text).await?;
         if !in_transaction {
@@ -209,7 +227,8 @@ impl Session {
             return Ok(());
         }
         let mut nothing = Piles::new(&gathered.probes, legs, 0);
-        nothing.ask(legs, asked.bind, shape)?;
+        let in_transaction = self.state.journal.is_open();
+        nothing.ask(legs, (asked.bind, shape), in_transaction)?;
         self.run_step(legs, &mut nothing, since, Text::Ours(&Edited::default())).await
     }
 
@@ -223,7 +242,7 @@ impl Session {
         (asked, since, ends): (&Asked<'_>, Instant, bool),
     ) -> Result<(), Stop> {
         let Some(last) = legs.last_mut() else { return Ok(()) };
-        let finish = Finish::new(shape, asked.giving.shown, rows.are_unmodified());
+        let mut finish = Finish::new(shape, asked.giving, rows.are_unmodified());
         let form = asked.copied.map(|copied| Writer::format(&copied.form));
         finish.ask(last, &text.text, (rows, asked.bind, form), ends)?;
         let finished = Text::Finished(text, asked.statement);
@@ -233,11 +252,11 @@ impl Session {
             written.end(&mut self.client.output);
             return Ok(());
         }
-        let most = asked.giving.rest.map(|_| self.db.limits.merge_memory);
-        let mut finish = Kept::new(finish, most);
         self.run_step(std::slice::from_mut(last), &mut finish, since, finished).await?;
-        let Kept { answer, rows, .. } = finish;
-        asked.giving.end(rows, answer.given(), &mut self.client.output);
+        if asked.giving.opens.is_none() {
+            let given = finish.given();
+            backend::command_complete(&mut self.client.output, &format!("SELECT {given}"));
+        }
         Ok(())
     }
 

@@ -81,15 +81,21 @@ impl<'g> Piles<'g> {
         self.plan.get(at).map_or(0, Vec::len)
     }
 
-    /// Puts the questions into what is to be sent. A leg with several, that is in no transaction,
-    /// answers them in one.
+    /// Puts the questions into what is to be sent. A leg with several, where there is no transaction,
+    /// answers them in one. `in_transaction`: there is, though its server may be told of it only now.
     ///
     /// # Errors
     /// A message can't be written.
-    pub fn ask(&self, legs: &mut [Leg], bind: Option<&[u8]>, shape: &Shape) -> Result<(), Stop> {
+    pub fn ask(
+        &self,
+        legs: &mut [Leg],
+        (bind, shape): (Option<&[u8]>, &Shape),
+        in_transaction: bool,
+    ) -> Result<(), Stop> {
         let bind = bind.map(Bind::read).transpose()?;
         for (leg, pulls) in legs.iter_mut().zip(&self.plan) {
-            let alone = leg.held.backend.status() == backend::TransactionStatus::Idle;
+            let idle = leg.held.backend.status() == backend::TransactionStatus::Idle;
+            let alone = idle && !in_transaction;
             let begins = alone && pulls.len() > 1;
             if begins {
                 leg.held.query(SNAPSHOT, false, purpose(Purpose::Undo));

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use arc_swap::Guard;
 
-use self::part::Known;
 pub use self::part::Part;
+use self::part::{DeclaredQuery, Known};
 use super::explain::Shown;
 use super::extended::End;
 use super::failure::Failure;
@@ -89,7 +89,11 @@ impl Session {
                     true => fixed_route(router, &plan, &scanned, hint.as_ref(), text),
                     false => None,
                 };
-                let known = Some(Known { scanned, plan, hint, fixed });
+                let query = match self.db.is_one_shard() {
+                    true => None,
+                    false => self.declared_query(text, &scanned, &plan, (router, reading))?,
+                };
+                let known = Some(Known { scanned, plan, hint, fixed, query });
                 Ok(Part { range, known, unknown: Leaves::NOTHING })
             }
             Err(_) if self.db.is_one_shard() => {
@@ -105,6 +109,24 @@ impl Session {
             }
             Err(refusal) => Err(refusal.into()),
         }
+    }
+
+    /// The query of a DECLARE: it is answered as it is by itself.
+    fn declared_query(
+        &self,
+        text: &[u8],
+        scanned: &Scanned,
+        plan: &Plan,
+        (router, reading): (&Router, &Reading),
+    ) -> Result<Option<Arc<DeclaredQuery>>, Failure> {
+        let Some(own) = plan.declared_query(text, scanned)? else { return Ok(None) };
+        let at = scanned.range.end.saturating_sub(own.len());
+        let before = String::from_utf8_lossy(text.get(..at).unwrap_or_default());
+        let own = [vec![b' '; before.chars().count()].as_slice(), &own].concat();
+        let query = sql::scan(&own, reading.options).map_err(of_sql)?.into_iter().next();
+        let Some(query) = query else { return Ok(None) };
+        let part = self.part(&own, query, router, reading)?;
+        Ok(Some(Arc::new(DeclaredQuery { part, at })))
     }
 
     /// A name outside ASCII, where it isn't UTF-8, is one that pgherd can't compare.
@@ -177,6 +199,9 @@ impl Session {
             utf8: self.reading().utf8,
         };
         let hint = self.hint(part);
+        if let (Some(query), None) = (&known.query, &hint) {
+            self.route(&query.part, &part.query_text(text), parameters)?;
+        }
         let current = self.current_shard(part);
         let routed = known.plan.route(&router, &values, hint.as_ref(), current);
         if let (Err(RouteError::Several(_)), Action::Explain { format, .. }) =
@@ -259,6 +284,9 @@ impl Session {
         let (literals, utf8) = (&known.scanned.literals, self.reading().utf8);
         let values = Values { text, literals, parameters, utf8 };
         let (hint, current) = (self.hint(part), self.current_shard(part));
+        if let (Some(query), None) = (&known.query, &hint) {
+            self.route_of_part(&query.part, &part.query_text(text), parameters)?;
+        }
         known.plan.route(&self.router(), &values, hint.as_ref(), current)
     }
 
@@ -276,6 +304,9 @@ impl Session {
         parameters: &[Parameter<'_>],
     ) -> Result<Several, Failure> {
         let known = part.known.as_ref().ok_or_else(|| Failure::new("XX000", "not analysed"))?;
+        if let Some(query) = &known.query {
+            return self.by_several(&query.part, &part.query_text(text), parameters);
+        }
         let utf8 = self.reading().utf8;
         let literals = &known.scanned.literals;
         let values = Values { text, literals, parameters, utf8 };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::proxy::control::{effect_of, is_ours};
 use crate::proxy::setting_call::effect_of_call;
-use crate::proxy::state::Effect;
+use crate::proxy::state::{CursorNote, Effect};
 use crate::routing::{Action, CursorUse, Fill, Leaves, Plan, RoutingHint, SettingCall, ShardId};
 use crate::sql::{self, Scanned, SetItem, SetValue};
 
@@ -29,6 +29,16 @@ pub struct Known {
     /// Where it goes whatever its values, if the session has no hint: known where there is one
     /// shard.
     pub fixed: Option<ShardId>,
+    /// Of a DECLARE, where there are several shards: its query.
+    pub query: Option<Arc<DeclaredQuery>>,
+}
+
+/// The query of a DECLARE, as a statement by itself.
+#[derive(Debug)]
+pub struct DeclaredQuery {
+    pub part: Part,
+    /// Where it begins in the text.
+    pub at: usize,
 }
 
 impl Part {
@@ -124,11 +134,41 @@ impl Part {
     }
 
     /// The cursor that it declares.
-    pub fn declares(&self) -> Option<Box<str>> {
+    pub fn declares(&self) -> Option<&str> {
         match self.cursor() {
-            Some(CursorUse::Declares(name)) => Some(name.clone()),
+            Some(CursorUse::Declares(declared)) => Some(&declared.name),
             _ => None,
         }
+    }
+
+    /// It is a FETCH or a MOVE.
+    pub fn fetches(&self) -> bool {
+        matches!(self.cursor(), Some(CursorUse::Fetches(_)))
+    }
+
+    /// What is remembered of it with the server that it goes to.
+    pub fn cursor_note(&self) -> Option<Box<CursorNote>> {
+        let note = match self.cursor()? {
+            CursorUse::Declares(declared) => CursorNote::Declared(declared.name.clone()),
+            CursorUse::Closes(name) => CursorNote::Closed(name.clone()),
+            _ => return None,
+        };
+        Some(Box::new(note))
+    }
+
+    /// The query of a DECLARE, where there are several shards.
+    pub fn query(&self) -> Option<&DeclaredQuery> {
+        self.known.as_ref()?.query.as_deref()
+    }
+
+    /// The same, with blanks in the place of what stands before it in the text, so that errors have
+    /// their position there. Of its part that is the text.
+    pub fn query_text(&self, text: &[u8]) -> Vec<u8> {
+        let Some(query) = self.query() else { return Vec::new() };
+        let before = text.get(..query.at).unwrap_or_default();
+        let blanks = String::from_utf8_lossy(before).chars().count();
+        let own = text.get(query.at..self.range.end).unwrap_or_default();
+        [vec![b' '; blanks].as_slice(), own].concat()
     }
 
     /// What it does with a cursor.
@@ -185,6 +225,7 @@ impl Part {
             plan: Arc::clone(&known.plan),
             hint: known.hint.clone(),
             fixed: known.fixed,
+            query: None,
         };
         let known = self.known.as_ref().map(move_one);
         let range = known.as_ref().map_or(self.range.clone(), |known| known.scanned.range.clone());

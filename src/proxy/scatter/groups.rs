@@ -5,7 +5,7 @@
 
 use bytes::{Buf, BytesMut};
 
-use super::leg::{Leg, Stage};
+use super::leg::Feed;
 use super::merge::{Form, Took, column_of, cut, not_comparable, order};
 use crate::proxy::failure::Failure;
 use crate::routing::merge::{Aggregate, Collation, Column, CombineError, Cut, Function, Group};
@@ -27,7 +27,7 @@ pub struct Grouped {
     order: Order,
     cut: Cut,
     memory: usize,
-    rows: Box<dyn Iterator<Item = BytesMut> + Send>,
+    rows: Box<dyn Iterator<Item = BytesMut> + Send + Sync>,
 }
 
 impl Grouped {
@@ -63,33 +63,34 @@ impl Grouped {
         })
     }
 
-    /// Takes what the legs have, and gives rows when all is known; counts them.
+    /// Takes what the feeds have, and gives rows when all is known, until so many are given; counts
+    /// them.
     ///
     /// # Errors
     /// A row isn't what it must be, or there are too many groups.
-    pub fn take(
+    pub fn take<F: Feed>(
         &mut self,
-        legs: &mut [Leg],
+        legs: &mut [F],
         out: &mut BytesMut,
         room: usize,
-        given: &mut u64,
+        (given, rests_at): (&mut u64, u64),
     ) -> Result<Took, Box<Failure>> {
         if let Some(groups) = &mut self.groups {
             let mut took = Took::Nothing;
-            for leg in legs.iter_mut().filter(|leg| leg.stage == Stage::Rows) {
-                while let Some(len) = leg.row().map_err(Failure::from)? {
-                    let input = &mut leg.held.backend.input;
+            for leg in legs.iter_mut() {
+                while let Some(len) = leg.next_row().map_err(Failure::from)? {
+                    let input = leg.unread();
                     groups.push(&input[HEADER_LEN..len]).map_err(not_combined)?;
                     input.advance(len);
                     took = Took::Rows;
                 }
             }
-            if legs.iter().any(|leg| leg.stage < Stage::Ended) {
+            if legs.iter().any(|leg| !leg.has_ended()) {
                 return Ok(took);
             }
             self.finish()?;
         }
-        while out.len() < room {
+        while out.len() < room && *given < rests_at {
             let Some(row) = self.rows.next() else { return Ok(Took::Enough) };
             out.extend_from_slice(&row);
             *given += 1;

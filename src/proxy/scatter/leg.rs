@@ -31,6 +31,36 @@ pub enum Stage {
     Over,
 }
 
+/// Rows of one shard on their way into a merge.
+pub trait Feed {
+    /// The shard's.
+    fn name(&self) -> &str;
+
+    /// No more rows come than those that are here.
+    fn has_ended(&self) -> bool;
+
+    /// What was read of its rows: frames, and maybe a part of one.
+    fn unread(&mut self) -> &mut BytesMut;
+
+    /// The row at the front, if one is there: its frame's length.
+    ///
+    /// # Errors
+    /// A frame isn't what it must be.
+    fn next_row(&mut self) -> Result<Option<usize>, ProtocolError> {
+        let front = front(self.unread())?.filter(|header| header.tag == tag::DATA_ROW);
+        Ok(front.map(|header| header.len))
+    }
+
+    /// The whole rows at the front, at most so many, up to so many bytes and one more: how many,
+    /// and their bytes.
+    ///
+    /// # Errors
+    /// A frame isn't what it must be.
+    fn next_rows(&mut self, most: u64, bytes: usize) -> Result<(u64, usize), ProtocolError> {
+        rows(self.unread(), most, bytes)
+    }
+}
+
 /// A cancel request on its way.
 pub type Cancelling = Pin<Box<dyn Future<Output = Result<(), ConnectError>> + Send>>;
 
@@ -84,10 +114,7 @@ impl Leg {
 
     /// The frame at the front of what was read, if all of it is there.
     pub fn front(&self) -> Result<Option<Header>, ProtocolError> {
-        let input = &self.held.backend.input;
-        let Some(header) = Header::peek(input)? else { return Ok(None) };
-        header.check_size(MAX_FRAME, MAX_FRAME_NAME)?;
-        Ok((input.len() >= header.len).then_some(header))
+        front(&self.held.backend.input)
     }
 
     /// The row at the front, if one is there: its frame's length.
@@ -99,17 +126,7 @@ impl Leg {
     /// The whole rows at the front, at most so many, up to so many bytes and one more: how many,
     /// and their bytes.
     pub fn rows(&self, most: u64, bytes: usize) -> Result<(u64, usize), ProtocolError> {
-        let input = &self.held.backend.input[..];
-        let (mut count, mut at) = (0, 0);
-        while count < most && at < bytes {
-            let Some(header) = Header::peek(&input[at..])? else { break };
-            if header.tag != tag::DATA_ROW || input.len() - at < header.len {
-                break;
-            }
-            count += 1;
-            at += header.len;
-        }
-        Ok((count, at))
+        rows(&self.held.backend.input, most, bytes)
     }
 
     /// Takes the frame at the front off: its body.
@@ -178,4 +195,38 @@ impl Leg {
         self.stage = Stage::Over;
         self.lost.get_or_insert(why);
     }
+}
+
+impl Feed for Leg {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn has_ended(&self) -> bool {
+        self.stage >= Stage::Ended
+    }
+
+    fn unread(&mut self) -> &mut BytesMut {
+        &mut self.held.backend.input
+    }
+}
+
+/// The frame at the front, if all of it is there.
+fn front(input: &[u8]) -> Result<Option<Header>, ProtocolError> {
+    let Some(header) = Header::peek(input)? else { return Ok(None) };
+    header.check_size(MAX_FRAME, MAX_FRAME_NAME)?;
+    Ok((input.len() >= header.len).then_some(header))
+}
+
+fn rows(input: &[u8], most: u64, bytes: usize) -> Result<(u64, usize), ProtocolError> {
+    let (mut count, mut at) = (0, 0);
+    while count < most && at < bytes {
+        let Some(header) = Header::peek(&input[at..])? else { break };
+        if header.tag != tag::DATA_ROW || input.len() - at < header.len {
+            break;
+        }
+        count += 1;
+        at += header.len;
+    }
+    Ok((count, at))
 }

@@ -3,7 +3,7 @@
 use bytes::{Buf, BufMut, BytesMut};
 
 use super::groups::Grouped;
-use super::leg::{Leg, Stage};
+use super::leg::{Feed, Leg};
 use super::run::{Answer, Why};
 use super::shape;
 use super::sorted::Pile;
@@ -154,6 +154,10 @@ pub struct Merging {
     /// Columns of the client's rows, where a shard's have more.
     visible: Option<u16>,
     given: u64,
+    /// It rests when so many are given.
+    rests_at: u64,
+    /// OFFSET
+    skipped: u64,
     how: How,
 }
 
@@ -203,7 +207,7 @@ impl Merging {
             }
         };
         let cuts = (steps.hidden > 0).then_some(visible as u16);
-        Ok(Merging { visible: cuts, given: 0, how })
+        Ok(Merging { visible: cuts, given: 0, rests_at: u64::MAX, skipped: steps.offset, how })
     }
 
     /// Rows that the client has got.
@@ -211,29 +215,62 @@ impl Merging {
         self.given
     }
 
-    /// Takes rows from the legs that have some, until `room` bytes are in `out`.
+    /// Rests when so many more rows are given; `None`: when all are.
+    pub fn rest_after(&mut self, more: Option<u64>) {
+        self.rests_at = more.map_or(u64::MAX, |more| self.given.saturating_add(more));
+    }
+
+    /// It has given what it was to give before it rests.
+    pub fn rests(&self) -> bool {
+        self.given >= self.rests_at
+    }
+
+    /// How many rows of the feeds may go into what it gives before it rests, where none are equal.
+    pub fn wants(&self) -> u64 {
+        let more = self.rests_at - self.given.min(self.rests_at);
+        match &self.how {
+            How::Concatenate { skip, left } => more.min(*left).saturating_add(*skip),
+            How::Sorted { .. } | How::Grouped(_) | How::Piled(_) => {
+                more.saturating_add(self.skipped)
+            }
+        }
+    }
+
+    /// Nothing can be given before all rows are there.
+    pub fn is_grouped(&self) -> bool {
+        matches!(self.how, How::Grouped(_))
+    }
+
+    /// Rows come in any order, so that those of one shard may come before those of another.
+    pub fn is_in_any_order(&self) -> bool {
+        matches!(self.how, How::Concatenate { .. })
+    }
+
+    /// Takes rows from the feeds that have some, until `room` bytes are in `out`, or it rests.
     ///
     /// # Errors
     /// A row isn't what it must be.
-    pub fn take(
+    pub fn take<F: Feed>(
         &mut self,
-        legs: &mut [Leg],
+        legs: &mut [F],
         out: &mut BytesMut,
         room: usize,
     ) -> Result<Took, Box<Failure>> {
+        let rests_at = self.rests_at;
         match &mut self.how {
-            How::Grouped(grouped) => grouped.take(legs, out, room, &mut self.given),
+            How::Grouped(grouped) => grouped.take(legs, out, room, (&mut self.given, rests_at)),
             How::Piled(pile) => pile.take(legs),
             How::Concatenate { skip, left } => {
-                concatenate(legs, out, room, (skip, left, &mut self.given))
+                let most = rests_at - self.given.min(rests_at);
+                concatenate(legs, out, room, (skip, left, &mut self.given, most))
             }
             How::Sorted { merge, pushed } => {
                 let mut took = Took::Nothing;
-                while out.len() < room {
+                while out.len() < room && self.given < rests_at {
                     match merge.pull() {
                         Pulled::Done => return Ok(Took::Enough),
                         Pulled::Row((at, len)) => {
-                            let input = &mut legs[at].held.backend.input;
+                            let input = legs[at].unread();
                             put_row(out, &input[..len], self.visible);
                             input.advance(len);
                             pushed[at] = None;
@@ -243,10 +280,10 @@ impl Merging {
                         Pulled::Needs(at) => {
                             // The row before was one of those that OFFSET leaves out.
                             if let Some(len) = pushed[at].take() {
-                                legs[at].held.backend.input.advance(len);
+                                legs[at].unread().advance(len);
                                 took = Took::Rows;
                             }
-                            match push(merge, &legs[at], at)? {
+                            match push(merge, &mut legs[at], at)? {
                                 Pushed::Row(len) => pushed[at] = Some(len),
                                 Pushed::End => {}
                                 Pushed::Nothing => return Ok(took),
@@ -268,53 +305,62 @@ enum Pushed {
     Nothing,
 }
 
-/// Hands a leg's next row over.
-fn push(merge: &mut Merge<(usize, usize)>, leg: &Leg, at: usize) -> Result<Pushed, Box<Failure>> {
-    if leg.stage != Stage::Rows {
-        merge.finish(at);
-        return Ok(Pushed::End);
-    }
-    let Some(len) = leg.row().map_err(Failure::from)? else { return Ok(Pushed::Nothing) };
-    let body = leg.held.backend.input.get(HEADER_LEN..len).unwrap_or_default();
+/// Hands a feed's next row over.
+fn push<F: Feed>(
+    merge: &mut Merge<(usize, usize)>,
+    feed: &mut F,
+    at: usize,
+) -> Result<Pushed, Box<Failure>> {
+    let Some(len) = feed.next_row().map_err(Failure::from)? else {
+        if feed.has_ended() {
+            merge.finish(at);
+            return Ok(Pushed::End);
+        }
+        return Ok(Pushed::Nothing);
+    };
+    let body = feed.unread().get(HEADER_LEN..len).unwrap_or_default();
     let row = backend::read_data_row(body).map_err(Failure::from)?;
-    merge.push(at, row, (at, len)).map_err(|unmerged| Box::new(not_merged(unmerged, leg)))?;
+    let pushed = merge.push(at, row, (at, len));
+    pushed.map_err(|unmerged| Box::new(not_merged(unmerged, feed.name())))?;
     Ok(Pushed::Row(len))
 }
 
 /// Takes rows in any order, whole runs of them, until `room` bytes are in `out`: how many are left
-/// out still, how many are given at most, and how many were.
+/// out still, how many are given at most, how many were, and how many are given now at most.
 ///
 /// # Errors
 /// A frame isn't what it must be.
-pub fn concatenate(
-    legs: &mut [Leg],
+pub fn concatenate<F: Feed>(
+    legs: &mut [F],
     out: &mut BytesMut,
     room: usize,
-    (skip, left, given): (&mut u64, &mut u64, &mut u64),
+    (skip, left, given, mut most): (&mut u64, &mut u64, &mut u64, u64),
 ) -> Result<Took, Box<Failure>> {
     if *left == 0 {
         return Ok(Took::Enough);
     }
     let mut took = Took::Nothing;
-    for leg in legs.iter_mut().filter(|leg| leg.stage == Stage::Rows) {
+    for leg in legs {
         if *skip > 0 {
-            let (count, bytes) = leg.rows(*skip, usize::MAX).map_err(Failure::from)?;
-            leg.held.backend.input.advance(bytes);
+            let (count, bytes) = leg.next_rows(*skip, usize::MAX).map_err(Failure::from)?;
+            leg.unread().advance(bytes);
             *skip -= count;
             if count > 0 {
                 took = Took::Rows;
             }
         }
-        if *skip > 0 || out.len() >= room || *left == 0 {
+        let now = most.min(*left);
+        if *skip > 0 || out.len() >= room || now == 0 {
             continue;
         }
-        let (count, bytes) = leg.rows(*left, room - out.len()).map_err(Failure::from)?;
+        let (count, bytes) = leg.next_rows(now, room - out.len()).map_err(Failure::from)?;
         if count > 0 {
-            let input = &mut leg.held.backend.input;
+            let input = leg.unread();
             out.extend_from_slice(&input[..bytes]);
             input.advance(bytes);
             *left -= count;
             *given += count;
+            most -= count;
             took = Took::Rows;
         }
     }
@@ -421,7 +467,7 @@ pub fn not_comparable(not: NotComparable) -> Failure {
     Failure::unsupported(not.to_string(), hint)
 }
 
-fn not_merged(unmerged: Unmerged, leg: &Leg) -> Failure {
-    Failure::new("XX000", format!("{unmerged} (shard {})", leg.name))
+fn not_merged(unmerged: Unmerged, shard: &str) -> Failure {
+    Failure::new("XX000", format!("{unmerged} (shard {shard})"))
         .with_hint("Its servers may have other collations or versions than the others.")
 }

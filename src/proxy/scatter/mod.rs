@@ -19,10 +19,10 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-pub use self::leg::{Leg, Stage};
-pub use self::merge::{Form, Merged, Took, concatenate};
+pub use self::leg::{Feed, Leg, Stage};
+pub use self::merge::{Form, Merged, Merging, Took, concatenate};
 pub use self::portal::{Spread, Way};
-pub use self::portion::{Giving, Kept};
+pub use self::portion::Giving;
 pub use self::run::{Answer, Run, Why};
 pub use self::sorted::Ordered;
 use super::client::Gone;
@@ -36,7 +36,7 @@ use super::state::Note;
 use super::statements::Statement;
 use crate::routing::{Scattered, Several};
 use crate::sql::Edited;
-use crate::wire::backend::TransactionStatus;
+use crate::wire::backend::{self, TransactionStatus};
 use crate::wire::frame::HEADER_LEN;
 use crate::wire::frontend::{self, Bind, Target as Named};
 
@@ -67,13 +67,15 @@ impl Session {
     /// Answers a text of one statement, without ReadyForQuery. What turns out not to be mergeable
     /// when the types of its columns are known is gathered.
     pub(super) async fn several_text(&mut self, part: &Part, text: &[u8]) -> Result<(), Stop> {
+        if part.query().is_some() {
+            return self.declare(part, text, None).await;
+        }
         let scattered = match self.by_several(part, text, &[])? {
             Several::Merged(scattered) => scattered,
             several => return Box::pin(self.gather_text(several, part, text)).await,
         };
         let sent = scattered.text.as_ref().map_or(text, |edited| &edited.text);
-        let Err(unmerged) =
-            self.scatter(&scattered, Question::Text(sent), text, Giving::ALL).await?
+        let Err(unmerged) = self.scatter(&scattered, Question::Text(sent), text, true).await?
         else {
             return Ok(());
         };
@@ -90,7 +92,7 @@ impl Session {
         scattered: &Scattered,
         question: Question<'_>,
         text: &[u8],
-        giving: Giving<'_>,
+        shown: bool,
     ) -> Result<Result<(), Box<Failure>>, Stop> {
         // They go with a transaction, and this statement is none of it, or goes on in it.
         let portals = std::mem::take(&mut self.portals);
@@ -98,22 +100,20 @@ impl Session {
         let in_transaction = self.state.journal.is_open();
         let asked = legs.iter_mut().try_for_each(|leg| leg.ask(&question));
         let memory = self.db.limits.merge_memory;
-        let merged = Merged::new(&scattered.steps, giving.shown, memory).or_kept();
-        let mut merged = Kept::new(merged, giving.rest.map(|_| memory));
+        let mut merged = Merged::new(&scattered.steps, shown, memory).or_kept();
         let since = Instant::now();
         let mut ended = match asked {
             Err(stop) => Err(stop),
             Ok(()) => Ok(self.run_legs(&mut legs, &mut merged, since).await),
         };
-        let mut given = merged.answer.given();
+        let mut given = merged.given();
         let mut sorted = false;
         if let Ok(Ok(())) = ended
-            && let Some(pile) = merged.answer.pile()
+            && let Some(pile) = merged.pile()
         {
-            let most = giving.rest.map(|_| memory);
-            let mut ordered = Kept::new(Ordered::new(pile), most);
+            let mut ordered = Ordered::new(pile);
             ended = self.order(&mut legs, &mut ordered, since).await;
-            (given, merged.rows, sorted) = (ordered.answer.given(), ordered.rows, true);
+            (given, sorted) = (ordered.given(), true);
         }
         let failed = !matches!(ended, Ok(Ok(()) | Err(Why::Enough | Why::Unfit(_))));
         self.dismiss(legs, failed).await;
@@ -122,7 +122,7 @@ impl Session {
         }
         match ended? {
             Ok(()) => {
-                giving.end(merged.rows, given, &mut self.client.output);
+                backend::command_complete(&mut self.client.output, &format!("SELECT {given}"));
                 Ok(Ok(()))
             }
             Err(Why::Gone(gone)) => Err(gone.into()),
@@ -160,11 +160,11 @@ impl Session {
     async fn order(
         &mut self,
         legs: &mut [Leg],
-        ordered: &mut Kept<Ordered>,
+        ordered: &mut Ordered,
         since: Instant,
     ) -> Result<Result<(), Why>, Stop> {
         let Some(first) = legs.first_mut() else { return Ok(Ok(())) };
-        ordered.answer.ask(first)?;
+        ordered.ask(first)?;
         Ok(self.run_legs(std::slice::from_mut(first), ordered, since).await)
     }
 

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::Question;
-use super::portion::{Giving, Rest};
+use crate::proxy::cursor::Opens;
 use crate::proxy::extended::{End, Message};
 use crate::proxy::failure::Failure;
 use crate::proxy::leg::{Leg, Op};
@@ -20,12 +20,15 @@ use crate::proxy::portals::Portal;
 use crate::proxy::replies::Request;
 use crate::proxy::session::{Session, Stop};
 use crate::proxy::share;
-use crate::proxy::state::{Effect, Note, Purpose};
+use crate::proxy::state::{Note, Purpose};
 use crate::proxy::statements::Statement;
-use crate::routing::{Feeding, Leaves, Moving, Several, ShardId, Shares};
+use crate::routing::{Feeding, Moving, Several, ShardId, Shares};
 use crate::wire::backend::{self, tag as answer};
 use crate::wire::frontend::{self, Bind, Execute, Target as Named, tag};
 use crate::wire::write;
+
+/// The name of a cursor of ours, which no client's can have.
+const OURS: &[u8] = b"\0rows";
 
 /// A portal that several shards answer.
 #[derive(Debug)]
@@ -37,8 +40,6 @@ pub struct Spread {
     pub unnamed: bool,
     /// The client has all its rows.
     done: AtomicBool,
-    /// What is left of rows that are taken in portions.
-    pub rest: Rest,
 }
 
 /// How several shards answer.
@@ -74,6 +75,11 @@ impl Way {
 }
 
 impl Spread {
+    /// It has rows that may be taken in portions.
+    pub fn is_query(&self) -> bool {
+        matches!(self.way, Way::Several(_))
+    }
+
     /// `leg` is what was gathered before its Bind.
     ///
     /// # Errors
@@ -94,13 +100,7 @@ impl Spread {
         if unnamed {
             leg.answer_parse_of(statement.number);
         }
-        Ok(Arc::new(Spread {
-            way,
-            bind,
-            unnamed,
-            done: AtomicBool::new(false),
-            rest: Rest::default(),
-        }))
+        Ok(Arc::new(Spread { way, bind, unnamed, done: AtomicBool::new(false) }))
     }
 }
 
@@ -138,11 +138,15 @@ impl Session {
     /// Describes such a portal: with its rows if they are asked for next.
     pub(in crate::proxy) async fn describe_spread(
         &mut self,
-        portal: &Portal,
+        (portal, describe): (&Portal, &[u8]),
         next: Option<&Message>,
         leg: &mut Leg,
     ) -> Result<(), Stop> {
         let Some(spread) = &portal.spread else { return Ok(()) };
+        let name = match frontend::read_describe(describe)? {
+            Named::Portal(name) => name,
+            Named::Prepared(_) => return Ok(()),
+        };
         let executed = next.filter(|next| next.tag == tag::EXECUTE);
         let executed = executed.and_then(|next| Execute::read(&next.body).ok());
         let same = |execute: &Execute<'_>| {
@@ -156,6 +160,9 @@ impl Session {
         }
         self.run_leg(leg, End::Flush).await?;
         if self.skipping {
+            return Ok(());
+        }
+        if self.describe_portion(name)? {
             return Ok(());
         }
         // They go with a transaction, and this is none of theirs.
@@ -208,18 +215,68 @@ impl Session {
                 return Ok(());
             }
         };
-        if spread.rest.give(execute.max_rows, &mut self.client.output) {
-            return Ok(());
+        self.state.cursors.waits_no_more(execute.portal);
+        if let Some(part) = portal.part.as_deref().filter(|part| part.query().is_some()) {
+            if described {
+                backend::empty(&mut self.client.output, answer::NO_DATA);
+            }
+            let text = &portal.statement.text;
+            return self.declare(part, text, Some((&portal.statement, &spread.bind))).await;
+        }
+        let opened = self.state.cursors.has(execute.portal);
+        if !opened && execute.max_rows > 0 && !spread.done.load(Ordering::Relaxed) {
+            self.open_portal(execute.portal, portal, spread).await?;
+        }
+        if self.state.cursors.has(execute.portal) {
+            if described {
+                self.describe_portion(execute.portal)?;
+            }
+            return self.execute_portion(execute.portal, execute.max_rows).await;
         }
         if spread.done.swap(true, Ordering::Relaxed) {
             // As of any portal that has come to its end.
             backend::command_complete(&mut self.client.output, "SELECT 0");
             return Ok(());
         }
-        let giving = Giving { shown: described, rest: Some(&spread.rest) };
-        let giving = if execute.max_rows > 0 { giving } else { Giving { rest: None, ..giving } };
-        self.execute_several(portal, spread, several, giving).await?;
-        spread.rest.give(execute.max_rows, &mut self.client.output);
+        self.execute_several(portal, spread, several, described).await
+    }
+
+    /// What is bound is to be taken in portions: its shards are asked for it as it is now.
+    async fn open_portal(
+        &mut self,
+        name: &[u8],
+        portal: &Portal,
+        spread: &Spread,
+    ) -> Result<(), Stop> {
+        let Way::Several(several) = &spread.way else { return Ok(()) };
+        let formats = Bind::read(&spread.bind)?.result_formats;
+        let opens = Opens {
+            name,
+            statement: &portal.statement,
+            unnamed: spread.unnamed,
+            part: portal.part.as_deref(),
+            bind: Some(&spread.bind),
+            formats: (0..formats.len()).map(|at| formats.of(at)).collect(),
+            declared: None,
+        };
+        self.open_cursor(several.clone(), &opens).await
+    }
+
+    /// Portals that were bound, and that the client may come to execute later: they show what was
+    /// there when they were bound.
+    pub(in crate::proxy) async fn open_waiting(&mut self, but: Option<&[u8]>) -> Result<(), Stop> {
+        for name in self.state.cursors.take_waiting() {
+            if but == Some(&*name) {
+                self.state.cursors.waits(&name);
+                continue;
+            }
+            let Some(portal) = self.portals.get(&name).cloned() else { continue };
+            let Some(spread) = &portal.spread else { continue };
+            let is_query = portal.part.as_deref().is_none_or(|part| part.query().is_none());
+            if is_query && !spread.done.load(Ordering::Relaxed) && !self.state.cursors.has(&name) {
+                self.open_portal(&name, &portal, spread).await?;
+            }
+        }
         Ok(())
     }
 
@@ -231,23 +288,18 @@ impl Session {
         bind: Bytes,
         several: Several,
     ) -> Result<BytesMut, Stop> {
-        let way = Way::from(several.clone());
-        let spread = Spread::bound(way, bind, false, statement, &mut Leg::default())?;
-        let portal = Portal {
-            statement: Arc::clone(statement),
-            part: Some(part),
-            local: true,
-            spread: Some(Arc::clone(&spread)),
-            copying: None,
-            edited: None,
-            formats: Box::default(),
-            explain: None,
-            effect: Effect::Nothing,
-            leaves: Leaves::NOTHING,
+        let formats = Bind::read(&bind)?.result_formats;
+        let opens = Opens {
+            name: OURS,
+            statement,
+            unnamed: false,
+            part: Some(&part),
+            bind: Some(&bind),
+            formats: (0..formats.len()).map(|at| formats.of(at)).collect(),
+            declared: None,
         };
-        let giving = Giving { shown: false, rest: Some(&spread.rest) };
-        self.execute_several(&portal, &spread, &several, giving).await?;
-        Ok(spread.rest.take())
+        self.open_cursor(several, &opens).await?;
+        self.rows_of_cursor(OURS).await
     }
 
     /// Answers an Execute whose rows are merged, or finished by one of the shards.
@@ -256,7 +308,7 @@ impl Session {
         portal: &Portal,
         spread: &Spread,
         several: &Several,
-        giving: Giving<'_>,
+        shown: bool,
     ) -> Result<(), Stop> {
         let statement = &portal.statement;
         let asked = (&spread.bind, spread.unnamed);
@@ -265,7 +317,7 @@ impl Session {
             Several::Merged(scattered) => scattered,
             several => {
                 let several = several.clone();
-                return self.gather_bound(several, statement, asked, (part, giving)).await;
+                return self.gather_bound(several, statement, asked, (part, shown)).await;
             }
         };
         let sent = match &scattered.text {
@@ -274,14 +326,13 @@ impl Session {
         };
         let hidden = scattered.steps.hidden;
         let question = Question::Bound { statement: &sent, spread, hidden };
-        let Err(unmerged) = self.scatter(scattered, question, &statement.text, giving).await?
-        else {
+        let Err(unmerged) = self.scatter(scattered, question, &statement.text, shown).await? else {
             return Ok(());
         };
         let bind = Bind::read(&spread.bind)?;
         let values = parameters(statement, &bind);
         match part.and_then(|part| self.unmerged(part, &statement.text, &values)) {
-            Some(several) => self.gather_bound(several, statement, asked, (part, giving)).await,
+            Some(several) => self.gather_bound(several, statement, asked, (part, shown)).await,
             None => Err(Stop::Failed(unmerged)),
         }
     }

@@ -6,7 +6,7 @@
 
 use bytes::{Buf, BufMut, BytesMut};
 
-use super::leg::{Leg, Stage};
+use super::leg::{Feed, Leg, Stage};
 use super::merge::{Form, Took, column_of, put_row};
 use super::run::{Answer, Why};
 use crate::proxy::arrays::ArrayOf;
@@ -87,11 +87,11 @@ impl Pile {
     ///
     /// # Errors
     /// A row isn't what it must be, or there are too many.
-    pub fn take(&mut self, legs: &mut [Leg]) -> Result<Took, Box<Failure>> {
+    pub fn take<F: Feed>(&mut self, legs: &mut [F]) -> Result<Took, Box<Failure>> {
         let mut took = Took::Nothing;
-        for leg in legs.iter_mut().filter(|leg| leg.stage == Stage::Rows) {
-            while let Some(len) = leg.row().map_err(Failure::from)? {
-                let input = &mut leg.held.backend.input;
+        for leg in legs.iter_mut() {
+            while let Some(len) = leg.next_row().map_err(Failure::from)? {
+                let input = leg.unread();
                 self.push(&input[..len])?;
                 input.advance(len);
                 took = Took::Rows;

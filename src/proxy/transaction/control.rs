@@ -71,7 +71,11 @@ impl Session {
     }
 
     /// The others first, so that the client hears nothing before all have done it.
-    async fn tell_each(&mut self, part: &Part, whole: &[u8]) -> Result<(), Stop> {
+    pub(in crate::proxy) async fn tell_each(
+        &mut self,
+        part: &Part,
+        whole: &[u8],
+    ) -> Result<(), Stop> {
         let after = self.after_reset_of(part, whole);
         let said = std::iter::once(part.text(whole)).chain(after.iter().map(|sql| &**sql));
         let said: Vec<&[u8]> = said.collect();

@@ -21,7 +21,7 @@ use super::planner::Part;
 use super::session::{Session, Stop};
 use super::settings;
 use super::state::Purpose;
-use crate::routing::{CursorUse, Leaves, ShardId};
+use crate::routing::{Leaves, ShardId};
 use crate::wire::backend::TransactionStatus;
 
 impl Session {
@@ -40,12 +40,8 @@ impl Session {
         if part.notifies() {
             return self.notifying_shard();
         }
-        match part.cursor()? {
-            CursorUse::Uses(name) => {
-                Some(self.shard_of_cursor(name.as_bytes()).unwrap_or(held.shard))
-            }
-            _ => Some(held.shard),
-        }
+        let used = part.cursor()?.used();
+        Some(used.and_then(|name| self.shard_of_cursor(name.as_bytes())).unwrap_or(held.shard))
     }
 
     /// Where the transaction has a cursor, or a portal, of this name.
@@ -188,6 +184,7 @@ impl Session {
             }
         }
         self.portals.clear();
+        self.state.cursors.clear();
         if std::mem::take(&mut self.state.redefined) {
             Box::pin(self.db.refresh_schema()).await;
         }

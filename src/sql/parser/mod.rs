@@ -7,6 +7,7 @@
 mod copy;
 mod cursor;
 mod ddl;
+mod declare;
 mod dml;
 mod expr;
 mod from;

@@ -310,49 +310,6 @@ impl Parser<'_> {
         Ok(Statement::Discard(what))
     }
 
-    fn declare(&mut self) -> Result<Statement> {
-        self.expect(K::Declare)?;
-        let name = self.column_id()?;
-        while self.eat_any(&[K::Binary, K::Insensitive, K::Asensitive, K::Scroll, K::No]) {}
-        self.expect(K::Cursor)?;
-        let hold = self.eat_all(&[K::With, K::Hold]);
-        if !hold {
-            self.eat_all(&[K::Without, K::Hold]);
-        }
-        self.expect(K::For)?;
-        let query = Box::new(self.query()?);
-        Ok(Statement::Declare { name, hold, query })
-    }
-
-    /// FETCH or MOVE: the cursor's name stands last.
-    fn fetch(&mut self) -> Result<Statement> {
-        const DIRECTION: &[K] = &[
-            K::Next,
-            K::Prior,
-            K::First,
-            K::Last,
-            K::Absolute,
-            K::Relative,
-            K::All,
-            K::Forward,
-            K::Backward,
-            K::From,
-            K::In,
-        ];
-        self.advance();
-        while self.kind_ahead(1) != TokenKind::End {
-            let number = matches!(self.kind(), TokenKind::Literal(_))
-                || self.is_operator(b"-")
-                || self.is_operator(b"+");
-            if number {
-                self.advance();
-            } else if !self.eat_any(DIRECTION) {
-                return Err(self.unexpected());
-            }
-        }
-        self.column_id().map(Statement::Fetch)
-    }
-
     fn notify(&mut self) -> Result<Statement> {
         self.expect(K::Notify)?;
         let name = self.column_id()?;

@@ -880,7 +880,7 @@ SELECT 'users'::regclass
 SELECT nextval('x')
 SELECT lastval() -- refused
 DECLARE c CURSOR FOR SELECT * FROM users WHERE id = 41
-DECLARE c CURSOR FOR SELECT * FROM users -- refused
+DECLARE c CURSOR FOR SELECT * FROM users
 DECLARE c CURSOR WITH HOLD FOR SELECT * FROM users WHERE id = 41 -- refused
 PREPARE q AS SELECT * FROM users WHERE id = $1
 EXECUTE q(41)

@@ -82,7 +82,6 @@ CREATE MATERIALIZED VIEW m AS SELECT count(*) FROM users -- => 0A000 CREATE MATE
 DO $$ BEGIN PERFORM 1; END $$ -- => 0A000 what a DO block does can't be known from its text
 CALL do_it(1) -- => 0A000 what procedure do_it does can't be known from its text
 UPDATE users SET name = 'x' WHERE CURRENT OF c -- => 0A000 WHERE CURRENT OF outside the cursor's transaction
-DECLARE c CURSOR FOR SELECT * FROM users -- => 0A000 public.users is not bound to one shard
 PREPARE p AS CREATE TABLE x (a int) -- => 42601 syntax error at or near "CREATE"
 -- Hints that can't be followed.
 SELECT * FROM users /* pgherd: shard=s9 */ -- => 42704 shard "s9" does not exist

@@ -90,3 +90,13 @@ INSERT INTO users (id, name) VALUES (100, 'a'); INSERT INTO users (id, name) VAL
 INSERT INTO users (id, name) VALUES (100, 'a'); INSERT INTO users (id, name) VALUES (133, 'b'); SELECT count(*) FROM users
 UPDATE users SET age = 1 WHERE id = 4; UPDATE users SET age = 1 WHERE id = 34; SELECT 1 / 0
 BEGIN; UPDATE users SET age = 1 WHERE id = 4; COMMIT; SELECT age FROM users WHERE id = 4
+-- Gathered in shards that take part for the first time.
+BEGIN
++ SELECT u.id, p.id FROM users u JOIN posts p ON p.id = u.id AND p.user_id > u.id ORDER BY 1, 2
++ UPDATE users SET name = 'undone'
++ ROLLBACK
+SELECT count(*) FROM users WHERE name = 'undone'
+BEGIN
++ SELECT avg(r), sum(f) FROM measures
++ SELECT sum(s), avg(r) FROM measures
++ COMMIT
