@@ -22,6 +22,8 @@ pub struct Journal {
     told: bool,
     /// The first one that was: its shard and process.
     first: Option<(ShardId, i32)>,
+    /// Its first step stands for what a failed transaction has handed on, which its server knows.
+    vague: bool,
     /// When it began, as the first of its servers has it, once that was asked.
     began: Option<Box<[u8]>>,
     /// What statements are routed by in this transaction, which has changed what there is: as it
@@ -131,20 +133,37 @@ impl Journal {
     }
 
     /// The transaction has ended on its server with AND CHAIN. What one that had failed hands on
-    /// is the server's to say: where there is something, no other could join.
+    /// is the server's to say, before another can join: see [`is_vague`](Self::is_vague).
     pub fn told_chain(&mut self, text: &[u8], failed: bool) {
         if !self.told {
             return;
         }
         let of_transaction = |step: &&Step| step.kind == StepKind::Characteristics;
         let mut handed_on = self.steps.iter().filter(of_transaction);
-        if failed && !handed_on.all(|step| is_bare_begin(&step.text)) {
-            return self.clear();
-        }
+        let vague = failed && !handed_on.all(|step| is_bare_begin(&step.text));
         let first = self.first;
+        if vague {
+            self.clear();
+            self.characteristics(b"BEGIN");
+            self.vague = true;
+        }
         self.chain(text);
         self.told = true;
         self.first = first;
+    }
+
+    /// Whether a server has to say what the transaction's characteristics are.
+    pub fn is_vague(&self) -> bool {
+        self.vague
+    }
+
+    /// The transaction is one that this BEGIN would have made.
+    pub fn is_known_as(&mut self, begin: &str) {
+        self.vague = false;
+        if let Some(step) = self.steps.first_mut() {
+            step.text = begin.as_bytes().into();
+        }
+        self.count();
     }
 
     /// The transaction has ended on its server.
@@ -396,6 +415,22 @@ mod tests {
         assert!(t.release("a", b"RELEASE a"));
         assert_eq!(text(&t), "BEGIN\n;SAVEPOINT a\n;SET x = 1\n;RELEASE a");
         assert!(!t.release("a", b"RELEASE a"));
+    }
+
+    #[test]
+    fn what_a_failed_transaction_hands_on_is_its_servers_to_say() {
+        for (begin, vague) in [("BEGIN", false), ("BEGIN READ ONLY", true)] {
+            let mut t = Journal::default();
+            t.characteristics(begin.as_bytes());
+            t.told_by((ShardId(1), 7));
+            t.setting(b"SET x = 1");
+            t.told_chain(b"ROLLBACK AND CHAIN", true);
+            assert_eq!((t.is_vague(), t.first()), (vague, Some(ShardId(1))), "{begin}");
+            t.told_savepoint("a");
+            t.is_known_as("BEGIN READ WRITE");
+            assert_eq!(text(&t), "BEGIN READ WRITE\n;SAVEPOINT \"a\"");
+            assert!(!t.is_vague());
+        }
     }
 
     #[test]

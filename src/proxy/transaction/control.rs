@@ -11,6 +11,10 @@ use crate::routing::{Action, CursorUse};
 use crate::sql::Transaction;
 use crate::wire::backend::{self, TransactionStatus};
 
+/// Questions that take no snapshot, so that the transaction can still be made another.
+const CHARACTERISTICS: &str =
+    "SHOW transaction_isolation;SHOW transaction_read_only;SHOW transaction_deferrable";
+
 impl Session {
     /// Whether a statement is said to the transaction itself, and several shards take part in it.
     pub(in crate::proxy) fn concerns_all(&self, part: &Part) -> bool {
@@ -52,22 +56,58 @@ impl Session {
         let mut journal = std::mem::take(&mut self.state.journal);
         let failed = self.state.status == TransactionStatus::Failed;
         let commit = commit && !failed;
+        if let Some(text) = chain {
+            journal.told_chain(text, failed);
+            if journal.is_vague() {
+                journal.is_known_as(&self.handed_on().await?);
+            }
+        }
         if commit {
             self.commit_all().await?;
         } else {
             self.roll_back_all().await;
         }
-        if let Some(text) = chain {
-            journal.told_chain(text, failed);
-            if !journal.is_open() {
-                // As a failed transaction hands nothing on.
-                journal.characteristics(b"BEGIN");
-            }
+        if chain.is_some() {
             journal.begin_anew();
             self.state.journal = journal;
             self.state.status = TransactionStatus::InTransaction;
         }
         Ok(if commit { "COMMIT" } else { "ROLLBACK" })
+    }
+
+    /// What the failed transaction hands on to the next, which one of its servers is asked: it is in
+    /// that one afterwards.
+    async fn handed_on(&mut self) -> Result<String, Stop> {
+        let asked = format!("ROLLBACK AND CHAIN;{CHARACTERISTICS}");
+        self.ask_held(&asked).await
+    }
+
+    /// Asks the server that the transaction is on for its characteristics.
+    pub(super) async fn ask_characteristics(&mut self) -> Result<(), Stop> {
+        let begin = self.ask_held(CHARACTERISTICS).await?;
+        self.state.journal.is_known_as(&begin);
+        Ok(())
+    }
+
+    async fn ask_held(&mut self, asked: &str) -> Result<String, Stop> {
+        let Some(held) = &mut self.held else { return Ok("BEGIN".to_owned()) };
+        let shard = held.shard;
+        let said = match tell(held, asked).await {
+            Ok(said) => said,
+            Err(why) => return Err(self.lost_other(shard, &why).await),
+        };
+        if let Some(failure) = said.failure {
+            return Err(Stop::Failed(failure));
+        }
+        let values = said.rows.iter().flatten().filter_map(|row| row.first()?.as_deref());
+        Ok(match values.collect::<Vec<_>>().as_slice() {
+            [.., isolation, read_only, deferrable] => {
+                let access = if *read_only == "on" { "READ ONLY" } else { "READ WRITE" };
+                let not = if *deferrable == "on" { "" } else { "NOT " };
+                format!("BEGIN ISOLATION LEVEL {isolation}, {access}, {not}DEFERRABLE")
+            }
+            _ => "BEGIN".to_owned(),
+        })
     }
 
     /// The others first, so that the client hears nothing before all have done it.

@@ -56,6 +56,9 @@ impl Session {
         let Some(held) = &self.held else { return self.take_anew(shard).await };
         let here = held.shard;
         self.open_block().await?;
+        if self.state.journal.is_vague() {
+            self.ask_characteristics().await?;
+        }
         if !self.state.journal.is_open() {
             return Err(self.db.another_shard(here, shard).into());
         }

@@ -100,3 +100,39 @@ BEGIN
 + SELECT avg(r), sum(f) FROM measures
 + SELECT sum(s), avg(r) FROM measures
 + COMMIT
+-- What a failed transaction hands on
+BEGIN ISOLATION LEVEL REPEATABLE READ
++ UPDATE users SET age = 1 WHERE id = 4
++ SELECT 1 / 0
++ ROLLBACK AND CHAIN
++ UPDATE users SET age = 2 WHERE id = 4
++ UPDATE users SET age = 3 WHERE id = 14
++ SHOW transaction_isolation
++ COMMIT
+BEGIN ISOLATION LEVEL REPEATABLE READ
++ UPDATE users SET age = 1
++ SELECT 1 / 0
++ COMMIT AND CHAIN
++ SHOW transaction_isolation
++ UPDATE users SET age = 2
++ COMMIT
+BEGIN
++ SET TRANSACTION READ ONLY
++ SELECT count(*) FROM users WHERE id = 4
++ SAVEPOINT a
++ SELECT 1 / 0
++ COMMIT AND CHAIN
++ SHOW transaction_read_only
++ SELECT count(*) FROM users
++ SHOW transaction_read_only
++ UPDATE users SET age = 1 WHERE id = 14
++ ROLLBACK
+BEGIN READ ONLY
++ SELECT count(*) FROM users
++ SAVEPOINT a
++ SELECT 1 / 0
++ ROLLBACK AND CHAIN
++ SHOW transaction_read_only
++ SELECT count(*) FROM users
++ UPDATE users SET age = 1 WHERE id = 14
++ ROLLBACK
