@@ -132,7 +132,7 @@ fn cut(form: &Form, data: &[u8], cuts: &[u8]) -> Told {
 
 /// Rows of two values each, written and read.
 fn read_back(form: &Form, mut pieces: Pieces<'_>) {
-    let writer = Writer::new(form, &Forced::None, &[b"a", b"b"]).expect("no column is forced");
+    let mut writer = Writer::new(form, &Forced::None, &[b"a", b"b"]).expect("no column is forced");
     let (mut frames, mut rows) = (BytesMut::new(), Vec::new());
     writer.begin(&mut frames, &[b"a", b"b"]);
     while !pieces.is_empty() {

@@ -108,7 +108,9 @@ impl Session {
                 let copying = Copying::bound(copied, bind, statement, leg)?;
                 return Ok(Some(Found::here(Answered::Copying(copying))));
             }
-            Bound::Shared(_) | Bound::Moved(_) | Bound::Fed(_) if leg.goes_somewhere() => {
+            Bound::Several(_) | Bound::Shared(_) | Bound::Moved(_) | Bound::Fed(_)
+                if leg.goes_somewhere() =>
+            {
                 // It goes on in the transaction that those before it are.
                 self.run_leg_before(leg).await?;
                 return Ok(None);
@@ -118,7 +120,7 @@ impl Session {
             Bound::Fed(feeding) => Way::Fed(feeding),
             Bound::Several(several) => Way::from(several),
         };
-        let spread = Spread::bound(way, body.clone(), unnamed, statement, leg)?;
+        let spread = Spread::bound(way, body.clone(), unnamed, statement, leg);
         Ok(Some(Found::here(Answered::Together(spread))))
     }
 

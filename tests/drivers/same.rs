@@ -10,14 +10,66 @@ fn python(on: On, script: &str) {
     same(on, &python, &[script]);
 }
 
-#[test]
-fn psycopg() {
-    python(On::Unsharded, "with_psycopg.py");
+fn with_psql(on: On) {
+    // What it says of errors too, in order.
+    let sharded = matches!(on, On::Sharded);
+    let script = format!(
+        "psql -X -a -q -v sharded={sharded} -f with_psql.sql 2>&1 \
+         | sed 's/process with PID [0-9]*/some process/'"
+    );
+    same(on, Path::new("sh"), &["-c", &script]);
+}
+
+fn with_pgbench(on: On) {
+    same(on, &sources().join("with_pgbench.sh"), &[]);
+}
+
+fn with_jdbc(on: On) {
+    if can_not_be_had("jdbc") {
+        return;
+    }
+    let arguments =
+        ["-XX:TieredStopAtLevel=1", "-cp", "/usr/share/java/postgresql.jar", "WithJdbc.java"];
+    same(on, Path::new("java"), &arguments);
+}
+
+fn with_node(on: On) {
+    if can_not_be_had("node") {
+        return;
+    }
+    let modules = format!("NODE_PATH={}", target("node/node_modules").display());
+    same(on, Path::new("env"), &[&modules, "node", "with_node.cjs"]);
+}
+
+fn with_pgx(on: On) {
+    if can_not_be_had("pgx") {
+        return;
+    }
+    same(on, &target("drivers-pgx"), &[]);
+}
+
+fn with_rust(on: On, program: &str) {
+    same(on, &target("drivers-rust/debug").join(program), &[]);
+}
+
+/// A program as two tests.
+macro_rules! on_both {
+    ($($name:ident, $on_shards:ident: $run:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            $run(On::Unsharded);
+        }
+
+        #[test]
+        fn $on_shards() {
+            $run(On::Sharded);
+        }
+    )*};
 }
 
 #[test]
-fn psycopg_on_shards() {
-    python(On::Sharded, "with_psycopg.py");
+fn psycopg() {
+    python(On::Unsharded, "with_psycopg.py");
 }
 
 #[test]
@@ -26,8 +78,13 @@ fn asyncpg() {
 }
 
 #[test]
-fn asyncpg_on_shards() {
-    python(On::Sharded, "with_asyncpg.py");
+fn psql() {
+    with_psql(On::Unsharded);
+}
+
+#[test]
+fn jdbc() {
+    with_jdbc(On::Unsharded);
 }
 
 #[test]
@@ -35,52 +92,10 @@ fn sqlalchemy() {
     python(On::Unsharded, "with_sqlalchemy.py");
 }
 
-#[test]
-fn psql() {
-    // What it says of errors too, in order.
-    let script =
-        "psql -X -a -q -f with_psql.sql 2>&1 | sed 's/process with PID [0-9]*/some process/'";
-    same(On::Unsharded, Path::new("sh"), &["-c", script]);
-}
-
-#[test]
-fn pgbench() {
-    same(On::Unsharded, &sources().join("with_pgbench.sh"), &[]);
-}
-
-#[test]
-fn jdbc() {
-    if can_not_be_had("jdbc") {
-        return;
-    }
-    let arguments =
-        ["-XX:TieredStopAtLevel=1", "-cp", "/usr/share/java/postgresql.jar", "WithJdbc.java"];
-    same(On::Unsharded, Path::new("java"), &arguments);
-}
-
-#[test]
-fn node() {
-    if can_not_be_had("node") {
-        return;
-    }
-    let modules = format!("NODE_PATH={}", target("node/node_modules").display());
-    same(On::Unsharded, Path::new("env"), &[&modules, "node", "with_node.cjs"]);
-}
-
-#[test]
-fn pgx() {
-    if can_not_be_had("pgx") {
-        return;
-    }
-    same(On::Unsharded, &target("drivers-pgx"), &[]);
-}
-
-#[test]
-fn tokio_postgres() {
-    same(On::Unsharded, &target("drivers-rust/debug/with_tokio_postgres"), &[]);
-}
-
-#[test]
-fn sqlx() {
-    same(On::Unsharded, &target("drivers-rust/debug/with_sqlx"), &[]);
+on_both! {
+    pgbench, pgbench_on_shards: with_pgbench;
+    node, node_on_shards: with_node;
+    pgx, pgx_on_shards: with_pgx;
+    tokio_postgres, tokio_postgres_on_shards: |on| with_rust(on, "with_tokio_postgres");
+    sqlx, sqlx_on_shards: |on| with_rust(on, "with_sqlx");
 }

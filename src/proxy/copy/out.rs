@@ -65,6 +65,8 @@ struct Rows<'a> {
     begun: bool,
     /// What stands before the rows, once it is known.
     header: Option<BytesMut>,
+    /// The binary one goes out with the first row, or with the end, as servers send it.
+    unsent: BytesMut,
     given: u64,
 }
 
@@ -75,13 +77,21 @@ impl<'a> Rows<'a> {
             Some(Form::Binary { .. }) => (true, true),
             None => (false, false),
         };
-        Rows { copied, binary, headed: vec![header; legs], begun: false, header: None, given: 0 }
+        Rows {
+            copied,
+            binary,
+            headed: vec![header; legs],
+            begun: false,
+            header: None,
+            unsent: BytesMut::new(),
+            given: 0,
+        }
     }
 
     /// Behind the last row.
     fn end(&self, out: &mut BytesMut) {
         if self.binary {
-            data(out, BINARY_END);
+            data(out, &[&self.unsent, BINARY_END].concat());
         }
         backend::empty(out, tag::COPY_DONE);
         backend::command_complete(out, &format!("COPY {}", self.given));
@@ -101,7 +111,10 @@ impl<'a> Rows<'a> {
         self.headed[at] = false;
         match &self.header {
             None => {
-                data(out, &own);
+                match self.binary {
+                    true => self.unsent.extend_from_slice(&own),
+                    false => data(out, &own),
+                }
                 self.header = Some(own);
             }
             Some(known) if *known == own => {}
@@ -114,10 +127,15 @@ impl<'a> Rows<'a> {
     }
 
     fn put(&mut self, row: &[u8], out: &mut BytesMut) {
-        if !(self.binary && row == BINARY_END) {
-            data(out, row);
-            self.given += 1;
+        if self.binary && row == BINARY_END {
+            return;
         }
+        let header = std::mem::take(&mut self.unsent);
+        match header.is_empty() {
+            true => data(out, row),
+            false => data(out, &[&header, row].concat()),
+        }
+        self.given += 1;
     }
 
     /// Takes rows of one leg, whole runs of them, until `room` bytes are in `out`.

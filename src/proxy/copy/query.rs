@@ -212,7 +212,7 @@ impl<A: Counted> Answer for Written<'_, A> {
         out: &mut BytesMut,
         room: usize,
     ) -> Result<Took, Box<Failure>> {
-        let Some(writer) = &self.writer else { return Ok(Took::Nothing) };
+        let Some(writer) = &mut self.writer else { return Ok(Took::Nothing) };
         let took = self.answer.take(legs, &mut self.taken, room.saturating_sub(out.len()))?;
         while let Some(header) = Header::peek(&self.taken).map_err(Failure::from)? {
             let body = self.taken.get(HEADER_LEN..header.len).unwrap_or_default();

@@ -80,27 +80,18 @@ impl Spread {
         matches!(self.way, Way::Several(_))
     }
 
-    /// `leg` is what was gathered before its Bind.
-    ///
-    /// # Errors
-    /// It would be part of a transaction on one shard.
+    /// `leg` is what was gathered before its Bind, and goes nowhere.
     pub fn bound(
         way: Way,
         bind: Bytes,
         unnamed: bool,
         statement: &Statement,
         leg: &mut Leg,
-    ) -> Result<Arc<Spread>, Failure> {
-        if leg.goes_somewhere() {
-            return Err(Failure::unsupported(
-                "a statement for several shards behind others in one pipeline",
-                "Send a Sync before it.",
-            ));
-        }
+    ) -> Arc<Spread> {
         if unnamed {
             leg.answer_parse_of(statement.number);
         }
-        Ok(Arc::new(Spread { way, bind, unnamed, done: AtomicBool::new(false) }))
+        Arc::new(Spread { way, bind, unnamed, done: AtomicBool::new(false) })
     }
 }
 

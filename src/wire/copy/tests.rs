@@ -283,3 +283,25 @@ proptest! {
         prop_assert_eq!(cut(&form, &[field(1)], &pieces(&input, &cuts)), whole);
     }
 }
+
+/// What each message of a COPY TO in binary holds.
+fn messages(rows: usize) -> Vec<usize> {
+    let mut writer = Writer::new(&Form::Binary { columns: 1 }, &Forced::None, &[b"a"]).unwrap();
+    let mut out = bytes::BytesMut::new();
+    writer.begin(&mut out, &[b"a"]);
+    (0..rows).for_each(|_| writer.row(&mut out, b"\0\x01\0\0\0\x01k").unwrap());
+    writer.end(&mut out);
+    let mut lengths = Vec::new();
+    while let Some((_, body)) = crate::wire::frame::take(&mut out, 100, "a test").unwrap() {
+        lengths.push(body.len());
+    }
+    lengths
+}
+
+#[test]
+fn the_binary_header_comes_with_the_first_row_or_with_the_end() {
+    const BEGIN: usize = 5;
+    const HEADER: usize = 19;
+    assert_eq!(messages(2), [BEGIN, HEADER + 7, 7, 2, 0]);
+    assert_eq!(messages(0), [BEGIN, HEADER + 2, 0]);
+}

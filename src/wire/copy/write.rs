@@ -23,6 +23,9 @@ pub struct Writer {
     /// By column, where there are any.
     forced: Vec<bool>,
     columns: usize,
+    /// The signature of the binary format is still to come. Servers send it with the first row, or
+    /// with the end, and some drivers want it so.
+    unsigned: bool,
 }
 
 impl Writer {
@@ -41,7 +44,8 @@ impl Writer {
                 }
             }
         }
-        Ok(Writer { form: form.clone(), forced: columns, columns: names.len() })
+        let unsigned = matches!(form, Form::Binary { .. });
+        Ok(Writer { form: form.clone(), forced: columns, columns: names.len(), unsigned })
     }
 
     /// The format that the values must have.
@@ -49,7 +53,7 @@ impl Writer {
         if matches!(form, Form::Binary { .. }) { Format::Binary } else { Format::Text }
     }
 
-    /// What comes before the rows: CopyOutResponse, and the header.
+    /// What comes before the rows: CopyOutResponse, and the header line.
     pub fn begin(&self, out: &mut BytesMut, names: &[&[u8]]) {
         let format = Writer::format(&self.form);
         write::frame(out, tag::COPY_OUT_RESPONSE, |b| {
@@ -59,10 +63,6 @@ impl Writer {
             (0..count).for_each(|_| b.put_u16(format as u16));
         });
         match &self.form {
-            Form::Binary { .. } => data(out, |b| {
-                b.put_slice(super::binary::SIGNATURE);
-                b.put_u64(0);
-            }),
             Form::Lines(dialect) if dialect.header => data(out, |b| {
                 for (at, name) in names.iter().enumerate() {
                     separate(b, dialect, at);
@@ -70,7 +70,7 @@ impl Writer {
                 }
                 b.put_u8(b'\n');
             }),
-            Form::Lines(_) => {}
+            Form::Lines(_) | Form::Binary { .. } => {}
         }
     }
 
@@ -78,10 +78,14 @@ impl Writer {
     ///
     /// # Errors
     /// It isn't one.
-    pub fn row(&self, out: &mut BytesMut, body: &[u8]) -> Result<(), ProtocolError> {
+    pub fn row(&mut self, out: &mut BytesMut, body: &[u8]) -> Result<(), ProtocolError> {
         let Form::Lines(dialect) = &self.form else {
             // They are written alike.
-            data(out, |b| b.put_slice(body));
+            let unsigned = std::mem::take(&mut self.unsigned);
+            data(out, |b| {
+                sign(b, unsigned);
+                b.put_slice(body);
+            });
             return Ok(());
         };
         let row = backend::read_data_row(body)?;
@@ -104,9 +108,19 @@ impl Writer {
     /// What comes behind the last row.
     pub fn end(&self, out: &mut BytesMut) {
         if matches!(self.form, Form::Binary { .. }) {
-            data(out, |b| b.put_i16(-1));
+            data(out, |b| {
+                sign(b, self.unsigned);
+                b.put_i16(-1);
+            });
         }
         backend::empty(out, tag::COPY_DONE);
+    }
+}
+
+fn sign(out: &mut BytesMut, unsigned: bool) {
+    if unsigned {
+        out.put_slice(super::binary::SIGNATURE);
+        out.put_u64(0);
     }
 }
 

@@ -321,7 +321,7 @@ public class WithJdbc {
                 }
             });
             timer.start();
-            say("cancelled", tried(() -> s.execute("SELECT pg_sleep(60) /* jdbc */")));
+            say("cancelled", tried(() -> s.execute("/* pgherd: shard=s1 */ SELECT pg_sleep(60) /* jdbc */")));
             timer.join();
             s.setQueryTimeout(3);
             say("timeout", tried(() -> s.execute("SELECT pg_sleep(60)")));
@@ -344,7 +344,7 @@ public class WithJdbc {
         keys.next();
         say("key", keys.getString("COLUMN_NAME"), keys.getString("PK_NAME"));
         try (var s = all.get(0).createStatement()) {
-            s.execute("DO $$ BEGIN RAISE WARNING 'hear %', 7; END $$");
+            s.execute("/* pgherd: shard=s1 */ DO $$ BEGIN RAISE WARNING 'hear %', 7; END $$");
             say("warning", s.getWarnings().getSQLState(), s.getWarnings().getMessage());
         }
     }

@@ -7,7 +7,7 @@ import json
 import uuid
 
 import asyncpg
-from common import CLIENTS, DSN, SHARDED, SLEEP, SLEEPS, say
+from common import CLIENTS, DSN, SLEEP, SLEEPS, say
 
 ROW = "SELECT id, name, n FROM asyncpg_rows WHERE id = $1"
 
@@ -50,8 +50,6 @@ async def types(pool):
         say("attributes", [(a.name, a.type.name) for a in statement.get_attributes()], statement.get_statusmsg())
         await c.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
         say("codec", await c.fetchval("SELECT $1::jsonb", {"x": [1, {}]}))
-        if SHARDED:
-            return
         # A type of the user's own, which asyncpg looks up in the catalogs.
         await c.execute("DROP TYPE IF EXISTS asyncpg_mood, asyncpg_pair")
         await c.execute("CREATE TYPE asyncpg_mood AS ENUM ('sad', 'glad')")
@@ -126,8 +124,6 @@ async def cursors(pool):
 
 async def batches(pool):
     async with pool.acquire() as c:
-        if SHARDED:
-            return
         await c.executemany("INSERT INTO asyncpg_rows VALUES ($1, $2, $3)", [(i, f"many {i}", i) for i in range(2000, 3000)])
         say("many", await c.fetchval("SELECT count(*) FROM asyncpg_rows WHERE id >= 2000"))
         say("twice", await tried(c.executemany("INSERT INTO asyncpg_rows VALUES ($1)", [(9001,), (9002,), (2000,)])))
@@ -138,8 +134,6 @@ async def batches(pool):
 
 
 async def copies(pool):
-    if SHARDED:
-        return
     import io
     async with pool.acquire() as a, pool.acquire() as b:
         records = [(i, None if i % 7 == 0 else "ü\t\\" * (i % 50), i) for i in range(3000, 4000)]
@@ -159,8 +153,7 @@ async def cancels(pool):
         say("timeout", await tried(a.fetchval("SELECT pg_sleep(60)", timeout=2)))
         say("goes on", await a.fetchval("SELECT 1"), await b.fetchval("SELECT 2"))
         task = asyncio.ensure_future(a.fetchval(SLEEP))
-        await asyncio.sleep(2 if SHARDED else 0.05)
-        while not SHARDED and not await b.fetchval(SLEEPS):
+        while not await b.fetchval(SLEEPS):
             await asyncio.sleep(0.05)
         task.cancel()
         try:
@@ -186,8 +179,6 @@ async def settings(pool):
 
 
 async def notifications(pool):
-    if SHARDED:
-        return
     async with pool.acquire() as a, pool.acquire() as b:
         heard = asyncio.Queue()
         await a.add_listener("asyncpg_news", lambda connection, pid, channel, payload: heard.put_nowait((channel, payload)))

@@ -162,7 +162,7 @@ async function copies(all) {
 
 async function cancels(all) {
   const [a, b] = all
-  const sleeping = tried(rows(a, 'SELECT pg_sleep(60) /* node */'))
+  const sleeping = tried(rows(a, '/* pgherd: shard=s1 */ SELECT pg_sleep(60) /* node */'))
   const sleeps =
     "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%60) /* node */'" +
     " AND state = 'active' AND datname = current_database()"
@@ -183,7 +183,7 @@ async function settings(all) {
   }
   const heard = []
   own.on('notice', (n) => heard.push([n.severity, n.code, n.message]))
-  await own.query("DO $$ BEGIN RAISE WARNING 'hear %', 7; END $$")
+  await own.query("/* pgherd: shard=s1 */ DO $$ BEGIN RAISE WARNING 'hear %', 7; END $$")
   say('notice', heard)
   await own.query("SET TIME ZONE 'Asia/Tokyo'")
   say('zone', await rows(own, "SELECT '2024-01-01 00:00Z'::timestamptz::text AS at"), await rows(all[0], 'SHOW timezone'))

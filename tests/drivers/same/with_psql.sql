@@ -57,7 +57,7 @@ RESET work_mem;
 COPY psql_rows (id, n) FROM STDIN;
 1002	no number
 \.
-COPY psql_rows (id) TO STDOUT;
+COPY (SELECT id FROM psql_rows ORDER BY id) TO STDOUT;
 DELETE FROM psql_rows WHERE id >= 1000;
 -- Cursors.
 BEGIN;
@@ -75,7 +75,11 @@ FETCH 2 held;
 -- SQL's PREPARE.
 PREPARE plan (bigint) AS SELECT name FROM psql_rows WHERE id = $1;
 EXECUTE plan (5);
+\if :sharded
+\else
+-- Where there are several shards: on the one that is asked.
 SELECT name, statement FROM pg_prepared_statements WHERE from_sql;
+\endif
 DEALLOCATE plan;
 EXECUTE plan (5);
 -- Settings.
@@ -87,9 +91,13 @@ SELECT length('é'), octet_length(convert_to('é', 'UTF8'));
 RESET ALL;
 SHOW timezone;
 SET client_min_messages = debug1;
-DO $$ BEGIN RAISE NOTICE 'hear %', 7; RAISE DEBUG 'and this'; END $$;
+/* pgherd: shard=s1 */ DO $$ BEGIN RAISE NOTICE 'hear %', 7; RAISE DEBUG 'and this'; END $$;
 RESET client_min_messages;
+\if :sharded
+\else
+-- Where there are several shards: with a line that says which.
 EXPLAIN (COSTS off) SELECT * FROM psql_rows WHERE id = 5;
+\endif
 -- Large objects by psql: by function calls.
 BEGIN;
 SELECT lo_create(424242);

@@ -7,7 +7,7 @@ import time
 import uuid
 
 import psycopg
-from common import CLIENTS, DSN, SHARDED, SLEEP, SLEEPS, say
+from common import CLIENTS, DSN, SLEEP, SLEEPS, say
 from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Json, Jsonb
@@ -133,15 +133,11 @@ def pipelines(conns):
     try:
         with c.pipeline() as p:
             c.execute("INSERT INTO psycopg_rows VALUES (1000, 'p')")
-            if SHARDED:
-                p.sync()
             bad = c.execute("INSERT INTO psycopg_rows VALUES (5, 'p')")
             after = c.execute("SELECT 1")
             p.sync()
     except psycopg.Error as error:
         say("pipeline's error", error.sqlstate)
-    if SHARDED:
-        c.execute("DELETE FROM psycopg_rows WHERE id = 1000")
     say("nothing stays", c.execute("SELECT name FROM psycopg_rows WHERE id = 1000").fetchall())
     with c.pipeline():
         with c.transaction():
@@ -150,8 +146,7 @@ def pipelines(conns):
     say("transaction in a pipeline", cur.fetchone())
     cur = c.cursor()
     cur.executemany(
-        "INSERT INTO psycopg_rows VALUES (%s, %s) RETURNING name", [(1001 if SHARDED else 2000 + i, f"m{i}") for i in range(5)]
-        if not SHARDED else [(2000, "m0")], returning=True)
+        "INSERT INTO psycopg_rows VALUES (%s, %s) RETURNING name", [(2000 + i, f"m{i}") for i in range(5)], returning=True)
     names = []
     while True:
         names += cur.fetchall()
@@ -180,13 +175,12 @@ def cursors(conns):
         c.commit()
         say("gone", tried(scroll.fetchone))
         c.rollback()
-        if not SHARDED:
-            held = c.cursor(name="held", withhold=True)
-            held.execute(text, (4,))
-            c.commit()
-            say("held", held.fetchmany(3), conns[1].execute("SELECT 1").fetchone(), held.fetchmany(2))
-            held.close()
-            c.commit()
+        held = c.cursor(name="held", withhold=True)
+        held.execute(text, (4,))
+        c.commit()
+        say("held", held.fetchmany(3), conns[1].execute("SELECT 1").fetchone(), held.fetchmany(2))
+        held.close()
+        c.commit()
     rows = conns[2].cursor().stream(text, (5,))
     say("stream", sum(row[0] for row in rows))
     cur = conns[0].cursor(row_factory=dict_row)
@@ -198,8 +192,6 @@ def cursors(conns):
 def copies(conns):
     a, b = conns[0], conns[1]
     say("copy out", [bytes(x) for x in a.cursor().copy("COPY (SELECT id, name FROM psycopg_rows WHERE id = 4) TO STDOUT (FORMAT csv, HEADER)").__enter__()])
-    if SHARDED:
-        return
     for binary in ("text", "binary"):
         with a.cursor().copy(f"COPY psycopg_rows (id, name, n) FROM STDIN (FORMAT {binary})") as copy:
             copy.set_types(["int8", "text", "int4"])
@@ -232,8 +224,7 @@ def cancels(conns):
     a, b = conns[:2]
 
     def cancel():
-        time.sleep(2 if SHARDED else 0)
-        while not SHARDED and not b.execute(SLEEPS).fetchone()[0]:
+        while not b.execute(SLEEPS).fetchone()[0]:
             time.sleep(0.05)
         a.cancel_safe(timeout=60)
     thread = threading.Thread(target=cancel)
@@ -263,7 +254,7 @@ def settings(conns):
         a.execute("SET client_encoding = 'LATIN1'")
         say("latin1", a.info.encoding, a.execute("SELECT 'ü', length(%s), octet_length('ü')", ("äö",)).fetchone(), tried(a.execute, "SELECT U&'\\20AC'"))
         a.execute("RESET client_encoding")
-        a.execute("SET work_mem = '6MB'" if SHARDED else "SELECT set_config('work_mem', '6MB', false)")
+        a.execute("SELECT set_config('work_mem', '6MB', false)")
         say("set_config", a.execute("SHOW work_mem").fetchone(), conns[0].execute("SHOW work_mem").fetchone())
         a.execute("RESET ALL")
         say("reset", a.execute("SHOW work_mem").fetchone(), a.execute("SHOW timezone").fetchone())
@@ -308,9 +299,8 @@ with connect() as first:
     for part in (types, prepared, transactions, pipelines, cursors, copies, cancels, settings, refused_by_the_server):
         print("==", part.__name__)
         part(CONNS)
-    if not SHARDED:
-        print("== one_session")
-        one_session(CONNS)
+    print("== one_session")
+    one_session(CONNS)
     for conn in CONNS:
         conn.close()
     first.execute("DROP TABLE psycopg_rows, psycopg_types")

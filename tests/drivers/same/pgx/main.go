@@ -293,7 +293,7 @@ func cancels(all []*pgx.Conn) {
 		}
 		must(a.PgConn().CancelRequest(ctx))
 	}()
-	say("cancelled", ask(a, "SELECT pg_sleep(60) /* pgx */"))
+	say("cancelled", ask(a, "/* pgherd: shard=s1 */ SELECT pg_sleep(60) /* pgx */"))
 	say("goes on", ask(a, "SELECT 1"))
 }
 
@@ -328,7 +328,7 @@ func settings(all []*pgx.Conn) {
 	for _, other := range all {
 		say("own", ask(c, "SHOW application_name"), ask(c, "SHOW search_path"), ask(other, "SHOW search_path"))
 	}
-	run(c, "DO $$ BEGIN RAISE WARNING 'hear %', 7; END $$")
+	run(c, "/* pgherd: shard=s1 */ DO $$ BEGIN RAISE WARNING 'hear %', 7; END $$")
 	run(c, "SET timezone = 'Asia/Tokyo'")
 	say("told", heard, c.PgConn().ParameterStatus("TimeZone"), c.PgConn().ParameterStatus("server_encoding"))
 	c.Close(ctx)

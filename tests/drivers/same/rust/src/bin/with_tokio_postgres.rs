@@ -320,7 +320,7 @@ async fn cancels(all: &[Client]) -> Result {
         }
         token.cancel_query(NoTls).await
     };
-    let slept = tried(all[0].execute("SELECT pg_sleep(60) /* tokio */", &[]));
+    let slept = tried(all[0].execute("/* pgherd: shard=s1 */ SELECT pg_sleep(60) /* tokio */", &[]));
     let (slept, asked) = tokio::join!(slept, cancel);
     asked?;
     println!("cancelled: {slept}");
@@ -342,7 +342,7 @@ async fn settings(all: &[Client]) -> Result {
             ask::<String>(other, "SHOW work_mem", &[]).await
         );
     }
-    own.batch_execute("DO $$ BEGIN RAISE WARNING 'hear %', 7; END $$").await?;
+    own.batch_execute("/* pgherd: shard=s1 */ DO $$ BEGIN RAISE WARNING 'hear %', 7; END $$").await?;
     println!("notice: {:?}", heard.recv().await);
     own.batch_execute("LISTEN tokio_news").await?;
     for i in 0..3 {
