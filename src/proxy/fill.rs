@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 
 use super::extended::End;
 use super::failure::Failure;
+use super::gather::shape::Shape;
 use super::leg::{Leg, Op};
 use super::planner::Part;
 use super::scatter;
@@ -65,14 +66,15 @@ impl Session {
         }
         let bind = Bind::read(body)?;
         let own = bind.values.len();
-        let Filled { text, values } = self.ask_and_fill(part, &statement.text, Some(own)).await?;
+        let bound = Some((statement, body));
+        let Filled { text, values } = self.ask_and_fill(part, &statement.text, bound).await?;
         let all = own + values.len();
         let too_many = |_| {
             Failure::new("54000", format!("{all} parameters, with those for shard keys"))
                 .with_hint("Insert fewer rows at once: a message has 65535 parameters at most.")
         };
         let count = u16::try_from(all).map_err(too_many)?;
-        let filled = statement.with_text(&text.text, &self.db.registry);
+        let filled = statement.filled(&text.text, &self.db.registry);
         let asks_again = self.planned(&filled)?.is_some_and(|part| part.fill().is_some());
         if asks_again {
             return Err(still_unknown());
@@ -80,21 +82,49 @@ impl Session {
         Ok(Some((filled, with_values(&bind, count, &values))))
     }
 
+    /// `bound`: what is bound, with its Bind's body.
     async fn ask_and_fill(
         &mut self,
         part: &Part,
         text: &[u8],
-        parameters: Option<usize>,
+        bound: Option<(&Arc<Statement>, &Bytes)>,
     ) -> Result<Filled, Stop> {
         let not = || Failure::new("XX000", "no key to ask for");
         let (fill, scanned) = part.fill().zip(part.scanned()).ok_or_else(not)?;
-        let question = fill.question(text, scanned).map_err(Failure::from)?;
-        let mut answers = self.ask_for_values(&question).await?;
+        let mut commands = fill.defaults();
+        let expressions = fill.question(text, scanned).map_err(Failure::from)?;
+        let mut question = commands.join(";").into_bytes();
+        let asked = match (&expressions, bound) {
+            (Some(expressions), Some(bound)) if fill.binds() => Some((expressions, bound)),
+            (Some(expressions), _) => {
+                if !commands.is_empty() {
+                    question.push(b';');
+                }
+                question.extend_from_slice(expressions);
+                commands.push(String::new());
+                None
+            }
+            (None, _) => None,
+        };
+        let mut answers = match commands.is_empty() {
+            true => Vec::new(),
+            false => self.ask_for_values(&question).await?,
+        };
         // A BEGIN of ours may have been answered before.
-        let before = answers.len().saturating_sub(fill.commands());
-        let answers = answers.split_off(before);
-        let filled = fill.put(text, scanned, &answers, parameters).map_err(Failure::from)?;
-        Ok(filled)
+        let mut answers = answers.split_off(answers.len().saturating_sub(commands.len()));
+        if let Some((expressions, (statement, body))) = asked {
+            self.learn_types(statement).await?;
+            let types = statement.learned_types();
+            Shape { parameters: types.into(), rows: BytesMut::new() }.check(Some(body))?;
+            let own = (types, Some(&body[..]));
+            let shard = self.held.as_ref().map_or(self.any_shard(), |held| held.shard);
+            answers.push(self.rows_with(shard, expressions, own).await?);
+        }
+        let parameters = match bound {
+            Some((_, body)) => Some(Bind::read(body)?.values.len()),
+            None => None,
+        };
+        Ok(fill.put(text, scanned, &answers, parameters).map_err(Failure::from)?)
     }
 
     /// Has a server answer: one of the transaction, if there is one, as a part of it. The rows of each

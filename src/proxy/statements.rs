@@ -103,7 +103,16 @@ impl Statement {
 
     /// The statement that shards get in its place: it stays the same one while its text does.
     pub fn with_text(&self, text: &[u8], registry: &Registry) -> Arc<Statement> {
-        let types = || self.types.iter().copied();
+        self.with_types(text, &self.types, registry)
+    }
+
+    /// The same, with the types of its parameters as far as they are known.
+    pub fn filled(&self, text: &[u8], registry: &Registry) -> Arc<Statement> {
+        self.with_types(text, self.learned_types(), registry)
+    }
+
+    fn with_types(&self, text: &[u8], types: &[u32], registry: &Registry) -> Arc<Statement> {
+        let types = || types.iter().copied();
         let mut pushed = self.pushed.lock();
         match &*pushed {
             Some(known) if known.is(text, types(), self.world) => Arc::clone(known),

@@ -2,7 +2,7 @@
 //! answered as any query is, and its rows are given to the shards of their keys
 //! (`docs/decisions/014-moved-rows.md`).
 
-use crate::config::rules::{KeyType, TableName};
+use crate::config::rules::TableName;
 use crate::sql::{
     self, Expr, Ident, Insert, InsertSource, Node, Scanned, SetExpr, Statement, Tokens, visit,
     visit_query,
@@ -10,7 +10,7 @@ use crate::sql::{
 
 use super::bind::Analysis;
 use super::given::{Given, Item, TEXT, is_text, quoted};
-use super::moving::{Words, place};
+use super::moving::{Words, key_columns, place};
 use super::plan::Plan;
 use super::router::{Router, TableRule};
 use super::scatter::Reason;
@@ -82,13 +82,7 @@ pub(super) fn of(
     let facts = router.schema.tables.get(&table).ok_or("the servers' schema hasn't its table")?;
     let keys = match rule {
         Some(TableRule::Sharded { keyspace, columns, types }) => {
-            let key = |(name, key_type): (&Box<str>, &KeyType)| {
-                let column = facts.columns.iter().find(|column| column.name == *name)?;
-                let kind = ColumnType { key_type: *key_type, typmod: column.type_modifier };
-                Some((column.clone(), kind))
-            };
-            let known: Option<Vec<_>> = columns.iter().zip(&types).map(key).collect();
-            Some((keyspace, known.ok_or("the columns of its shard key aren't known")?))
+            Some((keyspace, key_columns(facts, &columns, &types)?))
         }
         Some(TableRule::Home) => None,
         _ => return Ok(None),

@@ -24,6 +24,8 @@ pub struct Fill {
     defaults: Vec<(Box<str>, Box<str>, usize)>,
     /// Expressions of the statement that are asked for.
     expressions: Vec<Tokens>,
+    /// There are parameters in them.
+    binds: bool,
     puts: Vec<Put>,
 }
 
@@ -60,13 +62,14 @@ pub(super) fn of(analysis: &Analysis<'_>, statement: &Statement) -> Option<Box<F
     let [refusal] = analysis.refusals.as_slice() else { return None };
     let (table, rule) = analysis.router.table(insert.table.as_ref()?, analysis.search_path);
     let Some(TableRule::Sharded { columns, .. }) = rule else { return None };
-    let of_key = |column: &Box<str>| {
+    let mut names = columns.iter();
+    let of_key = names.any(|column| {
         *refusal == Refusal::key_default(&table, column)
             || *refusal == Refusal::key_not_given(&table, column)
-    };
+    });
     let effects = &analysis.effects;
     let asks = effects.ask_home || effects.need_home.is_some() || effects.session_state.is_some();
-    if !columns.iter().any(of_key) || asks || effects.sequence.is_some() {
+    if !of_key || asks || effects.sequence.is_some() {
         return None;
     }
     // In a default, names of pg_catalog stand alone.
@@ -84,7 +87,13 @@ pub(super) fn of(analysis: &Analysis<'_>, statement: &Statement) -> Option<Box<F
         insert,
         facts,
         cells,
-        fill: Fill { table, defaults: Vec::new(), expressions: Vec::new(), puts: Vec::new() },
+        fill: Fill {
+            table,
+            defaults: Vec::new(),
+            expressions: Vec::new(),
+            binds: false,
+            puts: Vec::new(),
+        },
     };
     filling.fill(&columns)?;
     let fill = filling.fill;
@@ -233,10 +242,11 @@ impl Filling<'_> {
         if is_plain(cell, true) {
             return Some(None);
         }
-        let mut asks_more = false;
+        let (mut asks_more, mut binds) = (false, false);
         visit_expr(cell, &mut |node| {
+            binds |= matches!(node, Node::Expr(Expr::Parameter(_)));
             asks_more |= match node {
-                Node::Expr(Expr::Parameter(_) | Expr::Default | Expr::Column(_)) => true,
+                Node::Expr(Expr::Default | Expr::Column(_)) => true,
                 Node::From(item) => !matches!(item, FromItem::Function { .. }),
                 _ => false,
             };
@@ -244,6 +254,7 @@ impl Filling<'_> {
         if asks_more {
             return None;
         }
+        self.fill.binds |= binds;
         self.fill.expressions.push(at.clone());
         Some(Some(Bit::Expression(self.fill.expressions.len() - 1)))
     }
@@ -287,22 +298,30 @@ fn quoted(name: &str) -> String {
 }
 
 impl Fill {
-    /// What a server is asked, in one text: a command for each default, and one for all expressions.
+    /// What a server is asked for defaults: a command for each column, which may be none.
+    pub fn defaults(&self) -> Vec<String> {
+        let command = |(_, expression, count): &(Box<str>, Box<str>, usize)| {
+            format!("SELECT {expression} FROM pg_catalog.generate_series(1, {count})")
+        };
+        self.defaults.iter().map(command).collect()
+    }
+
+    /// There are parameters in what a server is asked for expressions.
+    pub fn binds(&self) -> bool {
+        self.binds
+    }
+
+    /// What a server is asked for expressions, if there are any.
     ///
     /// # Errors
     /// The text isn't that of the plan.
-    pub fn question(&self, text: &[u8], scanned: &Scanned) -> Result<Vec<u8>, Refusal> {
-        let mut question = Vec::new();
-        for (_, expression, count) in &self.defaults {
-            let rows = format!("FROM pg_catalog.generate_series(1, {count})");
-            question.extend_from_slice(format!("SELECT {expression} {rows};").as_bytes());
-        }
+    pub fn question(&self, text: &[u8], scanned: &Scanned) -> Result<Option<Vec<u8>>, Refusal> {
         if self.expressions.is_empty() {
-            return Ok(question);
+            return Ok(None);
         }
         let typed = |n: usize| format!("v{n}, pg_catalog.pg_typeof(v{n})");
         let shown: Vec<String> = (0..self.expressions.len()).map(typed).collect();
-        question.extend_from_slice(format!("SELECT {} FROM (SELECT ", shown.join(", ")).as_bytes());
+        let mut question = format!("SELECT {} FROM (SELECT ", shown.join(", ")).into_bytes();
         for (n, words) in sql::words(text, scanned, &self.expressions)?.into_iter().enumerate() {
             question.extend_from_slice(if n > 0 { b", (" } else { b"(" });
             question.extend_from_slice(words);
@@ -311,12 +330,7 @@ impl Fill {
         }
         // So that each is computed once.
         question.extend_from_slice(b" OFFSET 0) q");
-        Ok(question)
-    }
-
-    /// How many commands the question has.
-    pub fn commands(&self) -> usize {
-        self.defaults.len() + usize::from(!self.expressions.is_empty())
+        Ok(Some(question))
     }
 
     /// The statement with the values in it, as literals, or as parameters behind so many of the

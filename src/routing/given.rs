@@ -49,10 +49,10 @@ impl Given {
     /// One would be another value on another server.
     pub fn carried(&self, types: &[u32]) -> Result<Vec<Carry>, Refusal> {
         let values = self.items.iter().filter_map(|item| match item {
-            Item::Value(column) => Some(column),
+            Item::Value(column) => Some(&**column),
             Item::Words(_) => None,
         });
-        let carry = |(column, type_oid): (&Box<Column>, &u32)| {
+        let carry = |(column, type_oid): (&Column, &u32)| {
             carry(*type_oid, column).ok_or_else(|| {
                 let name = &column.name;
                 Refusal::unsupported(format!(

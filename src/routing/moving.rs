@@ -112,13 +112,7 @@ pub(super) fn of(
         return Err("foreign keys refer to its table, which would take the row for deleted");
     }
     let set = sets_of(update, facts)?;
-    let key = |(name, key_type): (&Box<str>, &KeyType)| {
-        let column = facts.columns.iter().find(|column| column.name == *name)?;
-        let kind = ColumnType { key_type: *key_type, typmod: column.type_modifier };
-        Some((column.clone(), kind))
-    };
-    let known: Option<Vec<_>> = keys.iter().zip(&types).map(key).collect();
-    let known = known.ok_or("the columns of its shard key aren't known")?;
+    let known = key_columns(facts, &keys, &types)?;
     if known.iter().any(|(column, _)| column.generated) {
         return Err("its shard key is computed from other columns");
     }
@@ -141,6 +135,22 @@ pub(super) fn of(
         columns: set,
         unique: !facts.unique.is_empty(),
     })))
+}
+
+/// What is known of the columns of a shard key.
+pub(super) fn key_columns(
+    facts: &Table,
+    names: &[Box<str>],
+    types: &[KeyType],
+) -> Result<Vec<(Column, ColumnType)>, Reason> {
+    let mut columns = Vec::with_capacity(names.len());
+    for (name, key_type) in names.iter().zip(types) {
+        let known = facts.columns.iter().find(|column| column.name == *name);
+        let column = known.ok_or("the columns of its shard key aren't known")?;
+        let kind = ColumnType { key_type: *key_type, typmod: column.type_modifier };
+        columns.push((column.clone(), kind));
+    }
+    Ok(columns)
 }
 
 fn check(

@@ -182,9 +182,8 @@ impl Session {
         if fed.defaults.is_empty() || rows == 0 {
             return Ok(Vec::new());
         }
-        let question = |default: &Box<str>| {
-            format!("SELECT {default} FROM pg_catalog.generate_series(1, {rows})")
-        };
+        let question =
+            |default| format!("SELECT {default} FROM pg_catalog.generate_series(1, {rows})");
         let question: Vec<String> = fed.defaults.iter().map(question).collect();
         let mut answers = self.ask_for_values(question.join(";").as_bytes()).await?;
         // A BEGIN of ours may have been answered before.

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::Ended;
 use super::rows::{self, NoMore, Places, Rows, Task, Told, Use};
+use crate::cluster::ask::{Row, read_row};
 use crate::proxy::failure::Failure;
 use crate::proxy::gather::pull::{Arrays, Pile};
 use crate::proxy::gather::shape::{self, Shape};
@@ -354,6 +355,30 @@ impl Session {
             ));
         }
         Ok(())
+    }
+
+    /// The rows, as texts, that a shard answers a text of ours with, which has the client's parameters:
+    /// their types, and its Bind's body.
+    pub(in crate::proxy) async fn rows_with(
+        &mut self,
+        shard: ShardId,
+        text: &[u8],
+        own: (&[u32], Option<&[u8]>),
+    ) -> Result<Vec<Row>, Stop> {
+        let task = Task { text, own, more: &NoMore, formats: &[] };
+        let uses = [vec![Use::Kept]];
+        let mut told = Told::new(false);
+        let mut answer = Rows::new(&uses, &mut told, (0, self.db.limits.merge_memory));
+        // They go with a transaction, and this goes on in it.
+        let portals = std::mem::take(&mut self.portals);
+        let in_transaction = self.state.journal.is_open();
+        let run = self.run_tasks(&[shard], &mut answer, false, |_| vec![&task]).await;
+        if self.held.is_some() == in_transaction {
+            self.portals = portals;
+        }
+        run?;
+        let rows = answer.kept.pop().unwrap_or_default();
+        Ok(rows.iter().map(|row| read_row(row)).collect::<Result<_, _>>()?)
     }
 
     /// Has shards run these tasks, each its own, as parts of the transaction.

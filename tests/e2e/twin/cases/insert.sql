@@ -71,7 +71,14 @@ INSERT INTO users (id, name) VALUES (100 + 9, 'a'), (abs(-112), 'b'), (113, 'c')
 INSERT INTO users (id, name) VALUES (10 / 0, 'a')
 INSERT INTO users (id, name) VALUES ('a' || 'b', 'a')
 INSERT INTO users (id, name) VALUES (pi(), 'a') --: refused 0A000
-INSERT INTO users (id, name) VALUES ($1 + 1, 'a') --: refused 0A000, with 100
+INSERT INTO users (id, name) VALUES ($1 + 1, 'a') --: with 100
+INSERT INTO users (id, name, age) VALUES ($1 + 1, 'a', $1), ($2 * 2, $3, DEFAULT) RETURNING id, name, age --: with 100|60|x
+INSERT INTO people (login, name) VALUES (lower($1), $1), ($2 || '!', lower($2)) RETURNING * --: with NEW|Ünï
+INSERT INTO people (login, name) VALUES (lower($1), 'a') ON CONFLICT (login) DO UPDATE SET name = excluded.name || people.name RETURNING * --: with ANNA
+INSERT INTO tickets (id, name) VALUES (DEFAULT, $1), (length($1), $1), (3, $2) RETURNING * --: with four|x
+INSERT INTO items (u, label) VALUES (md5($1)::uuid, $1) RETURNING * --: with x
+INSERT INTO users (id, name) VALUES (1 / $1, 'a') --: with 0
+INSERT INTO users (id, name) VALUES (upper($1), 'a') --: with 7
 INSERT INTO users (id, name) VALUES ((SELECT max(id) + 1 FROM users), 'a') --: refused 0A000
 INSERT INTO users (id, name) VALUES (NULLIF(1, 1), 'a')
 INSERT INTO people (login) VALUES (lower('NEW') /* a name */), ('it''s' || E'\\')
