@@ -11,6 +11,7 @@ use super::nodes::{Body, NewRows, Output, QueryNode, RowKeys, Sub, Value};
 use super::operand::Operand;
 use super::places::Tree;
 use super::relation::{ColId, Relation, Scope, position};
+use super::value::Origin;
 
 impl<'a> Analysis<'a> {
     pub(super) fn insert(
@@ -45,12 +46,23 @@ impl<'a> Analysis<'a> {
         let (outputs, complete) =
             self.items(&insert.returning, &scope.within(visible), &mut subs)?;
         self.unnamed(block)?;
+        let written = sharded.as_ref().map_or(Vec::new(), |sharded| {
+            self.written_keys(insert, (sharded, relation), source.as_ref())
+        });
+        let shown = |output: Output| {
+            let own =
+                |(key, _): &&(ColId, Origin)| matches!(output.value, Value::Column(c) if c == *key);
+            match written.iter().find(own) {
+                Some((_, origin)) => Output { value: Value::Constant(origin.clone()), ..output },
+                None => unknown(output),
+            }
+        };
         let target = if sharded.is_some() { None } else { Some(node) };
         Ok(QueryNode {
             relations: start..self.next_relation(),
+            outputs: outputs.into_iter().map(shown).collect(),
             body: Body::Insert { source: source.map(Box::new), target, rows, subs },
             open: false,
-            outputs: outputs.into_iter().map(unknown).collect(),
             complete,
             tail: Vec::new(),
             limited: false,
@@ -145,6 +157,40 @@ impl<'a> Analysis<'a> {
             trees.push(Tree::and(cells));
         }
         Ok(RowKeys::Tree(Tree::or(trees)))
+    }
+
+    /// Of an INSERT of one row: its shard key, as RETURNING shows it, where it is stored as it is
+    /// written.
+    fn written_keys(
+        &self,
+        insert: &Insert,
+        (sharded, relation): (&Sharded, u32),
+        source: Option<&QueryNode>,
+    ) -> Vec<(ColId, Origin)> {
+        let facts = self.router.schema.tables.get(&sharded.table);
+        let as_written = facts.is_some_and(|facts| facts.triggers.is_empty())
+            && !insert.overriding_user
+            && insert.on_conflict.as_ref().is_none_or(|conflict| conflict.update.is_none());
+        let Some([row]) = source.and_then(values_of).filter(|_| as_written) else {
+            return Vec::new();
+        };
+        let mut written = Vec::new();
+        for (column, key) in sharded.columns.iter().zip(&sharded.keys) {
+            let target = (&sharded.table, relation);
+            let place = self.insert_position(insert, target, column).ok().flatten();
+            let output = place.and_then(|at| row.get(at));
+            let (Some(Output { value: Value::Constant(origin), .. }), Some((key, kind))) =
+                (output, key)
+            else {
+                continue;
+            };
+            // Cast, since it is assigned: 12.6 isn't what is stored.
+            if kind.typmod == -1 && *origin != Origin::Null {
+                let value = Box::new(origin.clone());
+                written.push((*key, Origin::Cast { value, to: kind.key_type }));
+            }
+        }
+        written
     }
 
     /// The keys of INSERT … SELECT are those that the query's output can have.

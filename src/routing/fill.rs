@@ -56,10 +56,31 @@ pub struct Filled {
     pub values: Vec<Option<String>>,
 }
 
-/// Whether an INSERT is one whose keys can be asked for: that is all that stands in its way.
+/// Whether a statement has an INSERT whose keys can be asked for, by itself or in its WITH: that is
+/// all that stands in its way.
 pub(super) fn of(analysis: &Analysis<'_>, statement: &Statement) -> Option<Box<Fill>> {
-    let Statement::Insert(insert) = statement else { return None };
-    let [refusal] = analysis.refusals.as_slice() else { return None };
+    let with = match statement {
+        Statement::Query(query) => &query.with,
+        Statement::Insert(insert) => &insert.with,
+        Statement::Update(update) => &update.with,
+        Statement::Delete(delete) => &delete.with,
+        _ => return None,
+    };
+    let inside = with.iter().map(|cte| &cte.statement);
+    let mut found = inside.chain([statement]).filter_map(|statement| match statement {
+        Statement::Insert(insert) => of_insert(analysis, insert),
+        _ => None,
+    });
+    let first = found.next();
+    if found.next().is_some() { None } else { first }
+}
+
+fn of_insert(analysis: &Analysis<'_>, insert: &Insert) -> Option<Box<Fill>> {
+    // The same once more where what WITH returns is named more than once.
+    let refusal = analysis.refusals.first()?;
+    if analysis.refusals.iter().any(|other| other != refusal) {
+        return None;
+    }
     let (table, rule) = analysis.router.table(insert.table.as_ref()?, analysis.search_path);
     let Some(TableRule::Sharded { columns, .. }) = rule else { return None };
     let mut names = columns.iter();

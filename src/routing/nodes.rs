@@ -250,7 +250,13 @@ impl QueryNode {
             }
             // Of INTERSECT the left side is enough: were both used, a NULL would meet a NULL.
             Body::SetOperation { left, .. } => left.export(out, types, pool),
-            Body::Opaque | Body::Sealed(_) | Body::Insert { .. } => {}
+            // What its rows are made of, as far as that is what was written.
+            Body::Insert { .. } => {
+                let links = links(&self.outputs, out, types).into_iter();
+                let constants = links.filter(|fact| matches!(fact, Fact::Constant(..)));
+                constants.for_each(|fact| add(pool, fact));
+            }
+            Body::Opaque | Body::Sealed(_) => {}
         }
     }
 }

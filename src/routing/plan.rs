@@ -252,7 +252,7 @@ impl Plan {
             return Ok(Route::One(ShardId(0)));
         }
         if self.fill.is_some()
-            && let [refusal] = self.refusals.as_slice()
+            && let [refusal, ..] = self.refusals.as_slice()
         {
             return Err(RouteError::Unfilled(refusal.clone()));
         }

@@ -196,7 +196,6 @@ INSERT INTO users (id) VALUES ((SELECT max(id) FROM users)) -- => 0A000 the row'
 INSERT INTO users (id) VALUES ($1 + 1) -- => asked INSERT INTO users (id) VALUES ('70'::bigint)
 INSERT INTO things (id) VALUES (nextval('s')) -- => 0A000 the row's key public.things.id isn't known
 INSERT INTO things (label) OVERRIDING USER VALUE VALUES ('x') -- => 0A000 the default of public.things.id, a shard key, is computed by the server
-WITH n AS (INSERT INTO things (label) VALUES ('x') RETURNING id) SELECT * FROM n -- => 0A000 the default of public.things.id, a shard key, is computed by the server
 EXPLAIN ANALYZE INSERT INTO things (label) VALUES ('x') -- => 0A000 the default of public.things.id, a shard key, is computed by the server
 EXPLAIN INSERT INTO things (label) VALUES ('x') -- => asked EXPLAIN INSERT INTO things (label, "id") VALUES ('x', '70')
 -- Changed shard keys
@@ -210,3 +209,14 @@ UPDATE users SET id = (SELECT max(id) FROM users) -- => 0A000 UPDATE changes pub
 INSERT INTO users (id) SELECT id FROM jobs -- => fed
 INSERT INTO timelines (user_id, post_id) SELECT 1, id FROM posts -- => fed
 INSERT INTO amounts SELECT id FROM users WHERE id = 1 -- => fed
+-- Keys that an INSERT in WITH returns
+WITH n AS (INSERT INTO users (id, name) VALUES (7, 'x') RETURNING id) SELECT * FROM n JOIN posts p ON p.user_id = n.id -- => s3
+WITH n AS (INSERT INTO users (id, name) VALUES (7, 'x') RETURNING id AS u, name) INSERT INTO posts (user_id, id) SELECT u, 1 FROM n -- => s3
+WITH n AS (INSERT INTO users (id, name) VALUES (7.4, 'x') RETURNING id AS u, name) INSERT INTO posts (user_id, id) SELECT u, 1 FROM n -- => 0A000 public.posts is not bound to one shard
+WITH n AS (INSERT INTO users (id, name) VALUES (7, 'x') ON CONFLICT (id) DO UPDATE SET name = 'y' RETURNING id) INSERT INTO posts (user_id, id) SELECT id, 1 FROM n -- => 0A000 public.posts is not bound to one shard
+WITH n AS (INSERT INTO users (id, name) VALUES ($1, 'x') RETURNING *) INSERT INTO posts (user_id, id) SELECT id, 1 FROM n -- $1:=7 => types
+WITH n AS (INSERT INTO users (id, name) VALUES ($1, 'x') RETURNING *) INSERT INTO posts (user_id, id) SELECT id, 1 FROM n -- $1:int8=7 => s3
+WITH n AS (INSERT INTO users (id, name) VALUES (7, 'x'), (8, 'y') RETURNING id) INSERT INTO posts (user_id, id) SELECT id, 1 FROM n -- => 0A000 public.posts is not bound to one shard
+WITH n AS (INSERT INTO users (id, name) VALUES (7, 'x') RETURNING id + 1 AS id) INSERT INTO posts (user_id, id) SELECT id, 1 FROM n -- => 0A000 the row's key public.posts.user_id isn't known
+WITH n AS (INSERT INTO things (label) VALUES ('x') RETURNING id) SELECT * FROM n -- => asked WITH n AS (INSERT INTO things (label, "id") VALUES ('x', '70') RETURNING id) SELECT * FROM n
+WITH n AS (INSERT INTO things (label) VALUES ('x') RETURNING id), m AS (INSERT INTO things (label) VALUES ('y') RETURNING id) SELECT * FROM n -- => 0A000 the default of public.things.id, a shard key, is computed by the server

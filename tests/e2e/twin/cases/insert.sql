@@ -59,7 +59,17 @@ INSERT INTO tickets (name, name) VALUES ('x', 'y')
 INSERT INTO tickets (name) OVERRIDING SYSTEM VALUE VALUES ('x') RETURNING *
 INSERT INTO tickets (name) VALUES ('x') RETURNING nothing
 WITH n AS (SELECT 'cte' AS name) INSERT INTO tickets (name, size) VALUES ((SELECT name FROM n), 2) RETURNING *
-WITH n AS (INSERT INTO tickets (name) VALUES ('x') RETURNING id) SELECT * FROM n --: refused 0A000
+WITH n AS (INSERT INTO tickets (name) VALUES ('x') RETURNING id) SELECT * FROM n
+WITH n AS (INSERT INTO tickets (name) VALUES ($1) RETURNING id) INSERT INTO posts (user_id, id, title) SELECT id, 1, $2 FROM n RETURNING * --: with x|title
+WITH n AS (INSERT INTO tickets (name) VALUES ('x') RETURNING *) INSERT INTO posts (user_id, id, title) SELECT n.id, i, n.name FROM n, generate_series(1, 3) i RETURNING *
+WITH n AS (INSERT INTO tickets (name) VALUES ('x') RETURNING *), p AS (INSERT INTO posts (user_id, id) SELECT id, 1 FROM n RETURNING *) SELECT n.name, p.* FROM n JOIN p ON p.user_id = n.id
+WITH n AS (INSERT INTO tickets (name) VALUES ('x') RETURNING *), m AS (INSERT INTO tickets (name) VALUES ('y') RETURNING *) SELECT * FROM n, m --: refused 0A000
+WITH n AS (INSERT INTO users (id, name) VALUES (77, 'x') RETURNING id) UPDATE posts SET likes = 0 FROM n WHERE posts.user_id = n.id
+WITH n AS (INSERT INTO users (id, name) VALUES (777, 'x') RETURNING id, name) INSERT INTO nobody (id, t) SELECT * FROM n
+WITH n AS (INSERT INTO users (id, name) VALUES ('77.6'::numeric, 'x') RETURNING id, name) INSERT INTO nobody (id, t) SELECT * FROM n --: refused 0A000
+WITH n AS (INSERT INTO users (id, name) VALUES (77.6, 'x') RETURNING id, name) INSERT INTO nobody (id, t) SELECT * FROM n --: refused 0A000
+WITH n AS (INSERT INTO users (id, name) VALUES ($1, 'x') RETURNING id, name) INSERT INTO nobody (id, t) SELECT * FROM n --: with 78
+WITH n AS (INSERT INTO users (id, name) VALUES (3, 'x') ON CONFLICT DO NOTHING RETURNING id, name) INSERT INTO nobody (id, t) SELECT * FROM n
 INSERT INTO slips VALUES (1), (2)
 INSERT INTO slips VALUES (1) RETURNING u
 INSERT INTO slips (n) VALUES ($1) RETURNING * --: with 1
