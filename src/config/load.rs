@@ -436,6 +436,7 @@ fn limits(section: &Section) -> Limits {
         copy_row: section.size("copy_row", 64 * MB, 16 * KB..=1023 * MB) as usize,
         merge_memory: section.size("merge_memory", 64 * MB, 64 * KB..=16_384 * MB) as usize,
         gather_memory: section.size("gather_memory", 64 * MB, 64 * KB..=512 * MB) as usize,
+        gather_disk: section.size("gather_disk", 1024 * MB, 0..=1024 * 1024 * MB),
         times: Times {
             statement: section.duration("statement_timeout", Duration::ZERO, TIMES),
             in_transaction: section.duration("idle_in_transaction", Duration::ZERO, TIMES),

@@ -83,6 +83,9 @@ pub struct Limits {
     pub copy_row: usize,
     /// Bytes of rows that one statement may pull from several shards for one of them to finish it.
     pub gather_memory: usize,
+    /// Bytes of rows that may be stored on the server that finishes a statement, where they are more
+    /// than `gather_memory`; 0: none.
+    pub gather_disk: u64,
     /// What one client's session may take in time, where its user has nothing of its own.
     pub times: Times,
 }

@@ -82,6 +82,7 @@ fn a_small_file_gets_the_defaults() {
     assert_eq!(settings.limits.merge_memory, 64 << 20);
     assert_eq!(settings.limits.copy_row, 64 << 20);
     assert_eq!(settings.limits.gather_memory, 64 << 20);
+    assert_eq!(settings.limits.gather_disk, 1 << 30);
     assert_eq!(settings.log.format, LogFormat::Text);
     let app = settings.database("app").unwrap();
     assert_eq!(&*app.server_name, "app");

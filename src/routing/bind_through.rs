@@ -45,12 +45,12 @@ impl<'a> Analysis<'a> {
         let Some(TableRule::Sharded { keyspace, columns, .. }) = router.rule(&through.table) else {
             return self.bind_table(name, alias, &[], Role::Write);
         };
-        let key = |column: &Box<str>| {
+        let key = |column: &str| {
             let at = position(&relation, column)?;
             let column_type = relation.columns.get(at as usize)?.column_type?;
             Some((ColId { relation: number, column: at }, column_type))
         };
-        let keys = columns.iter().map(key).collect();
+        let keys = columns.iter().map(|column| key(column)).collect();
         self.add_relation(relation)?;
         let facts = router.schema.tables.get(&through.table);
         self.effects.may_notify |= facts.is_some_and(|facts| facts.may_notify);
@@ -115,13 +115,13 @@ impl Router {
             return None;
         };
         // A key that has a default of the view's own, or another name, isn't followed.
-        let is_shown = |key: &Box<str>| {
+        let is_shown = |key: &str| {
             let mut known = facts.columns.iter().zip(&through.columns);
             known.any(|(column, own)| {
-                column.name == *key && own.as_ref() == Some(key) && !column.has_default
+                &*column.name == key && own.as_deref() == Some(key) && !column.has_default
             })
         };
-        columns.iter().all(is_shown).then_some(through)
+        columns.iter().all(|key| is_shown(key)).then_some(through)
     }
 }
 

@@ -21,6 +21,8 @@ pub struct Gathered {
     /// The client's text with the pulled rows in the place of tables. They are parameters, whose
     /// numbers come behind the client's own: those of each pull's columns, in order.
     pub text: Edited,
+    /// The same, with the rows in tables of the finishing server's session: see [`Pull::table`].
+    pub stored: Edited,
     /// The finishing server reads tables of its own, too.
     pub reads: bool,
     /// Asked of the finishing server before anything is pulled: pulls without a row, each of a view
@@ -94,7 +96,8 @@ impl Plan {
             probes.push(probe(&view.view, &view.probe, gathered.finisher));
             of_owners.extend(view.of_owner.then(|| view.view.clone()));
         }
-        Ok(Gathered { text: gathered.text.over(&edited), probes, of_owners, ..gathered })
+        let (text, stored) = (gathered.text.over(&edited), gathered.stored.over(&edited));
+        Ok(Gathered { text, stored, probes, of_owners, ..gathered })
     }
 
     /// The same of a text in which all views are pulled by their names.
@@ -131,13 +134,17 @@ impl Plan {
         if first + columns > usize::from(u16::MAX) {
             return Err(Refusal::unsupported("more columns to gather than parameters").into());
         }
-        let edits = edits(gather, &pulls, &pull_of, first);
-        let text = sql::edit(values.text, scanned, &edits).map_err(Refusal::from)?;
+        let text = |stored: bool| {
+            let edits = edits(gather, &pulls, &pull_of, (first, stored));
+            sql::edit(values.text, scanned, &edits).map_err(Refusal::from)
+        };
+        let (text, stored) = (text(false)?, text(true)?);
         let pulls = pulls.iter().map(|pull| pull.finish(values, scanned)).collect::<Result<_, _>>();
         Ok(Gathered {
             finisher,
             pulls: pulls?,
             text,
+            stored,
             reads: gather.reads,
             probes: Vec::new(),
             of_owners: Vec::new(),
@@ -194,8 +201,14 @@ fn join<'a>(pulls: &mut Vec<Pulling<'a>>, new: Pulling<'a>) -> usize {
     at
 }
 
-/// Puts the pulled rows in the place of the tables, and columns into GROUP BY.
-fn edits(gather: &Gather, pulls: &[Pulling<'_>], pull_of: &[usize], first: usize) -> Vec<Edit> {
+/// Puts the pulled rows in the place of the tables, and columns into GROUP BY. The rows are parameters,
+/// from a number on, or `stored` in tables.
+fn edits(
+    gather: &Gather,
+    pulls: &[Pulling<'_>],
+    pull_of: &[usize],
+    (first, stored): (usize, bool),
+) -> Vec<Edit> {
     let mut starts = Vec::with_capacity(pulls.len());
     let mut next = first;
     for pull in pulls {
@@ -204,7 +217,11 @@ fn edits(gather: &Gather, pulls: &[Pulling<'_>], pull_of: &[usize], first: usize
     }
     let mut edits: Vec<Edit> = Vec::new();
     for (site, pull) in gather.sites.iter().zip(pull_of) {
-        let text = site.relation(&pulls[*pull], starts[*pull]);
+        let rows = match stored {
+            true => Pull::table(*pull),
+            false => pulls[*pull].parameters(starts[*pull]),
+        };
+        let text = site.relation(&pulls[*pull], &rows);
         edits.push(Edit { at: site.tokens.clone(), pieces: vec![Piece::Text(text.into())] });
         let Some((at, columns)) = &site.grouped else { continue };
         let added: String = columns
@@ -222,11 +239,8 @@ fn edits(gather: &Gather, pulls: &[Pulling<'_>], pull_of: &[usize], first: usize
 }
 
 impl Site {
-    /// What stands for the table in the finished text.
-    fn relation(&self, pull: &Pulling<'_>, start: usize) -> String {
-        let numbers: Vec<String> = (0..pull.columns.len())
-            .map(|at| format!("pg_catalog.unnest(${})", start + at))
-            .collect();
+    /// What stands for the table in the finished text; `rows` are those of the pull.
+    fn relation(&self, pull: &Pulling<'_>, rows: &str) -> String {
         let names: Vec<String> = (0..pull.columns.len()).map(|at| format!("c{}", at + 1)).collect();
         let mut outputs = Vec::with_capacity(self.columns.len());
         for column in &self.columns {
@@ -238,12 +252,8 @@ impl Site {
             let name = quoted(&column.name);
             outputs.push(format!("g.c{}::{}{collate} AS {name}", at + 1, column.written));
         }
-        let rows = format!(
-            "(SELECT {} FROM ROWS FROM ({}) AS g({}))",
-            outputs.join(", "),
-            numbers.join(", "),
-            names.join(", ")
-        );
+        let rows =
+            format!("(SELECT {} FROM {rows} AS g({}))", outputs.join(", "), names.join(", "));
         let named = match self.is_named {
             true => rows,
             false => format!("{rows} AS {}", quoted(&self.name)),
@@ -252,7 +262,58 @@ impl Site {
     }
 }
 
+impl Pull {
+    /// The table that rows of the pull of this number are stored in, if they are.
+    pub fn table(number: usize) -> String {
+        format!("pg_temp.\"pgherd rows {}\"", number + 1)
+    }
+
+    /// Makes that table; it has the pull's parameters. A column has the type that its values travel
+    /// as.
+    pub fn make_table(&self, number: usize) -> Vec<u8> {
+        let names: Vec<String> = (1..=self.columns.len()).map(|at| format!("c{at}")).collect();
+        let column = |(name, column): (&String, &PulledColumn)| match column.carried {
+            Carried::Binary { .. } => format!("q.{name}"),
+            Carried::Text { .. } => format!("pg_catalog.format('%s', q.{name}) AS {name}"),
+        };
+        let columns: Vec<String> = names.iter().zip(&self.columns).map(column).collect();
+        let table = Pull::table(number);
+        let mut text = format!(
+            "CREATE TEMPORARY TABLE {table} ON COMMIT DROP AS SELECT {} FROM (",
+            columns.join(", ")
+        )
+        .into_bytes();
+        text.extend_from_slice(&self.text.text);
+        text.extend_from_slice(format!("\n) AS q({}) WITH NO DATA", names.join(", ")).as_bytes());
+        text
+    }
+
+    /// Adds rows to that table: arrays, as parameters from `$1` on.
+    pub fn add_rows(&self, number: usize) -> String {
+        let columns = self.columns.len();
+        let names: Vec<String> = (1..=columns).map(|at| format!("g.c{at}")).collect();
+        let arrays: Vec<String> =
+            (1..=columns).map(|at| format!("pg_catalog.unnest(${at})")).collect();
+        let aliases: Vec<String> = (1..=columns).map(|at| format!("c{at}")).collect();
+        format!(
+            "INSERT INTO {} SELECT {} FROM ROWS FROM ({}) AS g({})",
+            Pull::table(number),
+            names.join(", "),
+            arrays.join(", "),
+            aliases.join(", ")
+        )
+    }
+}
+
 impl Pulling<'_> {
+    /// The rows as parameters, of which this is the first.
+    fn parameters(&self, first: usize) -> String {
+        let arrays: Vec<String> = (0..self.columns.len())
+            .map(|at| format!("pg_catalog.unnest(${})", first + at))
+            .collect();
+        format!("ROWS FROM ({})", arrays.join(", "))
+    }
+
     fn finish(&self, values: &Values<'_>, scanned: &Scanned) -> Result<Pull, Refusal> {
         let site = self.site;
         let name = quoted(&site.name);

@@ -5,12 +5,14 @@
 //! three steps, each of which is a [`Run`] over the connections that it needs: the finishing
 //! server describes the client's own text (`shape`), the rows are pulled (`pull`), and the text is
 //! finished over them (`finish`). Groups (`groups`) take the place of rows where each shard can make
-//! its part of them.
+//! its part of them, and tables of the finishing server (`store`) that of parameters where there are too
+//! many rows.
 
 mod finish;
 mod groups;
 pub(in crate::proxy) mod pull;
 pub(in crate::proxy) mod shape;
+mod store;
 
 use std::sync::Arc;
 
@@ -203,7 +205,15 @@ impl Session {
         let pulling = if own > 0 { &mut legs[..] } else { &mut legs[..finisher] };
         piles.ask(pulling, (asked.bind, &shape), in_transaction)?;
         let text = Text::Pulled(&gathered.of_owners);
-        self.run_step(pulling, &mut piles, since, text).await?;
+        let pulled = self.run_step(pulling, &mut piles, since, text).await;
+        let stores = piles.is_full() && !in_transaction && self.db.limits.gather_disk > 0;
+        match pulled {
+            Err(Stop::Failed(full)) if stores => {
+                drop(piles);
+                return Box::pin(self.store(gathered, asked, legs, (since, full))).await;
+            }
+            pulled => pulled?,
+        }
         if !in_transaction {
             let last = legs.split_off(finisher);
             let others = std::mem::replace(legs, last);

@@ -112,19 +112,24 @@ impl<'g> Piles<'g> {
         Ok(())
     }
 
-    fn full(&self, pull: usize) -> Box<Failure> {
-        let table = &self.pulls[pull].table;
-        let bytes = self.piles[pull].bytes;
-        let message = format!("the rows to gather take more than {} bytes", self.most);
-        Box::new(
-            Failure::new("53200", message)
-                .with_detail(format!("Of {table} alone there were {bytes} bytes so far."))
-                .with_hint(format!(
-                    "Have conditions on columns of {table} in WHERE, name fewer of its columns, or \
-                     raise limits.gather_memory."
-                )),
-        )
+    /// Whether there were too many rows.
+    pub fn is_full(&self) -> bool {
+        self.bytes > self.most
     }
+}
+
+/// What is said where there are more rows than `most` bytes, of which so many are of a pull's.
+fn full(pull: &Pull, bytes: usize, most: usize) -> Box<Failure> {
+    let table = &pull.table;
+    let message = format!("the rows to gather take more than {most} bytes");
+    Box::new(
+        Failure::new("53200", message)
+            .with_detail(format!("Of {table} alone there were {bytes} bytes so far."))
+            .with_hint(format!(
+                "Have conditions on columns of {table} in WHERE, name fewer of its columns, send it \
+                 outside of a transaction block, or raise limits.gather_memory."
+            )),
+    )
 }
 
 /// Puts the question for one table's rows into what is to be sent.
@@ -136,15 +141,7 @@ fn ask_pull(
 ) -> Result<(), Stop> {
     let held = &mut leg.held;
     let out = &mut held.backend.output;
-    frontend::parse(out, b"", &pull.text.text, &shape.parameters)?;
-    let formats: Vec<Format> = pull.columns.iter().map(|c| format_of(c.carried)).collect();
-    write::frame(out, frontend::tag::BIND, |b| {
-        write::cstr(b, b"");
-        write::cstr(b, b"");
-        put_parameters(b, bind, shape.parameters.len(), 0);
-        b.put_u16(formats.len() as u16);
-        formats.iter().for_each(|format| b.put_u16(*format as u16));
-    });
+    bind_pull(out, pull, b"", (bind, shape))?;
     frontend::describe(out, Named::Portal(b""));
     frontend::execute(out, b"", 0);
     // It is nobody's.
@@ -153,6 +150,25 @@ fn ask_pull(
     held.replies.push(Request::Bind, false, Note::default());
     held.replies.push(Request::DescribePortal, true, Note::default());
     held.replies.push(Request::Execute, true, Note::default());
+    Ok(())
+}
+
+/// Parses the text of a pull, and binds a portal of this name to it.
+fn bind_pull(
+    out: &mut BytesMut,
+    pull: &Pull,
+    portal: &[u8],
+    (bind, shape): (Option<&Bind<'_>>, &Shape),
+) -> Result<(), Stop> {
+    frontend::parse(out, b"", &pull.text.text, &shape.parameters)?;
+    let formats: Vec<Format> = pull.columns.iter().map(|c| format_of(c.carried)).collect();
+    write::frame(out, frontend::tag::BIND, |b| {
+        write::cstr(b, portal);
+        write::cstr(b, b"");
+        put_parameters(b, bind, shape.parameters.len(), 0);
+        b.put_u16(formats.len() as u16);
+        formats.iter().for_each(|format| b.put_u16(*format as u16));
+    });
     Ok(())
 }
 
@@ -187,23 +203,7 @@ impl Answer for Piles<'_> {
         let Some(pull) = self.plan[at].get(leg.part).map(|pull| &self.pulls[*pull]) else {
             return Err(Failure::new("XX000", "a shard answers what it wasn't asked").into());
         };
-        let body = leg.description.as_deref().unwrap_or_default();
-        let description = RowDescription::read(body).map_err(Failure::from)?;
-        for (field, column) in description.iter().zip(&pull.columns) {
-            // A domain is told as what it is made of.
-            let of_users = field.type_oid >= FIRST_OF_USERS && column.type_oid >= FIRST_OF_USERS;
-            if field.type_oid != column.type_oid && !of_users {
-                return Err(Failure::unsupported(
-                    format!(
-                        "column {} of {} has another type on shard {} than on the home shard",
-                        column.name, pull.table, leg.name
-                    ),
-                    "Have the same schema on all shards: `pgherd check` says what differs.",
-                )
-                .into());
-            }
-        }
-        Ok(())
+        check_types(leg, pull)
     }
 
     fn take(
@@ -225,11 +225,32 @@ impl Answer for Piles<'_> {
             }
             self.bytes += pile.bytes - before;
             if self.bytes > self.most {
-                return Err(self.full(pull));
+                return Err(full(&self.pulls[pull], self.piles[pull].bytes, self.most));
             }
         }
         Ok(took)
     }
+}
+
+/// A shard's columns must be what routing has taken them for.
+fn check_types(leg: &Leg, pull: &Pull) -> Result<(), Why> {
+    let body = leg.description.as_deref().unwrap_or_default();
+    let description = RowDescription::read(body).map_err(Failure::from)?;
+    for (field, column) in description.iter().zip(&pull.columns) {
+        // A domain is told as what it is made of.
+        let of_users = field.type_oid >= FIRST_OF_USERS && column.type_oid >= FIRST_OF_USERS;
+        if field.type_oid != column.type_oid && !of_users {
+            return Err(Failure::unsupported(
+                format!(
+                    "column {} of {} has another type on shard {} than on the home shard",
+                    column.name, pull.table, leg.name
+                ),
+                "Have the same schema on all shards: `pgherd check` says what differs.",
+            )
+            .into());
+        }
+    }
+    Ok(())
 }
 
 impl Arrays for Piles<'_> {
@@ -256,7 +277,112 @@ impl Arrays for Pile {
     }
 }
 
+/// A portion of the rows of one pull, from each of some shards.
+pub struct Portions<'g> {
+    pull: &'g Pull,
+    /// The name of the portals by which they come.
+    portal: String,
+    pile: Pile,
+    /// Which legs have no more.
+    ended: Vec<bool>,
+    /// `limits.gather_memory`
+    most: usize,
+}
+
+impl<'g> Portions<'g> {
+    /// Of the pull of this number, from so many legs.
+    pub fn new((pull, number): (&'g Pull, usize), legs: usize, most: usize) -> Portions<'g> {
+        let portal = format!("pgherd_rows_{number}");
+        let pile = Pile::new(pull.columns.iter().map(|column| column.carried));
+        Portions { pull, portal, pile, ended: vec![false; legs], most }
+    }
+
+    /// Asks a leg for so many rows; `begins`: the first of them, with the client's values.
+    ///
+    /// # Errors
+    /// A message can't be written.
+    pub fn ask(
+        &self,
+        leg: &mut Leg,
+        begins: Option<(Option<&[u8]>, &Shape)>,
+        rows: usize,
+    ) -> Result<(), Stop> {
+        leg.again(1);
+        let held = &mut leg.held;
+        if let Some((bind, shape)) = begins {
+            let bind = bind.map(Bind::read).transpose()?;
+            let out = &mut held.backend.output;
+            bind_pull(out, self.pull, self.portal.as_bytes(), (bind.as_ref(), shape))?;
+            // It is nobody's.
+            held.backend.unnamed = None;
+            held.replies.push(Request::Parse, false, Note::default());
+            held.replies.push(Request::Bind, false, Note::default());
+        }
+        let out = &mut held.backend.output;
+        frontend::describe(out, Named::Portal(self.portal.as_bytes()));
+        frontend::execute(out, self.portal.as_bytes(), i32::try_from(rows).unwrap_or(i32::MAX));
+        held.replies.push(Request::DescribePortal, true, Note::default());
+        held.replies.push(Request::Execute, true, Note::default());
+        held.sync(false, Purpose::Undo);
+        Ok(())
+    }
+
+    /// The rows, and which legs have no more.
+    pub fn end(self) -> (Pile, Vec<bool>) {
+        (self.pile, self.ended)
+    }
+}
+
+impl Answer for Portions<'_> {
+    fn described(
+        &mut self,
+        at: usize,
+        legs: &[Leg],
+        _state: &ClientState,
+        _out: &mut BytesMut,
+    ) -> Result<(), Why> {
+        check_types(&legs[at], self.pull)
+    }
+
+    fn take(
+        &mut self,
+        legs: &mut [Leg],
+        _out: &mut BytesMut,
+        _room: usize,
+    ) -> Result<Took, Box<Failure>> {
+        let mut took = Took::Nothing;
+        for leg in legs.iter_mut().filter(|leg| leg.stage == Stage::Rows) {
+            while let Some(len) = leg.row().map_err(Failure::from)? {
+                let input = &mut leg.held.backend.input;
+                self.pile.push(&input[HEADER_LEN..len])?;
+                input.advance(len);
+                took = Took::Rows;
+            }
+        }
+        match self.pile.bytes > self.most {
+            true => Err(full(self.pull, self.pile.bytes, self.most)),
+            false => Ok(took),
+        }
+    }
+
+    fn completed(&mut self, at: usize, _tag: &[u8]) {
+        if let Some(ended) = self.ended.get_mut(at) {
+            *ended = true;
+        }
+    }
+}
+
 impl Pile {
+    /// Bytes of its rows as they were sent.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// About how many rows like these have so many bytes.
+    pub fn rows_for(&self, bytes: usize) -> usize {
+        bytes / (self.bytes / self.rows.max(1) as usize).max(16)
+    }
+
     /// Of columns that travel so.
     pub fn new(columns: impl IntoIterator<Item = Carried>) -> Pile {
         Pile { rows: 0, bytes: 0, columns: columns.into_iter().map(Column::of).collect() }

@@ -30,6 +30,7 @@ fn afterwards_all_is_as_before() {
         what_is_sent_behind_a_commit_is_outside_of_it,
         a_slow_client_stops_the_servers,
         gathered_rows_have_a_bound,
+        gathered_rows_beyond_it_are_stored,
         groups_have_a_bound,
         rows_to_put_in_order_have_a_bound,
         a_shard_that_dies_is_an_error_and_the_others_go_on,
@@ -278,7 +279,8 @@ fn memory(proxy: &Proxy) -> u64 {
 }
 
 fn gathered_rows_have_a_bound(herd: &TestHerd, _: &Proxy) {
-    let limits = "\n[pool]\nsize = 1\n[limits]\ngather_memory = \"1MB\"\nmerge_memory = \"1MB\"\n";
+    let limits = "\n[pool]\nsize = 1\n[limits]\ngather_memory = \"1MB\"\nmerge_memory = \"1MB\"\n\
+                  gather_disk = \"0B\"\n";
     let proxy = &herd.proxy_with(|text| text + limits);
     let mut client = Raw::connect(proxy.port(), &[]);
     let text = "SELECT count(*) FROM large WHERE pad <> (SELECT max(pad || 'x') FROM large)";
@@ -292,6 +294,82 @@ fn gathered_rows_have_a_bound(herd: &TestHerd, _: &Proxy) {
                 (SELECT max(id + 0) FROM large WHERE id < 100)";
     let few = answer(&mut client, How::Simple, text, &[]);
     assert_eq!((few.rows.len(), few.error), (1, None));
+    works(proxy);
+}
+
+fn gathered_rows_beyond_it_are_stored(herd: &TestHerd, kept: &Proxy) {
+    let limits = |disk: &str| {
+        format!(
+            "\n[pool]\nsize = 1\n[limits]\ngather_memory = \"256KB\"\ngather_disk = \"{disk}\"\n"
+        )
+    };
+    let proxy = &herd.proxy_with(|text| text + &limits("1GB"));
+    let mut client = Raw::connect(proxy.port(), &[]);
+    let mut other = Raw::connect(kept.port(), &[]);
+    let large = "(SELECT count(*) FROM large WHERE pad <> (SELECT max(pad || 'x') FROM large))";
+    for (text, values) in [
+        (
+            format!("SELECT md5(string_agg(t::text, '|' ORDER BY t.id)), {large} FROM things t"),
+            None,
+        ),
+        (
+            format!("SELECT t.*, rank() OVER (ORDER BY t.id), {large} FROM things t ORDER BY t.id"),
+            None,
+        ),
+        (
+            format!(
+                "SELECT c.name, sum(t.n), {large} FROM things t JOIN colours c ON c.name = t.colour \
+                  GROUP BY GROUPING SETS ((c.name), ()) ORDER BY 1"
+            ),
+            None,
+        ),
+        (
+            format!("SELECT count(*) OVER (), id, {large} FROM things WHERE n > $1 ORDER BY id"),
+            Some("1"),
+        ),
+        (
+            format!(
+                "SELECT p.part, t.id, {large} FROM parts p JOIN things t ON t.id = p.part + 1 ORDER BY \
+                  1, 2, p.thing_id"
+            ),
+            None,
+        ),
+    ] {
+        let values: Vec<&str> = values.into_iter().collect();
+        for how in [How::Simple, How::Extended(&[1])] {
+            if how == How::Simple && !values.is_empty() {
+                continue;
+            }
+            let ours = answer(&mut client, how, &text, &values);
+            let theirs = answer(&mut other, how, &text, &values);
+            assert_eq!(ours.error, None, "{text}");
+            assert!(!ours.rows.is_empty(), "{text}");
+            assert_eq!(ours.rows, theirs.rows, "{text}");
+        }
+    }
+    // Errors and cancels, on the way and in the end, leave nothing either.
+    let wrong = format!("SELECT 1 / (id - 7), count(*) OVER (), {large} FROM things");
+    let error = answer(&mut client, How::Simple, &wrong, &[]).error.expect("an error");
+    assert_eq!(error.0, "22012", "{}", error.1);
+    let stored = "SELECT count(*) FROM pg_class WHERE relname LIKE 'pgherd rows%'";
+    for node in herd.nodes() {
+        let rows = node.query(stored, Duration::from_secs(20)).expect("answered");
+        assert_eq!(rows, [vec![Some("0".to_owned())]]);
+    }
+    until_quiet(herd, "large");
+    // Not where the transaction is the client's, which may be committed on several shards.
+    let count = format!("SELECT {large}");
+    answer(&mut client, How::Simple, "BEGIN", &[]);
+    let (code, message, _) = answer(&mut client, How::Simple, &count, &[]).error.expect("an error");
+    assert_eq!(code, "53200", "{message}");
+    answer(&mut client, How::Simple, "ROLLBACK", &[]);
+    works(proxy);
+    // Nor more than is allowed.
+    let proxy = &herd.proxy_with(|text| text + &limits("512KB"));
+    let mut client = Raw::connect(proxy.port(), &[]);
+    let (code, message, _) = answer(&mut client, How::Simple, &count, &[]).error.expect("an error");
+    assert_eq!((&*code, &*message), ("53200", "the rows to gather take more than 524288 bytes"));
+    until_quiet(herd, "large");
     works(proxy);
 }
 
