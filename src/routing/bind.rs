@@ -262,6 +262,9 @@ impl<'a> Analysis<'a> {
             }
             Some(TableRule::Reference) if role == Role::Write && !single => Target::Everywhere,
             Some(TableRule::Reference) => Target::Reference,
+            Some(TableRule::Catalog) if !single && &*table.name == "pg_cursors" => {
+                Target::Refused(Refusal::cursors())
+            }
             Some(TableRule::Home | TableRule::Catalog) => Target::Home,
             None if single => Target::Home,
             None => match facts {

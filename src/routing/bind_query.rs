@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use crate::config::rules::KeyType;
 use crate::sql::{
-    Cte, Distinct, Expr, Function, Ident, LiteralKind, Name, Query, Select, SelectItem, SetExpr,
-    Statement,
+    Cte, Distinct, Expr, FromItem, Function, Ident, LiteralKind, Name, Query, Select, SelectItem,
+    SetExpr, Statement,
 };
 
 use super::bind::Analysis;
@@ -13,7 +13,9 @@ use super::facts::comparable;
 use super::functions;
 use super::nodes::{Body, Output, QueryNode, SelectNode, Shape, Sub, Uniqueness, Value};
 use super::operand::Operand;
+use super::plan::Place;
 use super::relation::{ColId, Column, Env, Found, Scope, StarColumn, Visible, WithBlock};
+use super::router::TableRule;
 use super::value::{ColumnType, Origin, is_integer};
 use super::{Leaves, Refusal};
 
@@ -37,6 +39,11 @@ impl<'a> Analysis<'a> {
         }
         if query.locks_rows {
             self.effects.writes = true;
+            let of = query.locks_of.as_deref();
+            if self.router.shards.len() > 1 && self.locks_copies(&query.body, of, &scope) {
+                // Where all writers of copies come first.
+                self.place(None, Place::Home);
+            }
         }
         let limited = query.limit.is_some() || query.offset.is_some() || query.with_ties;
         let open = node.open && !limited && !query.locks_rows && volatile == self.effects.volatile;
@@ -60,6 +67,38 @@ impl<'a> Analysis<'a> {
             tail,
             limited,
         })
+    }
+
+    /// Whether rows of reference tables are locked: those of these names in FROM, or all.
+    fn locks_copies(&self, body: &SetExpr, of: Option<&[Ident]>, scope: &Scope<'a>) -> bool {
+        match body {
+            SetExpr::Select(select) => {
+                select.from.iter().any(|item| self.is_copy_locked(item, of, scope))
+            }
+            SetExpr::Nested(query) => self.locks_copies(&query.body, of, scope),
+            // Postgres has no locks of these.
+            SetExpr::Values(_) | SetExpr::SetOperation { .. } => false,
+        }
+    }
+
+    fn is_copy_locked(&self, item: &FromItem, of: Option<&[Ident]>, scope: &Scope<'a>) -> bool {
+        let named =
+            |name: Option<&Ident>| of.is_none_or(|of| name.is_some_and(|name| of.contains(name)));
+        match item {
+            FromItem::Table { name, alias, .. } => {
+                let shown = alias.name.as_ref().unwrap_or(&name.name);
+                let cte = name.schema.is_none() && scope.cte(&name.name).is_some();
+                let rule = || self.router.table(name, self.search_path).1;
+                named(Some(shown)) && !cte && matches!(rule(), Some(TableRule::Reference))
+            }
+            FromItem::Derived { query, alias, .. } => {
+                named(alias.name.as_ref()) && self.locks_copies(&query.body, None, scope)
+            }
+            FromItem::Join { left, right, .. } => {
+                self.is_copy_locked(left, of, scope) || self.is_copy_locked(right, of, scope)
+            }
+            FromItem::Function { .. } => false,
+        }
     }
 
     /// The scope in which a WITH list can be named. What it modifies is bound here, once.

@@ -273,6 +273,13 @@ impl Refusal {
         .hint(format!("declare it WITHOUT HOLD in a transaction, or {SHARD_HINT}"))
     }
 
+    pub(super) fn cursors() -> Refusal {
+        Refusal::unsupported(
+            "pg_cursors shows the cursors of one server, and those of pgherd's own",
+        )
+        .hint(SHARD_HINT)
+    }
+
     pub(super) fn two_phase(what: &str) -> Refusal {
         Refusal::unsupported(format!("{what} by a client isn't supported")).hint("use COMMIT")
     }

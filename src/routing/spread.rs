@@ -373,13 +373,14 @@ impl Plan {
             Kind::Led { led, .. } => Some(led),
             _ => None,
         };
-        if led.is_some() {
-            // There the sequences are of which everybody takes.
+        let copies = matches!(spread.kind, Kind::Copies { .. } | Kind::Led { .. });
+        let first_alone = copies || matches!(spread.kind, Kind::Whole { .. });
+        if first_alone {
+            // There the sequences are of which everybody takes, and locks of copies' rows.
             shards.sort_by_key(|shard| (*shard != router.home, *shard));
         }
         let as_it_came =
             |shard: ShardId| Share { shard, text: None, parameters: Vec::new(), rows: 0 };
-        let copies = matches!(spread.kind, Kind::Copies { .. } | Kind::Led { .. });
         let mut each: Vec<Share> = shards.into_iter().map(as_it_came).collect();
         if let (Some(led), Some(first)) = (led, each.first_mut()) {
             let before = if led.returns { ", " } else { " RETURNING " };
@@ -394,7 +395,7 @@ impl Plan {
             each,
             led: led.map(|plan| plan.led.clone()),
             answer: if copies { Answer::Same } else { Answer::Sum },
-            first_alone: copies || matches!(spread.kind, Kind::Whole { .. }),
+            first_alone,
             locks: if copies { self.locks() } else { Vec::new() },
             returns: spread.returns,
             writes: spread.kind != Kind::Whole { locks: true },

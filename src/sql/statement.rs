@@ -129,6 +129,8 @@ pub struct Query {
     pub with_ties: bool,
     /// FOR UPDATE, FOR NO KEY UPDATE, FOR SHARE or FOR KEY SHARE.
     pub locks_rows: bool,
+    /// Of which of its tables, by the names that they have in FROM; `None` is of all.
+    pub locks_of: Option<Vec<Ident>>,
     /// How it is ordered: one for each of `order_by`.
     pub order: Vec<Ordering>,
     /// LIMIT, OFFSET and FETCH, from the first to the last; empty where there is none.

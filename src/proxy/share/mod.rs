@@ -144,6 +144,8 @@ impl Session {
     pub(super) async fn lock_copies_of(&mut self, table: &TableName) -> Result<(), Stop> {
         let locks = [Lock::of(table, false)];
         let mut legs = self.call_legs(&self.db.shard_ids()).await?;
+        let home = self.db.home();
+        legs.sort_by_key(|leg| leg.held.shard != home);
         let one = legs.len().min(1);
         let (first, others) = legs.split_at_mut(one);
         let mut locked = self.lock_copies(&locks, first).await;

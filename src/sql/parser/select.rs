@@ -397,10 +397,18 @@ impl Parser<'_> {
         if !known {
             return Err(self.unexpected());
         }
+        let of = match self.eat(K::Of) {
+            true => Some(self.comma_list(Self::qualified_name)?),
+            false => None,
+        };
+        let of = of.map(|names| names.into_iter().map(|name| name.name));
+        // Several clauses lock what each of them says.
+        query.locks_of = match (query.locks_rows, query.locks_of.take(), of) {
+            (false, _, of) => of.map(Iterator::collect),
+            (true, Some(before), Some(of)) => Some(before.into_iter().chain(of).collect()),
+            (true, ..) => None,
+        };
         query.locks_rows = true;
-        if self.eat(K::Of) {
-            self.comma_list(Self::qualified_name)?;
-        }
         if !self.eat(K::Nowait) {
             self.eat_all(&[K::Skip, K::Locked]);
         }

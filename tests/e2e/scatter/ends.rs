@@ -272,7 +272,7 @@ fn a_slow_client_stops_the_servers(herd: &TestHerd, proxy: &Proxy) {
 }
 
 /// The most that it has taken so far, in kB.
-fn memory(proxy: &Proxy) -> u64 {
+pub fn memory(proxy: &Proxy) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", proxy.pid())).expect("it runs");
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("a peak");
     line.split_whitespace().nth(1).and_then(|kb| kb.parse().ok()).expect("a number")

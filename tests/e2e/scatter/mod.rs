@@ -2,6 +2,7 @@
 //! with the same rows.
 
 mod ends;
+mod portions;
 mod same;
 
 use std::time::{Duration, Instant};

@@ -316,3 +316,9 @@ DELETE FROM letters WHERE owner = 42 -- => user 42
 -- The session follows such a setting, or refuses it by its name.
 SELECT current_setting('jit') AS cur, set_config('jit', 'off', false) AS new -- => any
 SELECT set_config('app.tenant', '7', true) -- => any
+-- Rows of copies are locked where all their writers come first.
+SELECT * FROM countries FOR UPDATE -- => home
+SELECT * FROM countries c WHERE code = 'de' FOR KEY SHARE OF c NOWAIT -- => home
+SELECT * FROM users u JOIN countries c ON c.code = u.country WHERE u.id = 42 FOR UPDATE OF u -- => user 42
+SELECT * FROM users WHERE id = 42 AND country IN (SELECT code FROM countries) FOR UPDATE -- => user 42
+WITH countries AS (SELECT 1 AS code) SELECT * FROM users, countries WHERE id = 42 FOR UPDATE -- => user 42

@@ -105,3 +105,7 @@ MERGE INTO letters l USING (VALUES (1)) v(i) ON l.owner = 1 WHEN MATCHED THEN UP
 SELECT * FROM old_posts WHERE id = 1 -- => 0A000 rows of public.old_posts are rows of a sharded table, too
 INSERT INTO old_posts VALUES (1) -- => 0A000 rows of public.old_posts are rows of a sharded table, too
 EXPLAIN ANALYZE DELETE FROM posts -- => 0A000 public.posts is not bound to one shard
+-- Rows of copies are locked where all their writers come first.
+SELECT * FROM users u JOIN countries c ON c.code = u.country WHERE u.id = 42 FOR UPDATE -- => 0A000 the statement's tables lie on more than one shard
+SELECT * FROM users u JOIN (SELECT * FROM countries) c ON c.code = u.country WHERE u.id = 42 FOR UPDATE OF u, c -- => 0A000 the statement's tables lie on more than one shard
+SELECT name FROM pg_cursors -- => 0A000 pg_cursors shows the cursors of one server, and those of pgherd's own

@@ -135,20 +135,20 @@ MERGE INTO users u USING jobs j ON u.id = j.user_id WHEN MATCHED THEN DELETE -- 
 MERGE INTO users u USING posts p ON u.id = p.user_id WHEN MATCHED THEN UPDATE SET id = p.id -- => 0A000 public.posts as p is not bound to one shard
 MERGE INTO users u USING posts p ON p.likes = 3 WHEN NOT MATCHED THEN INSERT (id) VALUES (p.user_id) -- => 0A000 public.posts as p is not bound to one shard
 -- Reference tables: every copy.
-INSERT INTO countries VALUES ('XX', 'x') -- => spread same s1 s2 s3 +lock
-INSERT INTO countries VALUES ('XX', 'x'), ('YY', lower('Y')) ON CONFLICT (code) DO UPDATE SET name = excluded.name RETURNING * -- => spread same s1 s2 s3 +lock
-INSERT INTO countries SELECT code || '2', name FROM countries -- => spread same s1 s2 s3 +lock
-INSERT INTO countries VALUES ($1, $2) -- $1:text=a $2:text=now => spread same s1 s2 s3 +lock
-UPDATE countries SET name = 'x' WHERE code = 'XX' -- => spread same s1 s2 s3 +lock
-UPDATE countries SET name = (SELECT max(code) FROM rates) -- => spread same s1 s2 s3 +lock +shared
-DELETE FROM countries -- => spread same s1 s2 s3 +lock
-DELETE FROM countries c USING rates r WHERE r.code = c.code -- => spread same s1 s2 s3 +lock +shared
-INSERT INTO rates (code, since, noted) VALUES ('x', '2025-01-01', '2025-01-01') -- => spread same s1 s2 s3 +lock
-INSERT INTO rates (code, since, noted) VALUES ($1, $2, $3) -- $1:text=a $2:date=2025-01-01 $3:timestamptz=2025-01-01 => spread same s1 s2 s3 +lock
-UPDATE rates SET rate = 1 WHERE since < '2025-01-01' -- => spread same s1 s2 s3 +lock
-UPDATE rates SET rate = 1, noted = to_char(since, 'YYYY')::timestamptz -- => spread same s1 s2 s3 +lock
-MERGE INTO countries c USING rates r ON c.code = r.code WHEN MATCHED THEN DELETE -- => spread same s1 s2 s3 +lock +shared
-INSERT INTO units VALUES (1, 'm') -- => spread same s1 s2 s3 +lock
+INSERT INTO countries VALUES ('XX', 'x') -- => spread same s2 s1 s3 +lock
+INSERT INTO countries VALUES ('XX', 'x'), ('YY', lower('Y')) ON CONFLICT (code) DO UPDATE SET name = excluded.name RETURNING * -- => spread same s2 s1 s3 +lock
+INSERT INTO countries SELECT code || '2', name FROM countries -- => spread same s2 s1 s3 +lock
+INSERT INTO countries VALUES ($1, $2) -- $1:text=a $2:text=now => spread same s2 s1 s3 +lock
+UPDATE countries SET name = 'x' WHERE code = 'XX' -- => spread same s2 s1 s3 +lock
+UPDATE countries SET name = (SELECT max(code) FROM rates) -- => spread same s2 s1 s3 +lock +shared
+DELETE FROM countries -- => spread same s2 s1 s3 +lock
+DELETE FROM countries c USING rates r WHERE r.code = c.code -- => spread same s2 s1 s3 +lock +shared
+INSERT INTO rates (code, since, noted) VALUES ('x', '2025-01-01', '2025-01-01') -- => spread same s2 s1 s3 +lock
+INSERT INTO rates (code, since, noted) VALUES ($1, $2, $3) -- $1:text=a $2:date=2025-01-01 $3:timestamptz=2025-01-01 => spread same s2 s1 s3 +lock
+UPDATE rates SET rate = 1 WHERE since < '2025-01-01' -- => spread same s2 s1 s3 +lock
+UPDATE rates SET rate = 1, noted = to_char(since, 'YYYY')::timestamptz -- => spread same s2 s1 s3 +lock
+MERGE INTO countries c USING rates r ON c.code = r.code WHEN MATCHED THEN DELETE -- => spread same s2 s1 s3 +lock +shared
+INSERT INTO units VALUES (1, 'm') -- => spread same s2 s1 s3 +lock
 -- Where they would differ.
 INSERT INTO units (name) VALUES ('m') -- => spread same s2 s1 s3 +lock
 INSERT INTO units VALUES (DEFAULT, 'm') -- => spread same s2 s1 s3 +lock
@@ -172,14 +172,14 @@ INSERT INTO watched VALUES ('x') -- => 0A000 public.watched is a reference table
 WITH c AS (INSERT INTO countries VALUES ('XX', 'x') RETURNING code) SELECT * FROM c -- => 0A000 public.countries is a reference table: a write must reach all shards
 WITH c AS (INSERT INTO countries VALUES ('XX', 'x') RETURNING code) INSERT INTO users (id, country) SELECT 1, code FROM c -- => 0A000 public.countries is a reference table: a write must reach all shards
 -- Whole tables.
-TRUNCATE users -- => spread sum s1 s2 s3
-TRUNCATE users, posts, countries RESTART IDENTITY CASCADE -- => spread sum s1 s2 s3
+TRUNCATE users -- => spread sum s2 s1 s3
+TRUNCATE users, posts, countries RESTART IDENTITY CASCADE -- => spread sum s2 s1 s3
 TRUNCATE jobs, users -- => 0A000 TRUNCATE of public.users concerns all shards
 TRUNCATE jobs -- => s2
 TRUNCATE accounts -- => 0A000 TRUNCATE of public.accounts concerns all shards
-LOCK TABLE users -- => spread sum s1 s2 s3
-LOCK TABLE users, countries IN SHARE MODE -- => spread sum s1 s2 s3
-LOCK TABLE accounts -- => spread sum s1 s2 s3
+LOCK TABLE users -- => spread sum s2 s1 s3
+LOCK TABLE users, countries IN SHARE MODE -- => spread sum s2 s1 s3
+LOCK TABLE accounts -- => spread sum s2 s1 s3
 LOCK TABLE users, jobs -- => 0A000 LOCK of public.users concerns all shards
 -- Keys that only a server computes
 INSERT INTO users (id) VALUES (DEFAULT), (1 + 1) -- => asked INSERT INTO users (id) VALUES (DEFAULT), ('70'::bigint)
