@@ -470,6 +470,11 @@ impl Session {
                     self.describe_local(&mut out, portal.part.as_deref(), &portal.formats)?;
                     leg.ops.push(Op::Answer { bytes: out.freeze(), before: None });
                 }
+                None if self.state.cursors.has(name) => {
+                    let mut out = BytesMut::new();
+                    self.describe_cursor(name, &mut out)?;
+                    leg.ops.push(Op::Answer { bytes: out.freeze(), before: None });
+                }
                 _ => {
                     self.require_portal(name)?;
                     leg.ops.push(Op::DescribePortal { name: Bytes::copy_from_slice(name) });
@@ -516,6 +521,14 @@ impl Session {
             Box::pin(self.open_waiting(Some(execute.portal))).await?;
         }
         let Some(portal) = self.portals.get(execute.portal).cloned() else {
+            if self.state.cursors.has(execute.portal) {
+                // DECLAREd by SQL: it is a portal all the same.
+                self.run_leg(leg, End::Flush).await?;
+                return match self.skipping {
+                    true => Ok(()),
+                    false => Box::pin(self.execute_portion(execute.portal, execute.max_rows)).await,
+                };
+            }
             self.require_portal(execute.portal)?;
             let note = Default::default();
             let op = ExecuteOp { body: body.clone(), note, statement: None, after: Vec::new() };

@@ -2,16 +2,59 @@
 
 use crate::sql::{self, Edit, Expr, LiteralSlot, Piece};
 
+use super::merge::oid;
 use super::scatter::{Reason, Scatter, SortKey, SortPlace, Steps};
 use super::scatter_groups::Keys;
 use super::value::Values;
 use super::{ParameterValue, Refusal};
 
+/// The type of a number of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum IntegerType {
+    Int2,
+    Int4,
+    Int8,
+}
+
+impl IntegerType {
+    const ALL: [IntegerType; 3] = [IntegerType::Int2, IntegerType::Int4, IntegerType::Int8];
+
+    fn name(self) -> &'static str {
+        match self {
+            IntegerType::Int2 => "int2",
+            IntegerType::Int4 => "int4",
+            IntegerType::Int8 => "int8",
+        }
+    }
+
+    fn named(name: &str) -> Option<IntegerType> {
+        IntegerType::ALL.into_iter().find(|integer| integer.name() == name)
+    }
+
+    fn of(type_oid: u32) -> Option<IntegerType> {
+        match type_oid {
+            oid::INT2 => Some(IntegerType::Int2),
+            oid::INT4 => Some(IntegerType::Int4),
+            oid::INT8 => Some(IntegerType::Int8),
+            _ => None,
+        }
+    }
+
+    fn read(self, bytes: &[u8]) -> Option<i64> {
+        Some(match self {
+            IntegerType::Int2 => i16::from_be_bytes(bytes.try_into().ok()?).into(),
+            IntegerType::Int4 => i32::from_be_bytes(bytes.try_into().ok()?).into(),
+            IntegerType::Int8 => i64::from_be_bytes(bytes.try_into().ok()?),
+        })
+    }
+}
+
 /// What LIMIT or OFFSET says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Count {
     Literal(LiteralSlot),
-    Parameter(u16),
+    /// One of this type, as the statement has it: what is bound is written in it.
+    Parameter(u16, IntegerType),
     /// `FETCH FIRST ROW`
     One,
     /// `LIMIT ALL`, and NULL.
@@ -22,22 +65,25 @@ impl Count {
     /// # Errors
     /// It is an expression.
     pub fn of(expr: &Expr) -> Result<Count, Reason> {
+        const OTHER: Reason = "its LIMIT or OFFSET is neither a number nor a parameter";
         match expr {
             Expr::Literal(slot) => Ok(Count::Literal(*slot)),
-            Expr::Parameter(number) => Ok(Count::Parameter(*number)),
+            Expr::Parameter(number) => Ok(Count::Parameter(*number, IntegerType::Int8)),
             Expr::Null => Ok(Count::All),
             Expr::Other(operands) if operands.is_empty() => Ok(Count::One),
-            Expr::Cast { expr, to }
-                if matches!(&*to.name.name, "int2" | "int4" | "int8") && to.dimensions == 0 =>
-            {
-                Count::of(expr)
+            Expr::Cast { expr, to } if to.dimensions == 0 => {
+                let to = IntegerType::named(&to.name.name).ok_or(OTHER)?;
+                Ok(match (&**expr, Count::of(expr)?) {
+                    (Expr::Parameter(number), _) => Count::Parameter(*number, to),
+                    (_, count) => count,
+                })
             }
-            _ => Err("its LIMIT or OFFSET is neither a number nor a parameter"),
+            _ => Err(OTHER),
         }
     }
 
     fn is_parameter(self) -> bool {
-        matches!(self, Count::Parameter(_))
+        matches!(self, Count::Parameter(..))
     }
 }
 
@@ -166,14 +212,17 @@ pub(super) fn number(
         Count::One => return Ok(Some(1)),
         Count::All => return Ok(None),
         Count::Literal(slot) => integer(slot, values),
-        Count::Parameter(at) => {
+        Count::Parameter(at, integer) => {
             let parameter = usize::from(at).checked_sub(1).and_then(|at| values.parameters.get(at));
             match parameter.map(|parameter| (parameter.type_oid, parameter.value)) {
                 Some((_, ParameterValue::Null)) => return Ok(None),
                 Some((_, ParameterValue::Text(text))) => {
                     std::str::from_utf8(text).ok().and_then(|text| text.trim().parse().ok())
                 }
-                Some((type_oid, ParameterValue::Binary(bytes))) => binary(type_oid, bytes),
+                Some((0, ParameterValue::Binary(bytes))) => integer.read(bytes),
+                Some((type_oid, ParameterValue::Binary(bytes))) => {
+                    IntegerType::of(type_oid).and_then(|integer| integer.read(bytes))
+                }
                 Some((_, ParameterValue::Unknown)) | None => None,
             }
         }
@@ -188,23 +237,14 @@ pub(super) fn number(
     }
 }
 
-/// An integer parameter; one without a type is a bigint where it stands.
-fn binary(type_oid: u32, bytes: &[u8]) -> Option<i64> {
-    const INT8: u32 = 20;
-    const INT2: u32 = 21;
-    const INT4: u32 = 23;
-    match type_oid {
-        0 | INT8 => Some(i64::from_be_bytes(bytes.try_into().ok()?)),
-        INT4 => Some(i32::from_be_bytes(bytes.try_into().ok()?).into()),
-        INT2 => Some(i16::from_be_bytes(bytes.try_into().ok()?).into()),
-        _ => None,
-    }
-}
-
 /// A count in the text that a shard gets.
 fn written(count: Count, values: &Values<'_>) -> String {
     match count {
-        Count::Parameter(number) => format!("(${number})::pg_catalog.int8"),
+        Count::Parameter(number, IntegerType::Int8) => format!("(${number})::pg_catalog.int8"),
+        Count::Parameter(number, integer) => {
+            let name = integer.name();
+            format!("(${number}::pg_catalog.{name})::pg_catalog.int8")
+        }
         Count::Literal(slot) => integer(slot, values).unwrap_or(0).to_string(),
         Count::One => "1".into(),
         Count::All => "NULL".into(),

@@ -87,12 +87,8 @@ fn jdbc() {
     with_jdbc(On::Unsharded);
 }
 
-#[test]
-fn sqlalchemy() {
-    python(On::Unsharded, "with_sqlalchemy.py");
-}
-
 on_both! {
+    sqlalchemy, sqlalchemy_on_shards: |on| python(on, "with_sqlalchemy.py");
     pgbench, pgbench_on_shards: with_pgbench;
     node, node_on_shards: with_node;
     pgx, pgx_on_shards: with_pgx;

@@ -267,9 +267,20 @@ impl Session {
         &mut self,
         name: &[u8],
     ) -> Result<bool, ProtocolError> {
+        let mut out = std::mem::take(&mut self.client.output);
+        let described = self.describe_cursor(name, &mut out);
+        self.client.output = out;
+        described
+    }
+
+    /// What a cursor's rows look like, if there is one of this name.
+    pub(in crate::proxy) fn describe_cursor(
+        &self,
+        name: &[u8],
+        out: &mut bytes::BytesMut,
+    ) -> Result<bool, ProtocolError> {
         let Some(cursor) = self.state.cursors.get(name) else { return Ok(false) };
-        let formats = cursor.formats();
-        cursor.describe(&mut self.client.output, &formats)?;
+        cursor.describe(out, &cursor.formats())?;
         Ok(true)
     }
 }

@@ -14,6 +14,8 @@ SELECT id, name FROM users ORDER BY id LIMIT 3.5
 SELECT id, name FROM users ORDER BY id LIMIT '4'
 SELECT id, name FROM users ORDER BY id LIMIT $1 --: with 4
 SELECT id, name FROM users ORDER BY id LIMIT $1 OFFSET $2 --: with 4|10
+SELECT id, name FROM users ORDER BY id LIMIT $1::int OFFSET $2::smallint --: with 4|10
+SELECT id, name FROM users ORDER BY id LIMIT $1::bigint --: with 4
 SELECT id, name FROM users ORDER BY id LIMIT $1 --: with NULL
 SELECT id, name FROM users ORDER BY id LIMIT $1 --: with -1
 SELECT id, name FROM users ORDER BY id FETCH FIRST 4 ROWS ONLY
