@@ -636,7 +636,7 @@ INSERT INTO orgs SELECT o.a, o.b, 7 FROM orgs o WHERE o.a = 5 AND o.b = 'x' ON C
 INSERT INTO items SELECT o.a, o.b, 7 FROM orgs o WHERE o.a = 5 AND o.b = 'x' RETURNING *
 INSERT INTO items (n, org_b, org_a) SELECT 7, o.b, o.a FROM orgs o WHERE o.a = 5 AND o.b = 'x' RETURNING *
 INSERT INTO items (org_b, org_a, n) SELECT o.b, 5, 8 FROM orgs o WHERE o.a = 5 AND o.b = 'x' RETURNING *
-INSERT INTO items SELECT o.a, 'x', 9 FROM orgs o WHERE o.a = 5 AND o.b = 'y' -- refused
+INSERT INTO items SELECT o.a, 'x', 9 FROM orgs o WHERE o.a = 5 AND o.b = 'y'
 UPDATE orgs SET b = 'x' WHERE a = 5 AND b = 'x' RETURNING *
 UPDATE orgs SET b = 'y' WHERE a = 5 AND b = 'x' RETURNING *
 UPDATE orgs SET a = a, b = b WHERE a = 5 AND b = 'x' RETURNING *
@@ -725,16 +725,16 @@ INSERT INTO users SELECT 500.5, 'n'
 INSERT INTO users SELECT * FROM users WHERE id = 41
 INSERT INTO posts SELECT id, 77, name FROM users WHERE id = 41 RETURNING *
 INSERT INTO posts SELECT id, 77, name FROM users WHERE name = 'user 41'
-INSERT INTO posts SELECT id + 1, 77, name FROM users WHERE id = 41 -- refused
+INSERT INTO posts SELECT id + 1, 77, name FROM users WHERE id = 41
 INSERT INTO posts SELECT u.id, p.id + 50 FROM users u JOIN posts p ON p.user_id = u.id WHERE p.user_id = 41 RETURNING *
-INSERT INTO posts SELECT p.id, 5 FROM posts p WHERE p.user_id = 41 -- refused
+INSERT INTO posts SELECT p.id, 5 FROM posts p WHERE p.user_id = 41
 INSERT INTO posts SELECT p.id, 5 FROM posts p WHERE p.user_id = 41 AND p.id = 41
-INSERT INTO posts (id, user_id) SELECT 99, max(user_id) FROM posts WHERE user_id = 41 -- refused
+INSERT INTO posts (id, user_id) SELECT 99, max(user_id) FROM posts WHERE user_id = 41
 INSERT INTO posts (id, user_id) SELECT 99, user_id FROM posts WHERE user_id = 41 GROUP BY user_id RETURNING *
 INSERT INTO posts (id, user_id) SELECT * FROM (VALUES (99, 41)) v RETURNING *
 INSERT INTO posts (id, user_id) SELECT * FROM (VALUES (99, 41),(98,41)) v(a,b) RETURNING *
 INSERT INTO posts (id, user_id) SELECT 99, 41 UNION ALL SELECT 98, 41 RETURNING *
-INSERT INTO posts (id, user_id) SELECT 99, 41 UNION ALL SELECT 98, 42 RETURNING * -- refused
+INSERT INTO posts (id, user_id) SELECT 99, 41 UNION ALL SELECT 98, 42 RETURNING *
 INSERT INTO posts (id, user_id) (VALUES (99, 41)) RETURNING *
 INSERT INTO posts (id, user_id) VALUES (99, 41), (98, '41') RETURNING *
 INSERT INTO posts (id, user_id) VALUES (99, 41), (98, 41.2) RETURNING *
@@ -742,11 +742,11 @@ INSERT INTO posts (id, user_id) VALUES (99, (SELECT 41)) RETURNING *
 INSERT INTO posts (id, user_id) VALUES ((SELECT max(id) FROM posts WHERE user_id = 41) + 1, 41) RETURNING *
 INSERT INTO posts (id, user_id) VALUES ((SELECT max(id) FROM posts) + 1, 41) RETURNING * -- refused
 INSERT INTO posts (id, user_id) SELECT 99, k FROM small WHERE k = s AND s = 41 RETURNING *
-INSERT INTO posts (id, user_id) SELECT 99, s FROM small WHERE k = 41 RETURNING * -- refused
+INSERT INTO posts (id, user_id) SELECT 99, s FROM small WHERE k = 41 RETURNING *
 INSERT INTO posts (id, user_id) SELECT 99, s FROM small WHERE k = 41 AND s = 41 RETURNING *
-INSERT INTO posts (id, user_id) SELECT 99, n FROM small WHERE k = 41 AND n = 41.5 RETURNING * -- refused
+INSERT INTO posts (id, user_id) SELECT 99, n FROM small WHERE k = 41 AND n = 41.5 RETURNING *
 INSERT INTO posts (id, user_id) SELECT 99, id FROM users LEFT JOIN small ON small.k = users.id WHERE users.id=41 RETURNING *
-INSERT INTO posts (id, user_id) SELECT 99, k FROM users LEFT JOIN small ON small.k = users.id WHERE users.id=55 RETURNING * -- refused
+INSERT INTO posts (id, user_id) SELECT 99, k FROM users LEFT JOIN small ON small.k = users.id WHERE users.id=55 RETURNING *
 INSERT INTO gk (base, v) VALUES (5, 1) RETURNING * -- refused
 INSERT INTO gk VALUES (5, 10, 1)
 INSERT INTO gk VALUES (5, DEFAULT, 1) -- refused
@@ -841,7 +841,7 @@ DELETE FROM posts USING users u LEFT JOIN posts p2 ON p2.user_id = u.id AND p2.u
 DELETE FROM posts WHERE (user_id, id) IN (SELECT user_id, id FROM posts WHERE user_id = 41 ORDER BY id LIMIT 1) RETURNING *
 DELETE FROM posts WHERE user_id = 41 AND id IN (SELECT id FROM posts ORDER BY id LIMIT 1) -- refused
 WITH x AS (INSERT INTO users VALUES (500) RETURNING id) SELECT * FROM x
-WITH x AS (INSERT INTO users VALUES (500) RETURNING id) INSERT INTO posts SELECT id, 1 FROM x RETURNING * -- refused
+WITH x AS (INSERT INTO users VALUES (500) RETURNING id) INSERT INTO posts SELECT id, 1 FROM x RETURNING *
 WITH x AS (INSERT INTO users VALUES (500) RETURNING id) INSERT INTO posts SELECT 500, 1 FROM x RETURNING *
 WITH x AS (DELETE FROM posts WHERE user_id = 41 RETURNING *) SELECT count(*) FROM x
 WITH x AS (DELETE FROM posts WHERE user_id = 41 RETURNING *) SELECT count(*) FROM x JOIN posts p ON p.user_id = x.user_id
