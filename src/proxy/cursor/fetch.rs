@@ -83,7 +83,7 @@ impl Session {
     }
 
     /// The cursor goes on in its transaction, if that does.
-    pub(super) fn put_back(&mut self, mut cursor: Box<Cursor>, failed: bool) {
+    pub(super) fn put_back(&mut self, mut cursor: Cursor, failed: bool) {
         cursor.broken |= failed;
         if self.held.is_some() {
             self.state.cursors.put(cursor);

@@ -64,7 +64,7 @@ pub struct Cursors(Option<Box<All>>);
 
 #[derive(Default)]
 struct All {
-    open: Vec<Box<Cursor>>,
+    open: Vec<Cursor>,
     /// How many there were.
     made: u64,
     /// Portals that several shards answer, and that were bound and not executed yet.
@@ -95,7 +95,7 @@ impl Cursors {
         self.0.get_or_insert_default()
     }
 
-    fn open(&self) -> &[Box<Cursor>] {
+    fn open(&self) -> &[Cursor] {
         self.0.as_ref().map_or(&[], |all| &all.open)
     }
 
@@ -108,10 +108,10 @@ impl Cursors {
     }
 
     fn get(&self, name: &[u8]) -> Option<&Cursor> {
-        self.open().iter().find(|cursor| *cursor.name == *name).map(|cursor| &**cursor)
+        self.open().iter().find(|cursor| *cursor.name == *name)
     }
 
-    fn take(&mut self, name: &[u8]) -> Option<Box<Cursor>> {
+    fn take(&mut self, name: &[u8]) -> Option<Cursor> {
         let open = &mut self.0.as_mut()?.open;
         let at = open.iter().position(|cursor| *cursor.name == *name)?;
         Some(open.swap_remove(at))
@@ -124,7 +124,7 @@ impl Cursors {
         format!("pgherd_portion_{}", all.made).into()
     }
 
-    fn put(&mut self, cursor: Box<Cursor>) {
+    fn put(&mut self, cursor: Cursor) {
         self.all().open.push(cursor);
     }
 
@@ -161,7 +161,7 @@ impl Cursors {
 
     /// Bytes that they take beside rows, roughly; the session bounds them.
     pub fn bytes(&self) -> usize {
-        self.open().iter().map(|cursor| cursor.bytes()).sum()
+        self.open().iter().map(Cursor::bytes).sum()
     }
 
     /// A portal of this name was bound.

@@ -127,7 +127,7 @@ impl Session {
         }
         let mut cursor = opened?;
         cursor.level = self.state.journal.savepoints();
-        self.state.cursors.put(Box::new(cursor));
+        self.state.cursors.put(cursor);
         Ok(())
     }
 
