@@ -21,6 +21,11 @@ pub use super::schema_sql::{SETTINGS, load, questions, schema_of};
 use super::shard::Shard;
 use crate::routing::schema::Schema;
 
+/// Between two tries to read views whose tables are locked: doubled from one to the other, about a
+/// second in all.
+const SHORTEST_WAIT: Duration = Duration::from_millis(10);
+const LONGEST_WAIT: Duration = Duration::from_millis(500);
+
 /// Bounds of reading the schema.
 #[derive(Debug, Clone)]
 pub struct SchemaLimits {
@@ -127,7 +132,7 @@ impl SchemaWatch {
         let seen = schema_sql::fingerprint(&link.client).await.map_err(describe)?;
         let mut grew = false;
         if seen != link.fingerprint {
-            let (fingerprint, schema) = schema_sql::read(&mut link.client).await?;
+            let (fingerprint, schema) = read_whole(&mut link.client).await?;
             // What couldn't be read now is asked for next time.
             link.fingerprint = if schema.unfinished { String::new() } else { fingerprint };
             grew = self.publish(schema);
@@ -178,6 +183,20 @@ impl SchemaWatch {
     }
 }
 
+/// The schema, with the fingerprint of the same snapshot. Whoever has a table for himself (TRUNCATE,
+/// ALTER TABLE) keeps the views that read it from being read; mostly he has it for a moment.
+async fn read_whole(client: &mut Client) -> Result<(String, Schema), String> {
+    let mut wait = SHORTEST_WAIT;
+    loop {
+        let read = schema_sql::read(client).await?;
+        if !read.1.unfinished || wait > LONGEST_WAIT {
+            return Ok(read);
+        }
+        sleep(wait).await;
+        wait *= 2;
+    }
+}
+
 /// Messages only: no statement, no values.
 pub(super) fn describe(e: tokio_postgres::Error) -> String {
     match e.as_db_error() {
@@ -209,7 +228,8 @@ async fn follow(watch: Weak<SchemaWatch>, poll: Duration) {
             }
             Err(_) => {}
         }
+        let unfinished = watch.current().unfinished;
         drop(watch);
-        sleep(poll).await;
+        sleep(if unfinished { poll.min(LONGEST_WAIT) } else { poll }).await;
     }
 }

@@ -44,7 +44,7 @@ pub fn same(on: On, program: &Path, arguments: &[&str]) {
     // Its own, since programs that keep several connections would wait for each other.
     let proxy = place.herd.proxy_with(|text| text + SETTINGS);
     let run = |port, database| {
-        run(port, database, program, arguments).unwrap_or_else(|wrong| {
+        run(port, database, on, program, arguments).unwrap_or_else(|wrong| {
             panic!("on {port}, the proxy's is {}: {wrong}\n{}", proxy.port(), proxy.log())
         })
     };
@@ -91,11 +91,21 @@ fn place(on: On) -> &'static Place {
     })
 }
 
-fn run(port: u16, database: &str, program: &Path, arguments: &[&str]) -> Result<String, String> {
+fn run(
+    port: u16,
+    database: &str,
+    on: On,
+    program: &Path,
+    arguments: &[&str],
+) -> Result<String, String> {
     let mut command = Command::new("timeout");
     command.arg(LIMIT).arg(program).args(arguments).current_dir(sources());
     command.env("PGHOST", "127.0.0.1").env("PGPORT", port.to_string());
     command.env("PGUSER", "pgherd").env("PGPASSWORD", "pgherd").env("PGDATABASE", database);
+    command.env_remove("PGHERD_SHARDED");
+    if let On::Sharded = on {
+        command.env("PGHERD_SHARDED", "1");
+    }
     let ran = command.output().expect("timeout runs");
     let said = String::from_utf8_lossy(&ran.stdout).into_owned();
     let wrong = String::from_utf8_lossy(&ran.stderr);

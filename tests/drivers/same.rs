@@ -67,27 +67,11 @@ macro_rules! on_both {
     )*};
 }
 
-#[test]
-fn psycopg() {
-    python(On::Unsharded, "with_psycopg.py");
-}
-
-#[test]
-fn asyncpg() {
-    python(On::Unsharded, "with_asyncpg.py");
-}
-
-#[test]
-fn psql() {
-    with_psql(On::Unsharded);
-}
-
-#[test]
-fn jdbc() {
-    with_jdbc(On::Unsharded);
-}
-
 on_both! {
+    psycopg, psycopg_on_shards: |on| python(on, "with_psycopg.py");
+    asyncpg, asyncpg_on_shards: |on| python(on, "with_asyncpg.py");
+    psql, psql_on_shards: with_psql;
+    jdbc, jdbc_on_shards: with_jdbc;
     sqlalchemy, sqlalchemy_on_shards: |on| python(on, "with_sqlalchemy.py");
     pgbench, pgbench_on_shards: with_pgbench;
     node, node_on_shards: with_node;

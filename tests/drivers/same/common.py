@@ -6,6 +6,8 @@ import sys
 DSN = "postgresql://{PGUSER}:{PGPASSWORD}@{PGHOST}:{PGPORT}/{PGDATABASE}".format(**os.environ)
 #: More than pool.size, so that connections to the server are really shared.
 CLIENTS = 6
+#: Left out where tables are sharded: what pgherd refuses there, each time with its name.
+SHARDED = "PGHERD_SHARDED" in os.environ
 
 #: A statement that lasts until it is cancelled, and whether it runs by now, which only the shard can
 #: tell that it runs on. Named after the program, since others run beside it.

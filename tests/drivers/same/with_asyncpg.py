@@ -7,7 +7,7 @@ import json
 import uuid
 
 import asyncpg
-from common import CLIENTS, DSN, SLEEP, SLEEPS, say
+from common import CLIENTS, DSN, SHARDED, SLEEP, SLEEPS, say
 
 ROW = "SELECT id, name, n FROM asyncpg_rows WHERE id = $1"
 
@@ -50,6 +50,8 @@ async def types(pool):
         say("attributes", [(a.name, a.type.name) for a in statement.get_attributes()], statement.get_statusmsg())
         await c.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
         say("codec", await c.fetchval("SELECT $1::jsonb", {"x": [1, {}]}))
+        if SHARDED:  # A type of one's own has another OID on each shard.
+            return
         # A type of the user's own, which asyncpg looks up in the catalogs.
         await c.execute("DROP TYPE IF EXISTS asyncpg_mood, asyncpg_pair")
         await c.execute("CREATE TYPE asyncpg_mood AS ENUM ('sad', 'glad')")

@@ -22,7 +22,11 @@ SELECT id FROM psql_rows WHERE id < 20 ORDER BY id;
 \set ON_ERROR_STOP off
 SELECT 1/0;
 SELECT nothing FROM psql_rows;
+\if :sharded
+\else
+-- Where there are several shards: without the place in Postgres's own source.
 SELEC 1;
+\endif
 INSERT INTO psql_rows VALUES (1);
 SELECT 'x'::int; SELECT 'goes on' AS b;
 \echo :ERROR :SQLSTATE :LAST_ERROR_MESSAGE
@@ -43,10 +47,18 @@ ROLLBACK;
 SELECT 1 \; SELECT 2 \; BEGIN \; SELECT 3;
 COMMIT AND CHAIN;
 ROLLBACK;
+\if :sharded
+\else
+-- Refused on several shards.
 SET TRANSACTION READ WRITE \; COMMIT AND CHAIN;
+\endif
 BEGIN \; SET TRANSACTION READ ONLY \; SHOW transaction_read_only;
 COMMIT \; BEGIN \; SHOW transaction_read_only \; ROLLBACK;
+\if :sharded
+\else
+-- Refused on several shards.
 SET work_mem = '6MB' \; BEGIN \; SET work_mem = '7MB' \; ROLLBACK \; SHOW work_mem;
+\endif
 RESET work_mem;
 -- COPY both ways.
 \copy psql_rows (id, name, n) FROM STDIN
@@ -65,6 +77,9 @@ DECLARE c SCROLL CURSOR FOR SELECT id FROM psql_rows ORDER BY id;
 FETCH 3 c;
 MOVE FORWARD 10 c;
 FETCH BACKWARD 2 c;
+\if :sharded
+\else
+-- Refused on several shards: WHERE CURRENT OF, and WITH HOLD.
 UPDATE psql_rows SET n = 0 WHERE CURRENT OF c;
 COMMIT;
 UPDATE psql_rows SET n = 0 WHERE CURRENT OF c;
@@ -72,6 +87,8 @@ DECLARE held CURSOR WITH HOLD FOR SELECT id FROM psql_rows ORDER BY id;
 FETCH 2 held;
 CLOSE held;
 FETCH 2 held;
+\endif
+COMMIT;
 -- SQL's PREPARE.
 PREPARE plan (bigint) AS SELECT name FROM psql_rows WHERE id = $1;
 EXECUTE plan (5);
@@ -113,9 +130,13 @@ UNLISTEN psql_news;
 NOTIFY psql_news, 'not heard';
 SELECT count(*) FROM pg_listening_channels();
 -- DISCARD, and a temporary table after it.
+\if :sharded
+\else
+-- Refused on several shards.
 CREATE TEMP TABLE psql_temp (a int);
 INSERT INTO psql_temp VALUES (1);
 SELECT * FROM psql_temp;
+\endif
 DISCARD ALL;
 SELECT * FROM psql_temp;
 DROP TABLE psql_rows;
