@@ -25,7 +25,8 @@ pub struct Journal {
     /// Its first step stands for what a failed transaction has handed on, which its server knows.
     vague: bool,
     /// When it began, as the first of its servers has it, once that was asked.
-    began: Option<Box<[u8]>>,
+    /// Boxed twice, since hardly any transaction has it.
+    began: Option<Box<Box<[u8]>>>,
     /// What statements are routed by in this transaction, which has changed what there is: as it
     /// was found after the last such change.
     own_router: Option<Arc<Router>>,
@@ -76,12 +77,12 @@ impl Journal {
 
     /// When the transaction began, if a server was asked.
     pub fn began(&self) -> Option<&[u8]> {
-        self.began.as_deref()
+        self.began.as_ref().map(|moment| &***moment)
     }
 
     /// The first server says when the transaction began.
     pub fn has_begun(&mut self, moment: &[u8]) {
-        self.began = Some(moment.into());
+        self.began = Some(Box::new(moment.into()));
     }
 
     /// What statements are routed by in this transaction, where that is its own.

@@ -74,7 +74,8 @@ impl Edited {
     }
 
     /// Where a place of the changed text is in the one `before`: both counted in characters from
-    /// 1, as servers do in their errors. `None` for what was put in.
+    /// 1, as servers do in their errors. `None` within what was put in; where it begins right
+    /// behind what stands in both, that has its end there.
     pub fn place_before(&self, before: &[u8], character: usize) -> Option<usize> {
         let starts = |b: &&u8| (**b & 0xc0) != 0x80;
         let wanted = character.checked_sub(1)?;
@@ -202,7 +203,8 @@ mod tests {
         assert_eq!(place(" b"), old(" b"));
         assert_eq!(place(", t"), old(", t"));
         assert_eq!(place("x)"), None);
-        assert_eq!(place("yy"), None);
+        // What replaces a word begins where the word did.
+        assert_eq!(place("yy"), old("a,"));
     }
 
     #[test]
