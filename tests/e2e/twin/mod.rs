@@ -72,6 +72,7 @@ fn world() -> World {
         reference: vec!["countries".into(), "rates".into(), "units".into()],
         home: vec!["settings".into()],
         schema: include_str!("cases/tables/schema.sql").into(),
+        views: Vec::new(),
         rows: include_str!("cases/tables/rows.sql").into(),
     }
 }

@@ -32,6 +32,8 @@ pub struct World {
     pub home: Vec<String>,
     /// Statements that define, for pgherd and twin alike.
     pub schema: String,
+    /// Views, each a statement; some make no sense, and are refused by pgherd and twin alike.
+    pub views: Vec<String>,
     /// Statements that fill the tables; they have to say the same wherever they run.
     pub rows: String,
 }
@@ -171,6 +173,13 @@ impl Pair {
     fn fill(&mut self, world: &World) {
         self.ours.must(&world.schema);
         self.theirs.must(&world.schema);
+        for text in &world.views {
+            let view = Request { text: text.clone(), ..Request::default() };
+            let code = |client: &mut Client| {
+                client.run(&view, Mode::Simple).failure().map(|failure| failure.code.clone())
+            };
+            assert_eq!(code(&mut self.ours), code(&mut self.theirs), "{text}");
+        }
         self.theirs.must(&world.rows);
         self.theirs.must(&keep(&self.tables));
         for (at, (shard, client)) in self.shards.iter_mut().enumerate() {
@@ -308,6 +317,9 @@ fn keep(tables: &[Table]) -> String {
 /// The same rows in another order, and a planner that likes other plans.
 fn shuffled(mut client: Client, world: &World) -> Client {
     client.must(&world.schema);
+    for text in &world.views {
+        client.run(&Request { text: text.clone(), ..Request::default() }, Mode::Simple);
+    }
     client.must(&world.rows);
     let tables = world.tables();
     client.must(&keep(&tables));

@@ -62,7 +62,7 @@ pub fn worlds(seed: u64) -> (Vec<Tables>, World) {
             let name = format!("w{n}_{at}");
             let generator = Generator::new(seed, VIEWS_FROM + at, tables, false);
             let (columns, text, of) = generator.view(at);
-            let _ = writeln!(all.schema, "CREATE VIEW {name} AS {text};");
+            all.views.push(format!("CREATE VIEW {name} AS {text}"));
             tables.views.push(View { name, columns, of });
         }
     }
