@@ -201,6 +201,21 @@ pub enum RouteError {
     NeedsParameterTypes,
 }
 
+impl RouteError {
+    /// What is said where nobody takes another way; `None` where types are to be asked for.
+    pub fn refusal(self) -> Option<Refusal> {
+        match self {
+            RouteError::Refused(refusal)
+            | RouteError::Several(refusal)
+            | RouteError::Spread(refusal)
+            | RouteError::Moved(refusal)
+            | RouteError::Fed(refusal)
+            | RouteError::Unfilled(refusal) => Some(refusal),
+            RouteError::NeedsParameterTypes => None,
+        }
+    }
+}
+
 /// A parameter of Bind, as it came.
 #[derive(Debug, Clone, Copy)]
 pub struct Parameter<'a> {

@@ -12,7 +12,7 @@ use super::{Cursor, with_hidden};
 use crate::proxy::failure::Failure;
 use crate::proxy::planner::{Part, parameters};
 use crate::proxy::replies::Request;
-use crate::proxy::scatter::{Answer, Form, Leg, Merging, Took, Why, shape};
+use crate::proxy::scatter::{Answer, Form, Leg, Merging, Why, shape};
 use crate::proxy::session::{Session, Stop};
 use crate::proxy::state::{ClientState, Note, Purpose};
 use crate::proxy::statements::Statement;
@@ -93,15 +93,6 @@ impl Answer for Bound<'_> {
         let description = legs.first().and_then(|leg| leg.description.clone());
         self.found = Some((merging, description.unwrap_or_default()));
         Ok(())
-    }
-
-    fn take(
-        &mut self,
-        _legs: &mut [Leg],
-        _out: &mut BytesMut,
-        _room: usize,
-    ) -> Result<Took, Box<Failure>> {
-        Ok(Took::Nothing)
     }
 
     fn may_have_no_rows(&self) -> bool {

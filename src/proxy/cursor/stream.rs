@@ -4,9 +4,9 @@ use bytes::{Buf, BytesMut};
 
 use crate::proxy::failure::Failure;
 use crate::proxy::replies::Request;
-use crate::proxy::scatter::{Answer, Feed, Leg, Stage, Took, Why};
+use crate::proxy::scatter::{Answer, Feed, Leg, Stage, Took};
 use crate::proxy::session::Stop;
-use crate::proxy::state::{ClientState, Note, Purpose};
+use crate::proxy::state::{Note, Purpose};
 use crate::routing::ShardId;
 use crate::wire::backend;
 use crate::wire::frontend::{self, Format};
@@ -116,16 +116,6 @@ pub struct Filling<'a> {
 }
 
 impl Answer for Filling<'_> {
-    fn described(
-        &mut self,
-        _at: usize,
-        _legs: &[Leg],
-        _state: &ClientState,
-        _out: &mut BytesMut,
-    ) -> Result<(), Why> {
-        Ok(())
-    }
-
     fn take(
         &mut self,
         legs: &mut [Leg],

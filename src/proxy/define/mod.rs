@@ -209,15 +209,6 @@ fn took_too_long(limit: Duration) -> Failure {
 }
 
 fn refused(error: RouteError) -> Failure {
-    match error {
-        RouteError::Refused(refusal)
-        | RouteError::Several(refusal)
-        | RouteError::Spread(refusal)
-        | RouteError::Moved(refusal)
-        | RouteError::Fed(refusal)
-        | RouteError::Unfilled(refusal) => refusal.into(),
-        RouteError::NeedsParameterTypes => {
-            Failure::new("42P02", "a statement that defines has no parameters")
-        }
-    }
+    let none = || Failure::new("42P02", "a statement that defines has no parameters");
+    error.refusal().map_or_else(none, Failure::from)
 }

@@ -4,9 +4,9 @@ use bytes::BytesMut;
 
 use crate::proxy::failure::Failure;
 use crate::proxy::replies::Request;
-use crate::proxy::scatter::{Answer, Leg, Took, Why};
+use crate::proxy::scatter::{Answer, Leg};
 use crate::proxy::session::Stop;
-use crate::proxy::state::{ClientState, Note, Purpose};
+use crate::proxy::state::{Note, Purpose};
 use crate::proxy::statements::Statement;
 use crate::wire::ProtocolError;
 use crate::wire::backend::{self, RowDescription};
@@ -35,26 +35,7 @@ pub fn ask(leg: &mut Leg, statement: &Statement, unnamed: bool) -> Result<(), St
 /// Only what is said of rows is wanted.
 pub struct Nothing;
 
-impl Answer for Nothing {
-    fn described(
-        &mut self,
-        _at: usize,
-        _legs: &[Leg],
-        _state: &ClientState,
-        _out: &mut BytesMut,
-    ) -> Result<(), Why> {
-        Ok(())
-    }
-
-    fn take(
-        &mut self,
-        _legs: &mut [Leg],
-        _out: &mut BytesMut,
-        _room: usize,
-    ) -> Result<Took, Box<Failure>> {
-        Ok(Took::Nothing)
-    }
-}
+impl Answer for Nothing {}
 
 impl Shape {
     /// # Errors

@@ -13,9 +13,9 @@ use super::{Asked, Text};
 use crate::proxy::failure::Failure;
 use crate::proxy::held::purpose;
 use crate::proxy::replies::Request;
-use crate::proxy::scatter::{Answer, Leg, Run, Took, Why};
+use crate::proxy::scatter::{Answer, Leg, Run, Why};
 use crate::proxy::session::{Session, Stop};
-use crate::proxy::state::{ClientState, Note, Purpose};
+use crate::proxy::state::{Note, Purpose};
 use crate::routing::{Gathered, Pull};
 use crate::sql::Edited;
 use crate::wire::backend::{ErrorFields, TransactionStatus};
@@ -48,25 +48,6 @@ impl Arrays for Stored {
 struct Done;
 
 impl Answer for Done {
-    fn described(
-        &mut self,
-        _at: usize,
-        _legs: &[Leg],
-        _state: &ClientState,
-        _out: &mut BytesMut,
-    ) -> Result<(), Why> {
-        Ok(())
-    }
-
-    fn take(
-        &mut self,
-        _legs: &mut [Leg],
-        _out: &mut BytesMut,
-        _room: usize,
-    ) -> Result<Took, Box<Failure>> {
-        Ok(Took::Nothing)
-    }
-
     fn may_have_no_rows(&self) -> bool {
         true
     }

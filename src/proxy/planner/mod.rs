@@ -280,14 +280,24 @@ impl Session {
         text: &[u8],
         parameters: &[Parameter<'_>],
     ) -> Result<Route, RouteError> {
-        let Some(known) = &part.known else { return Err(Refusal::not_analysed().into()) };
-        let (literals, utf8) = (&known.scanned.literals, self.reading().utf8);
-        let values = Values { text, literals, parameters, utf8 };
+        let (known, values) = self.with_values(part, text, parameters)?;
         let (hint, current) = (self.hint(part), self.current_shard(part));
         if let (Some(query), None) = (&known.query, &hint) {
             self.route_of_part(&query.part, &part.query_text(text), parameters)?;
         }
         known.plan.route(&self.router(), &values, hint.as_ref(), current)
+    }
+
+    /// What is known of a statement, and the values that it has now.
+    fn with_values<'a>(
+        &self,
+        part: &'a Part,
+        text: &'a [u8],
+        parameters: &'a [Parameter<'a>],
+    ) -> Result<(&'a Known, Values<'a>), Refusal> {
+        let known = part.known.as_ref().ok_or_else(Refusal::not_analysed)?;
+        let (literals, utf8) = (&known.scanned.literals, self.reading().utf8);
+        Ok((known, Values { text, literals, parameters, utf8 }))
     }
 
     /// The statement's text with a time for what reads the clock in it.
@@ -303,13 +313,10 @@ impl Session {
         text: &[u8],
         parameters: &[Parameter<'_>],
     ) -> Result<Several, Failure> {
-        let known = part.known.as_ref().ok_or_else(|| Failure::new("XX000", "not analysed"))?;
+        let (known, values) = self.with_values(part, text, parameters)?;
         if let Some(query) = &known.query {
             return self.by_several(&query.part, &part.query_text(text), parameters);
         }
-        let utf8 = self.reading().utf8;
-        let literals = &known.scanned.literals;
-        let values = Values { text, literals, parameters, utf8 };
         let router = self.router();
         let several = known.plan.several(&router, &values, &known.scanned, self.preference());
         several.map_err(not_merged)
@@ -322,10 +329,8 @@ impl Session {
         text: &[u8],
         parameters: &[Parameter<'_>],
     ) -> Option<Several> {
-        let Known { scanned, plan, .. } = part.known.as_ref()?;
-        let utf8 = self.reading().utf8;
-        let values = Values { text, literals: &scanned.literals, parameters, utf8 };
-        plan.unmerged(&self.db.router(), &values, scanned, self.preference()).ok()
+        let (known, values) = self.with_values(part, text, parameters).ok()?;
+        known.plan.unmerged(&self.router(), &values, &known.scanned, self.preference()).ok()
     }
 
     /// The same where its groups can't be put together either.
@@ -335,10 +340,8 @@ impl Session {
         text: &[u8],
         parameters: &[Parameter<'_>],
     ) -> Option<Gathered> {
-        let Known { scanned, plan, .. } = part.known.as_ref()?;
-        let utf8 = self.reading().utf8;
-        let values = Values { text, literals: &scanned.literals, parameters, utf8 };
-        plan.gather(&self.router(), &values, scanned, self.preference()).ok()
+        let (known, values) = self.with_values(part, text, parameters).ok()?;
+        known.plan.gather(&self.router(), &values, &known.scanned, self.preference()).ok()
     }
 
     /// Where any shard can finish a statement, clients are spread over them.
@@ -348,9 +351,7 @@ impl Session {
 
     /// A COPY that several shards are to run, where its route says so.
     pub(super) fn copied(&self, part: &Part, text: &[u8]) -> Result<Option<CopyTask>, Failure> {
-        let Some(known) = &part.known else { return Ok(None) };
-        let (literals, utf8) = (&known.scanned.literals, self.reading().utf8);
-        let values = Values { text, literals, parameters: &[], utf8 };
+        let Ok((known, values)) = self.with_values(part, text, &[]) else { return Ok(None) };
         let copied = known.plan.copied(&self.router(), &values, &known.scanned);
         copied.map_err(not_merged)
     }
@@ -362,10 +363,7 @@ impl Session {
         text: &[u8],
         parameters: &[Parameter<'_>],
     ) -> Result<Shares, RouteError> {
-        let Some(known) = &part.known else { return Err(Refusal::not_analysed().into()) };
-        let utf8 = self.reading().utf8;
-        let literals = &known.scanned.literals;
-        let values = Values { text, literals, parameters, utf8 };
+        let (known, values) = self.with_values(part, text, parameters)?;
         known.plan.spread(&self.router(), &values, &known.scanned)
     }
 
@@ -376,10 +374,7 @@ impl Session {
         text: &[u8],
         parameters: &[Parameter<'_>],
     ) -> Result<Feeding, RouteError> {
-        let Some(known) = &part.known else { return Err(Refusal::not_analysed().into()) };
-        let utf8 = self.reading().utf8;
-        let literals = &known.scanned.literals;
-        let values = Values { text, literals, parameters, utf8 };
+        let (known, values) = self.with_values(part, text, parameters)?;
         known.plan.feeding(&values, &known.scanned)
     }
 
@@ -390,10 +385,7 @@ impl Session {
         text: &[u8],
         parameters: &[Parameter<'_>],
     ) -> Result<Moving, RouteError> {
-        let Some(known) = &part.known else { return Err(Refusal::not_analysed().into()) };
-        let utf8 = self.reading().utf8;
-        let literals = &known.scanned.literals;
-        let values = Values { text, literals, parameters, utf8 };
+        let (known, values) = self.with_values(part, text, parameters)?;
         known.plan.moving(&self.router(), &values, &known.scanned)
     }
 
@@ -426,15 +418,7 @@ impl Session {
                 let parameters = parameters(statement, bind);
                 Ok(Bound::Several(self.by_several(part, &statement.text, &parameters)?))
             }
-            Err(
-                RouteError::Refused(refusal)
-                | RouteError::Several(refusal)
-                | RouteError::Spread(refusal)
-                | RouteError::Moved(refusal)
-                | RouteError::Fed(refusal)
-                | RouteError::Unfilled(refusal),
-            ) => Err(refusal.into()),
-            Err(RouteError::NeedsParameterTypes) => Err(parameter_unknown().into()),
+            Err(error) => Err(not_merged(error).into()),
         }
     }
 
@@ -533,30 +517,13 @@ fn explained(
 }
 
 fn not_merged(error: RouteError) -> Failure {
-    match error {
-        RouteError::Refused(refusal)
-        | RouteError::Several(refusal)
-        | RouteError::Spread(refusal)
-        | RouteError::Moved(refusal)
-        | RouteError::Fed(refusal)
-        | RouteError::Unfilled(refusal) => refusal.into(),
-        RouteError::NeedsParameterTypes => parameter_unknown(),
-    }
+    error.refusal().map_or_else(parameter_unknown, Failure::from)
 }
 
 /// Of a simple query, which has no parameters.
 pub fn no_route(error: RouteError) -> Failure {
-    match error {
-        RouteError::Refused(refusal)
-        | RouteError::Several(refusal)
-        | RouteError::Spread(refusal)
-        | RouteError::Moved(refusal)
-        | RouteError::Fed(refusal)
-        | RouteError::Unfilled(refusal) => refusal.into(),
-        RouteError::NeedsParameterTypes => {
-            Failure::new("42P02", "there is no parameter in a simple query")
-        }
-    }
+    let none = || Failure::new("42P02", "there is no parameter in a simple query");
+    error.refusal().map_or_else(none, Failure::from)
 }
 
 fn parameter_unknown() -> Failure {

@@ -60,11 +60,13 @@ pub trait Answer {
     /// They can't be dealt with: all legs are stopped.
     fn described(
         &mut self,
-        at: usize,
-        legs: &[Leg],
-        state: &ClientState,
-        out: &mut BytesMut,
-    ) -> Result<(), Why>;
+        _at: usize,
+        _legs: &[Leg],
+        _state: &ClientState,
+        _out: &mut BytesMut,
+    ) -> Result<(), Why> {
+        Ok(())
+    }
 
     /// Takes rows of the legs that have some, until `room` bytes are in `out`.
     ///
@@ -72,10 +74,12 @@ pub trait Answer {
     /// They can't be dealt with: all legs are stopped, and the client is told.
     fn take(
         &mut self,
-        legs: &mut [Leg],
-        out: &mut BytesMut,
-        room: usize,
-    ) -> Result<Took, Box<Failure>>;
+        _legs: &mut [Leg],
+        _out: &mut BytesMut,
+        _room: usize,
+    ) -> Result<Took, Box<Failure>> {
+        Ok(Took::Nothing)
+    }
 
     /// Whether a leg may come to its end without having said what its rows look like.
     fn may_have_no_rows(&self) -> bool {

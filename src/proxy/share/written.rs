@@ -301,16 +301,6 @@ pub struct Locked {
 }
 
 impl Answer for Locked {
-    fn described(
-        &mut self,
-        _at: usize,
-        _legs: &[Leg],
-        _state: &ClientState,
-        _out: &mut BytesMut,
-    ) -> Result<(), Why> {
-        Ok(())
-    }
-
     fn take(&mut self, legs: &mut [Leg], _out: &mut BytesMut, room: usize) -> Taking {
         let mut took = Took::Nothing;
         for leg in legs {
